@@ -1,0 +1,113 @@
+# Builds weir into build/: libweir.a, the programs and the sample workers in build/bin.
+# `make help` lists the targets. CC, CFLAGS, LDFLAGS, PREFIX, DESTDIR and V=1 are honoured;
+# BUILD names another folder, so that a sanitizer or clang build stands beside the usual one.
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+V      ?= 0
+Q      := $(if $(filter 1,$(V)),,@)
+say     = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' "$(1)" "$(2)")
+
+VERSION  := $(shell sed -n 's/.*WEIR_VERSION "\(.*\)".*/\1/p' framework/weir.h)
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
+            $(if $(CI),-Werror)
+PACKAGES := hiredis jansson
+CPPFLAGS += -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iframework -I$(BUILD) \
+            $(shell pkg-config --cflags $(PACKAGES))
+LIBS     := $(shell pkg-config --libs $(PACKAGES)) -lev
+COMPILE   = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -MMD -MP
+
+ROOMS    := base message redis stream service projection saga
+SOURCES  := $(foreach room,$(ROOMS),$(wildcard framework/$(room)/*.c))
+OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY  := $(BUILD)/libweir.a
+LUA      := $(sort $(wildcard framework/redis/functions/*.lua))
+PROGRAM_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(filter-out framework/programs/weir%,$(wildcard framework/programs/*.c)))
+PROGRAMS := $(patsubst framework/programs/%.c,$(BUILD)/bin/%,$(wildcard framework/programs/weir*.c))
+WORKERS  := $(patsubst workers/%.c,$(BUILD)/bin/%,$(filter-out workers/shop%,$(wildcard workers/*.c)))
+WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
+TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/functions/test_*.c tests/integration/test_*.c))
+TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+
+.PHONY: all check check-unit tests install uninstall clean format lint sanitize help
+.SECONDARY:
+
+all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
+
+# The function library travels inside the programs: the .lua files, one behind the other, as one
+# C string each line.
+$(BUILD)/function_library_source.h: $(LUA)
+	$(call say,LUA,$@)
+	@mkdir -p $(@D)
+	$(Q)cat $(LUA) | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' > $@
+$(BUILD)/framework/redis/function_library.o: $(BUILD)/function_library_source.h
+
+$(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -c -o $@ $<
+
+$(LIBRARY): $(OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJECTS)
+
+$(PROGRAMS): $(BUILD)/bin/%: $(BUILD)/framework/programs/%.o $(PROGRAM_SHARED) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(WORKERS): $(BUILD)/bin/%: $(BUILD)/workers/%.o $(WORKER_SHARED) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SHARED) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+$(BUILD)/tests/%.o: tests/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -Itests -c -o $@ $<
+
+tests: $(TESTS) ## build the test programs
+
+check: all tests ## run all tests but the end-to-end scripts
+	$(Q)tests/run.sh $(BUILD) $(TESTS)
+
+check-unit: all tests ## run the unit tests alone
+	$(Q)tests/run.sh $(BUILD) $(filter $(BUILD)/tests/unit/%,$(TESTS))
+
+sanitize: ## build with ASan and UBSan into build/sanitize and run the tests there
+	$(Q)$(MAKE) BUILD=build/sanitize \
+	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" check
+
+install: all ## install programs, library, header and pkg-config file under PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib
+	install -m 644 framework/weir.h $(DESTDIR)$(PREFIX)/include
+	printf 'prefix=%s\nName: weir\nDescription: Redis Streams worker framework\nVersion: %s\nRequires: hiredis jansson\nLibs: -L$${prefix}/lib -lweir -lev\nCflags: -I$${prefix}/include\n' \
+	  '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
+
+uninstall: ## remove what install has put there
+	rm -f $(PROGRAMS:$(BUILD)/bin/%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/lib/libweir.a \
+	  $(DESTDIR)$(PREFIX)/include/weir.h $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
+
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+
+format: ## lay out all C files by .clang-format
+	clang-format -i $(C_FILES)
+
+lint: ## layout, dependency direction, scripts
+	clang-format --dry-run --Werror $(C_FILES)
+	tests/check_floors.sh $(BUILD)
+
+clean: ## remove the build folder
+	rm -rf $(BUILD)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/framework/programs/*.d $(BUILD)/workers/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d)

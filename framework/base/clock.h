@@ -1,0 +1,10 @@
+/* The process's own clock, for waits and watchdogs only. What decides is the server's clock. */
+#ifndef WEIR_BASE_CLOCK_H
+#define WEIR_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds since an arbitrary start; never runs backward, not changed by setting the date. */
+int64_t weir_clock_monotonic_ms(void);
+
+#endif

@@ -1,0 +1,286 @@
+/* Builds each event as one line, text or JSON, and hands it to the sink with one write(2). */
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+#define VALUE_LIMIT 1024
+
+static const struct {
+    const char *name;
+    const char *colour;
+} levels[] = {
+    [WEIR_LOG_DEBUG] = {"debug", "\x1b[2m"},
+    [WEIR_LOG_INFO] = {"info", "\x1b[32m"},
+    [WEIR_LOG_WARNING] = {"warning", "\x1b[33m"},
+    [WEIR_LOG_ERROR] = {"error", "\x1b[31m"},
+};
+
+enum conversion {
+    TEXT,
+    TEXT_OF_LENGTH,
+    INT,
+    UNSIGNED,
+    LONG,
+    UNSIGNED_LONG,
+    LONG_LONG,
+    UNSIGNED_LONG_LONG,
+    SIZE,
+    NONE,
+};
+
+static const char *const conversions[NONE] = {
+    [TEXT] = "%s",  [TEXT_OF_LENGTH] = "%.*s", [INT] = "%d",         [UNSIGNED] = "%u",
+    [LONG] = "%ld", [UNSIGNED_LONG] = "%lu",   [LONG_LONG] = "%lld", [UNSIGNED_LONG_LONG] = "%llu",
+    [SIZE] = "%zu",
+};
+
+/* Where a run over the field format stands. */
+struct fields {
+    const char *at;
+    va_list arguments;
+    enum weir_log_format format;
+};
+
+void weir_log_init(struct weir_log *log, const char *source)
+{
+    *log = (struct weir_log){
+        .level = WEIR_LOG_INFO,
+        .format = WEIR_LOG_TEXT,
+        .colour = getenv("NO_COLOR") == NULL && isatty(STDERR_FILENO) == 1,
+        .descriptor = STDERR_FILENO,
+        .source = source,
+    };
+}
+
+static void append_time(struct weir_text *line)
+{
+    struct timespec now = {0};
+    struct tm date = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &date);
+    weir_text_format(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", date.tm_year + 1900,
+                     date.tm_mon + 1, date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec,
+                     now.tv_nsec / 1000000);
+}
+
+/* For people a value stands bare where it cannot be mistaken for anything else. */
+static void append_text_value(struct weir_text *line, struct weir_slice value)
+{
+    size_t start = line->length;
+    weir_text_append_json(line, value.at, value.length);
+    if (line->failed || value.length == 0)
+        return;
+    bool escaped = line->length - start != value.length + 2;
+    if (escaped || memchr(value.at, ' ', value.length) || memchr(value.at, '=', value.length))
+        return;
+    line->length = start;
+    weir_text_append(line, value.at, value.length);
+}
+
+static void append_value(struct weir_text *line, enum weir_log_format format,
+                         struct weir_slice value)
+{
+    if (format == WEIR_LOG_JSON)
+        weir_text_append_json(line, value.at, value.length);
+    else
+        append_text_value(line, value);
+}
+
+static void append_key(struct weir_text *line, enum weir_log_format format, struct weir_slice key)
+{
+    weir_text_append(line, format == WEIR_LOG_JSON ? "," : " ", 1);
+    append_value(line, format, key);
+    weir_text_append(line, format == WEIR_LOG_JSON ? ":" : "=", 1);
+}
+
+/* The length of a text value, up to the limit, without tearing a UTF-8 character there. */
+static size_t value_length(const char *value, size_t limit)
+{
+    if (limit <= VALUE_LIMIT)
+        return strnlen(value, limit);
+    size_t length = strnlen(value, VALUE_LIMIT + 1);
+    if (length <= VALUE_LIMIT)
+        return length;
+    length = VALUE_LIMIT;
+    while (length > VALUE_LIMIT - 3 && ((unsigned char)value[length] & 0xC0) == 0x80)
+        length--;
+    return length;
+}
+
+static void append_text_field(struct weir_text *line, struct fields *fields, struct weir_slice key,
+                              enum conversion conversion)
+{
+    size_t limit = SIZE_MAX;
+    if (conversion == TEXT_OF_LENGTH) {
+        int precision = va_arg(fields->arguments, int);
+        if (precision >= 0) /* printf takes a negative one as none */
+            limit = (size_t)precision;
+    }
+    const char *value = va_arg(fields->arguments, const char *);
+    if (value == NULL)
+        return;
+    append_key(line, fields->format, key);
+    append_value(line, fields->format, (struct weir_slice){value, value_length(value, limit)});
+}
+
+static void append_number_field(struct weir_text *line, struct fields *fields,
+                                struct weir_slice key, enum conversion conversion)
+{
+    append_key(line, fields->format, key);
+    switch (conversion) {
+    case INT:
+        weir_text_format(line, "%d", va_arg(fields->arguments, int));
+        break;
+    case UNSIGNED:
+        weir_text_format(line, "%u", va_arg(fields->arguments, unsigned));
+        break;
+    case LONG:
+        weir_text_format(line, "%ld", va_arg(fields->arguments, long));
+        break;
+    case UNSIGNED_LONG:
+        weir_text_format(line, "%lu", va_arg(fields->arguments, unsigned long));
+        break;
+    case LONG_LONG:
+        weir_text_format(line, "%lld", va_arg(fields->arguments, long long));
+        break;
+    case UNSIGNED_LONG_LONG:
+        weir_text_format(line, "%llu", va_arg(fields->arguments, unsigned long long));
+        break;
+    default:
+        weir_text_format(line, "%zu", va_arg(fields->arguments, size_t));
+        break;
+    }
+}
+
+static enum conversion find_conversion(struct weir_slice word)
+{
+    for (int i = 0; i < NONE; i++)
+        if (weir_slice_equals(word, conversions[i]))
+            return (enum conversion)i;
+    return NONE;
+}
+
+/* Appends the next field; false at the end of the format, or where it is not of the form that
+ * the header gives: then the arguments behind can no longer be told apart. */
+static bool append_field(struct weir_text *line, struct fields *fields)
+{
+    fields->at += strspn(fields->at, " ");
+    size_t length = strcspn(fields->at, " ");
+    size_t key_length = strcspn(fields->at, " =");
+    if (key_length == 0 || key_length == length)
+        return false;
+    struct weir_slice key = {fields->at, key_length};
+    struct weir_slice word = {fields->at + key_length + 1, length - key_length - 1};
+    enum conversion conversion = find_conversion(word);
+    if (conversion == NONE)
+        return false;
+    if (conversion == TEXT || conversion == TEXT_OF_LENGTH)
+        append_text_field(line, fields, key, conversion);
+    else
+        append_number_field(line, fields, key, conversion);
+    fields->at += length;
+    return true;
+}
+
+static void append_fields(struct weir_text *line, struct fields *fields)
+{
+    while (append_field(line, fields))
+        continue;
+    if (*fields->at == '\0')
+        return;
+    /* A mistake of the caller: show what was not understood instead of guessing. */
+    append_key(line, fields->format, weir_slice_of("log_format"));
+    append_value(line, fields->format, weir_slice_of(fields->at));
+}
+
+static void begin_json(struct weir_text *line, enum weir_log_level level, struct weir_slice source,
+                       struct weir_slice event)
+{
+    weir_text_append_string(line, "{\"ts\":\"");
+    append_time(line);
+    weir_text_format(line, "\",\"level\":\"%s\",\"source\":", levels[level].name);
+    weir_text_append_json(line, source.at, source.length);
+    weir_text_append_string(line, ",\"event\":");
+    weir_text_append_json(line, event.at, event.length);
+}
+
+static void begin_text(struct weir_text *line, enum weir_log_level level, bool colour,
+                       struct weir_slice source, struct weir_slice event)
+{
+    append_time(line);
+    weir_text_format(line, " %s%-5s%s ", colour ? levels[level].colour : "", levels[level].name,
+                     colour ? "\x1b[0m" : "");
+    append_text_value(line, source);
+    weir_text_append(line, " ", 1);
+    append_text_value(line, event);
+}
+
+/* One write, unless a signal or a full pipe took it apart; a line begun is finished if it can be.
+ */
+static bool write_all(int descriptor, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(descriptor, bytes, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        bytes += written;
+        length -= (size_t)written;
+    }
+    return true;
+}
+
+/* A reader that went away must cost a line, not the process: SIGPIPE is held back during the
+ * write, and taken out of the queue unless the caller holds it back himself. */
+static bool write_line(int descriptor, const char *bytes, size_t length)
+{
+    sigset_t broken_pipe;
+    sigset_t before;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    if (pthread_sigmask(SIG_BLOCK, &broken_pipe, &before) != 0)
+        return false;
+    bool done = write_all(descriptor, bytes, length);
+    if (!done && errno == EPIPE && sigismember(&before, SIGPIPE) == 0) {
+        const struct timespec at_once = {0};
+        while (sigtimedwait(&broken_pipe, NULL, &at_once) < 0 && errno == EINTR)
+            continue;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return done;
+}
+
+void weir_log_write(struct weir_log *log, enum weir_log_level level, const char *event,
+                    const char *format, ...)
+{
+    if (level < log->level)
+        return;
+    int errno_before = errno; /* logging happens between a failure and the look at its reason */
+    struct weir_text line = {0};
+    struct weir_slice source = weir_slice_of(log->source != NULL ? log->source : "-");
+    bool json = log->format == WEIR_LOG_JSON;
+    if (json)
+        begin_json(&line, level, source, weir_slice_of(event));
+    else
+        begin_text(&line, level, log->colour, source, weir_slice_of(event));
+
+    struct fields fields = {.at = format != NULL ? format : "", .format = log->format};
+    va_start(fields.arguments, format);
+    append_fields(&line, &fields);
+    va_end(fields.arguments);
+    weir_text_append_string(&line, json ? "}\n" : "\n");
+
+    if (line.failed || !write_line(log->descriptor, line.at, line.length))
+        log->dropped++;
+    weir_text_close(&line);
+    errno = errno_before;
+}

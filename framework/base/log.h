@@ -1,0 +1,41 @@
+/* One line per event to one sink, as text for people or JSON for machines. */
+#ifndef WEIR_BASE_LOG_H
+#define WEIR_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+enum weir_log_level { WEIR_LOG_DEBUG, WEIR_LOG_INFO, WEIR_LOG_WARNING, WEIR_LOG_ERROR };
+enum weir_log_format { WEIR_LOG_TEXT, WEIR_LOG_JSON };
+
+struct weir_log {
+    enum weir_log_level level; /* what is below it is not written */
+    enum weir_log_format format;
+    bool colour;        /* text only */
+    int descriptor;     /* where lines go: one write(2) for each line */
+    const char *source; /* the service's name, in every line; borrowed */
+    uint64_t dropped;   /* lines that the sink did not take; never an error for the caller */
+};
+
+/* Text at level info to standard error, coloured where that is a terminal and NO_COLOR is not
+ * set. */
+void weir_log_init(struct weir_log *log, const char *source);
+
+/* Writes one line. `event` is a stable dotted name ("commit.refused"). `format` holds the fields
+ * as "key=%s key=%lld …", separated by single blanks, each value one conversion out of
+ * %s %d %u %ld %lu %lld %llu %zu %.*s; text values are escaped, so that no value can begin a new
+ * line or forge a field. A NULL for %s leaves the field out. `format` may be NULL. Text values
+ * are cut at 1024 bytes.
+ *   text: 2026-01-31T12:00:00.123Z info  payments commit.refused key={payments}:account:c7 …
+ *   JSON: {"ts":"2026-01-31T12:00:00.123Z","level":"info","source":"payments","event":"…",…} */
+void weir_log_write(struct weir_log *log, enum weir_log_level level, const char *event,
+                    const char *format, ...) WEIR_PRINTF(4, 5);
+
+#define weir_log_debug(log, ...) weir_log_write((log), WEIR_LOG_DEBUG, __VA_ARGS__)
+#define weir_log_info(log, ...) weir_log_write((log), WEIR_LOG_INFO, __VA_ARGS__)
+#define weir_log_warning(log, ...) weir_log_write((log), WEIR_LOG_WARNING, __VA_ARGS__)
+#define weir_log_error(log, ...) weir_log_write((log), WEIR_LOG_ERROR, __VA_ARGS__)
+
+#endif

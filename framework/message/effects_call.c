@@ -1,0 +1,135 @@
+/* What the handling of a message wants done: laid out as the arguments of a server function. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message/effects.h"
+
+#define NONE ((size_t)-1)
+#define DIGITS 21
+
+void weir_arguments_close(struct weir_arguments *arguments)
+{
+    free((void *)arguments->at);
+    free(arguments->lengths);
+    weir_text_close(&arguments->numbers);
+    memset(arguments, 0, sizeof *arguments);
+}
+
+static void begin(struct weir_arguments *arguments, size_t count, size_t numbers)
+{
+    arguments->count = 0;
+    arguments->failed = false;
+    weir_text_clear(&arguments->numbers);
+    if (count > arguments->capacity) {
+        const char **at = realloc((void *)arguments->at, count * sizeof *at);
+        size_t *lengths;
+        if (at != NULL)
+            arguments->at = at;
+        lengths = realloc(arguments->lengths, count * sizeof *lengths);
+        if (lengths != NULL)
+            arguments->lengths = lengths;
+        arguments->failed = at == NULL || lengths == NULL;
+        if (!arguments->failed)
+            arguments->capacity = count;
+    }
+    /* numbers are pointed to while more are written: their room must not move */
+    if (arguments->numbers.capacity < numbers * DIGITS + 1) {
+        char *room = realloc(arguments->numbers.at, numbers * DIGITS + 1);
+        if (room == NULL) {
+            arguments->failed = true;
+            return;
+        }
+        arguments->numbers.at = room;
+        arguments->numbers.capacity = numbers * DIGITS + 1;
+    }
+}
+
+static void push(struct weir_arguments *arguments, const char *bytes, size_t length)
+{
+    if (arguments->failed || arguments->count == arguments->capacity) {
+        arguments->failed = true;
+        return;
+    }
+    arguments->at[arguments->count] = bytes;
+    arguments->lengths[arguments->count++] = length;
+}
+
+static void push_text(struct weir_arguments *arguments, const char *text)
+{
+    push(arguments, text, strlen(text));
+}
+
+static void push_number(struct weir_arguments *arguments, size_t number)
+{
+    char *at = arguments->numbers.at + arguments->numbers.length;
+    int length;
+    if (arguments->failed)
+        return;
+    length = snprintf(at, DIGITS, "%zu", number);
+    arguments->numbers.length += (size_t)length + 1;
+    push(arguments, at, (size_t)length);
+}
+
+static void push_operands(const struct weir_effects *effects, struct weir_arguments *arguments,
+                          const struct weir_effect *effect)
+{
+    for (size_t i = 0; i < effect->argument_count; i++) {
+        const struct weir_effect_argument *argument =
+            &effects->arguments[effect->first_argument + i];
+        push(arguments, effects->bytes.at + argument->offset, argument->length);
+    }
+}
+
+/* Operations that take many fields in one go. */
+static bool joins(const struct weir_effect *effect)
+{
+    return effect->kind == WEIR_EFFECT_SET || effect->kind == WEIR_EFFECT_REMOVE ||
+           effect->kind == WEIR_EFFECT_EXPECT;
+}
+
+/* One operation from effect `at` on, with all that directly follow and join it; returns the first
+ * that does not. */
+static size_t push_operation(const struct weir_effects *effects, struct weir_arguments *arguments,
+                             size_t at, size_t key_index)
+{
+    const struct weir_effect *first = &effects->effects[at];
+    size_t operands = 0, end = at;
+    do {
+        operands += effects->effects[end].argument_count;
+        end = effects->effects[end].next;
+    } while (end != NONE && joins(first) && effects->effects[end].kind == first->kind);
+    push_text(arguments, first->verb);
+    push_number(arguments, key_index);
+    push_number(arguments, operands);
+    for (size_t i = at; i != end; i = effects->effects[i].next)
+        push_operands(effects, arguments, &effects->effects[i]);
+    return end;
+}
+
+enum weir_status weir_effects_call(const struct weir_effects *effects,
+                                   struct weir_arguments *arguments, const char *function,
+                                   const char *const *head_keys, size_t head_key_count,
+                                   const char *const *head, size_t head_count)
+{
+    if (effects->error.status != WEIR_OK)
+        return effects->error.status;
+    begin(arguments,
+          3 + head_key_count + effects->key_count + head_count + 3 * effects->effect_count +
+              effects->argument_count,
+          1 + 2 * effects->effect_count);
+    push_text(arguments, "FCALL");
+    push_text(arguments, function);
+    push_number(arguments, head_key_count + effects->key_count);
+    for (size_t i = 0; i < head_key_count; i++)
+        push_text(arguments, head_keys[i]);
+    for (size_t i = 0; i < effects->key_count; i++)
+        push(arguments, effects->bytes.at + effects->keys[i].name_offset,
+             effects->keys[i].name_length);
+    for (size_t i = 0; i < head_count; i++)
+        push_text(arguments, head[i]);
+    for (size_t i = 0; i < effects->key_count; i++)
+        for (size_t at = effects->keys[i].first; at != NONE;)
+            at = push_operation(effects, arguments, at, head_key_count + i + 1);
+    return arguments->failed ? WEIR_NO_MEMORY : WEIR_OK;
+}

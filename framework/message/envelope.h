@@ -1,0 +1,64 @@
+/* One message as it was read: its fields by name, checked against the grammar. */
+#ifndef WEIR_MESSAGE_ENVELOPE_H
+#define WEIR_MESSAGE_ENVELOPE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/text.h"
+
+#define WEIR_DATA_MAX_DEFAULT (1024 * 1024) /* bytes of `data` */
+#define WEIR_DATA_DEPTH_MAX 64
+#define WEIR_DELAY_MAX_MS INT64_C(315360000000) /* ten years */
+
+struct weir_field {
+    struct weir_slice name, value; /* both terminated by a NUL behind their length */
+};
+
+/* The fields that a message may have. Texts point into the message; NULL: not there. */
+typedef struct weir_message {
+    char *stream;           /* key that the entry was read from */
+    char *entry;            /* its id there */
+    unsigned deliveries;    /* of the message so far, this one included */
+    size_t field_count;
+    struct weir_field *fields; /* as they came, in order */
+    /* Filled by weir_message_decode. */
+    const char *type, *id, *source, *subject, *traceparent;
+    const char *saga, *step, *action;
+    int64_t delay_ms;
+    unsigned attempt;       /* of a saga's step, from 1 */
+    json_t *data;           /* an object; owned */
+    /* Where a message that was put off came from, when that was another service's events. */
+    const char *origin_stream, *origin_entry;
+    char *idempotency_key; /* made when first asked for; owned */
+} weir_message;
+
+/* Field names that are weir's own: carried by messages that were put off. */
+#define WEIR_FIELD_DELIVERIES "deliveries" /* how often it had been delivered before */
+#define WEIR_FIELD_ATTEMPT "attempt"
+#define WEIR_FIELD_ORIGIN_STREAM "originStream"
+#define WEIR_FIELD_ORIGIN_ENTRY "originEntry"
+
+/* Copies an entry; `parts` are names and values in turn. NULL: no memory. */
+WEIR_CHECKED weir_message *weir_message_new(const char *stream, const char *entry,
+                                            const struct weir_slice *parts, size_t part_count);
+void weir_message_free(weir_message *message);
+
+/* Reads the known fields and parses `data`. WEIR_INVALID or WEIR_TOO_LARGE with a sentence that
+ * begins with the field's name. What could be read before the error is there all the same, so that
+ * a malformed saga command can still be answered. `data_max` is in bytes. `deliveries` counts the
+ * deliveries of this entry; those before it was put off are added. */
+WEIR_CHECKED enum weir_status weir_message_decode(weir_message *message, size_t data_max,
+                                                  unsigned deliveries, struct weir_error *error);
+
+/* The first field of that name, or NULL. */
+const struct weir_field *weir_message_field(const weir_message *message, const char *name);
+
+/* A JSON object from text, strictly: UTF-8, no duplicate keys, no NUL, integers within int64_t,
+ * nothing behind it, nested WEIR_DATA_DEPTH_MAX deep at the most. NULL with an error. */
+WEIR_CHECKED json_t *weir_object_parse(const char *bytes, size_t length, struct weir_error *error);
+
+#endif

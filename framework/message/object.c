@@ -1,0 +1,44 @@
+/* JSON objects from outside, read strictly. */
+#include "message/envelope.h"
+
+/* How deep arrays and objects nest, without parsing: a document that nests deeply would cost the
+ * parser its stack. Brackets within texts do not count. */
+static size_t nesting(const char *bytes, size_t length)
+{
+    size_t depth = 0, deepest = 0;
+    bool in_text = false;
+    for (size_t i = 0; i < length; i++) {
+        char c = bytes[i];
+        if (in_text && c == '\\')
+            i++;
+        else if (c == '"')
+            in_text = !in_text;
+        else if (!in_text && (c == '{' || c == '['))
+            deepest = ++depth > deepest ? depth : deepest;
+        else if (!in_text && (c == '}' || c == ']') && depth > 0)
+            depth--;
+    }
+    return deepest;
+}
+
+json_t *weir_object_parse(const char *bytes, size_t length, struct weir_error *error)
+{
+    json_error_t parse_error;
+    json_t *object;
+    if (nesting(bytes, length) > WEIR_DATA_DEPTH_MAX) {
+        weir_error_set(error, WEIR_INVALID, "nested more than %d deep", WEIR_DATA_DEPTH_MAX);
+        return NULL;
+    }
+    object = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &parse_error);
+    if (object == NULL) {
+        weir_error_set(error, WEIR_INVALID, "not valid JSON: %s (line %d, column %d)",
+                       parse_error.text, parse_error.line, parse_error.column);
+        return NULL;
+    }
+    if (!json_is_object(object)) {
+        weir_error_set(error, WEIR_INVALID, "not a JSON object");
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}

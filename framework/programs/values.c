@@ -1,0 +1,62 @@
+/* Reads the server's answers and turns their texts into JSON values. */
+#include "programs/values.h"
+
+#include "message/envelope.h"
+#include "redis/reply.h"
+
+struct weir_slice weir_value_text(const redisReply *reply)
+{
+    struct weir_slice text = {NULL, 0};
+    return weir_reply_text(reply, &text) ? text : (struct weir_slice){NULL, 0};
+}
+
+size_t weir_value_count(const redisReply *array)
+{
+    return weir_reply_array(array, 0) ? array->elements : 0;
+}
+
+struct weir_slice weir_value_element(const redisReply *array, size_t place)
+{
+    return weir_value_text(weir_reply_at(array, place));
+}
+
+struct weir_slice weir_value_field(const redisReply *pairs, const char *name)
+{
+    struct weir_slice value = {NULL, 0};
+    for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2)
+        if (weir_slice_equals(weir_value_element(pairs, i), name))
+            value = weir_value_element(pairs, i + 1);
+    return value;
+}
+
+bool weir_slice_integer(struct weir_slice slice, int64_t *out)
+{
+    return slice.at && weir_parse_integer(slice.at, slice.length, out);
+}
+
+json_t *weir_slice_json(struct weir_slice slice)
+{
+    if (!slice.at)
+        return json_null();
+    if (weir_utf8_valid(slice.at, slice.length))
+        return json_stringn(slice.at, slice.length);
+    struct weir_text text = {0};
+    weir_text_append_json(&text, slice.at, slice.length);
+    json_t *value = text.failed
+                        ? NULL
+                        : json_loadb(text.at, text.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    weir_text_close(&text);
+    return value;
+}
+
+json_t *weir_slice_json_number(struct weir_slice slice)
+{
+    int64_t number;
+    return weir_slice_integer(slice, &number) ? json_integer(number) : weir_slice_json(slice);
+}
+
+json_t *weir_slice_json_object(struct weir_slice slice)
+{
+    json_t *object = slice.at ? weir_object_parse(slice.at, slice.length, NULL) : NULL;
+    return object ? object : weir_slice_json(slice);
+}

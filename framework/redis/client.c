@@ -1,0 +1,185 @@
+/* A blocking connection that asks one thing after the other. */
+#include "redis/client.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "redis/refusal.h"
+
+#define ASK_ARGUMENTS_MAX 64
+
+static struct timeval limit_of(int64_t ms)
+{
+    return (struct timeval){.tv_sec = (time_t)(ms / 1000),
+                            .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+}
+
+static enum weir_status status_of(enum weir_refusal refusal)
+{
+    if (refusal == WEIR_REFUSAL_SERVER)
+        return WEIR_UNAVAILABLE;
+    return refusal == WEIR_REFUSAL_DENIED ? WEIR_DENIED : WEIR_REFUSED;
+}
+
+/* The sentence for an error answer. The answer's own text tells more than any of ours could, but
+ * for what the user has to do about access. */
+static void refuse(const struct weir_client *client, struct weir_error *error, const char *command,
+                   const char *text)
+{
+    enum weir_status status = status_of(weir_refusal_of(text));
+    if (strncmp(text, "NOAUTH", 6) == 0)
+        weir_error_set(error, status,
+                       "%s wants a password; put it into the URL: redis://user:password@host or "
+                       "redis://:password@host",
+                       client->server);
+    else if (strncmp(text, "WRONGPASS", 9) == 0)
+        weir_error_set(error, status,
+                       "%s does not know this user and password, or the user is switched off; "
+                       "check them in the URL",
+                       client->server);
+    else
+        weir_error_set(error, status, "%s refused %s: %s", client->server, command, text);
+}
+
+/* The connection can no longer be used. The request may have arrived, except where it has not
+ * been sent because memory ran out. */
+static void lose(const struct weir_client *client, struct weir_error *error, const char *command)
+{
+    const redisContext *connection = client->connection;
+    if (connection->err == REDIS_ERR_OOM)
+        weir_error_set(error, WEIR_NO_MEMORY, "no memory to send %s", command);
+    else if (connection->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK))
+        weir_error_set(error, WEIR_UNKNOWN,
+                       "%s has not answered %s in time; it may or may not have been done",
+                       client->server, command);
+    else
+        weir_error_set(error, WEIR_UNKNOWN,
+                       "%s closed the connection before it answered %s; it may or may not have "
+                       "been done (%s)",
+                       client->server, command, connection->errstr);
+}
+
+redisReply *weir_client_call(struct weir_client *client, struct weir_error *error, size_t count,
+                             const char *const *arguments, const size_t *lengths)
+{
+    const char *command = arguments[0];
+    if (!client->connection || client->connection->err != 0) {
+        weir_error_set(error, WEIR_UNAVAILABLE, "not connected to %s; %s was not sent",
+                       client->server, command);
+        return NULL;
+    }
+    redisReply *reply =
+        redisCommandArgv(client->connection, (int)count, (const char **)arguments, lengths);
+    if (!reply) {
+        lose(client, error, command);
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        refuse(client, error, command, reply->str);
+        freeReplyObject(reply);
+        reply = NULL;
+    }
+    return reply;
+}
+
+redisReply *weir_client_ask(struct weir_client *client, struct weir_error *error,
+                            const char *command, ...)
+{
+    const char *arguments[ASK_ARGUMENTS_MAX] = {command};
+    size_t count = 1;
+    va_list rest;
+    va_start(rest, command);
+    for (const char *next; (next = va_arg(rest, const char *)) && count < ASK_ARGUMENTS_MAX;)
+        arguments[count++] = next;
+    va_end(rest);
+    if (count == ASK_ARGUMENTS_MAX) {
+        weir_error_set(error, WEIR_TOO_LARGE, "%s with too many arguments", command);
+        return NULL;
+    }
+    return weir_client_call(client, error, count, arguments, NULL);
+}
+
+/* An answer that only has to be no error. Inside the opening nothing is unknown: there is no
+ * server for us, or there is one. */
+static enum weir_status expect(struct weir_error *error, redisReply *reply)
+{
+    if (reply) {
+        freeReplyObject(reply);
+        return WEIR_OK;
+    }
+    if (error->status == WEIR_UNKNOWN)
+        error->status = WEIR_UNAVAILABLE;
+    return error->status;
+}
+
+static enum weir_status authenticate(struct weir_client *client,
+                                     const struct weir_endpoint *endpoint, struct weir_error *error)
+{
+    if (!endpoint->password)
+        return WEIR_OK;
+    redisReply *reply =
+        endpoint->user
+            ? weir_client_ask(client, error, "AUTH", endpoint->user, endpoint->password, NULL)
+            : weir_client_ask(client, error, "AUTH", endpoint->password, NULL);
+    return expect(error, reply);
+}
+
+static enum weir_status select_database(struct weir_client *client,
+                                        const struct weir_endpoint *endpoint,
+                                        struct weir_error *error)
+{
+    char number[16];
+    if (endpoint->database == 0)
+        return WEIR_OK;
+    snprintf(number, sizeof(number), "%d", endpoint->database);
+    return expect(error, weir_client_ask(client, error, "SELECT", number, NULL));
+}
+
+static enum weir_status connect_to(struct weir_client *client, const struct weir_endpoint *endpoint,
+                                   int64_t timeout_ms, struct weir_error *error)
+{
+    struct timeval limit = limit_of(timeout_ms);
+    redisContext *connection = endpoint->socket_path
+                                   ? redisConnectUnixWithTimeout(endpoint->socket_path, limit)
+                                   : redisConnectWithTimeout(endpoint->host, endpoint->port, limit);
+    if (!connection)
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory to connect to %s", client->server);
+    client->connection = connection;
+    if (connection->err != 0)
+        return weir_error_set(error, WEIR_UNAVAILABLE,
+                              "cannot reach %s: %s; start the server, or give another address",
+                              client->server, connection->errstr);
+    if (redisSetTimeout(connection, limit) != REDIS_OK)
+        return weir_error_set(error, WEIR_SYSTEM, "cannot set a time limit for %s", client->server);
+    if (!endpoint->socket_path)
+        redisEnableKeepAlive(connection); /* a help only: without it the limit above still holds */
+    return WEIR_OK;
+}
+
+enum weir_status weir_client_open(struct weir_client *client, const struct weir_endpoint *endpoint,
+                                  int64_t timeout_ms, struct weir_error *error)
+{
+    struct weir_error first = {0}; /* so that a NULL `error` is not asked for its status */
+    *client = (struct weir_client){.server = endpoint->shown};
+    enum weir_status status = connect_to(client, endpoint, timeout_ms, &first);
+    if (status == WEIR_OK)
+        status = authenticate(client, endpoint, &first);
+    if (status == WEIR_OK)
+        status = select_database(client, endpoint, &first);
+    /* Finds a server that wants a password, or is still loading, before the first real request. */
+    if (status == WEIR_OK)
+        status = expect(&first, weir_client_ask(client, &first, "PING", NULL));
+    if (status != WEIR_OK) {
+        weir_client_close(client);
+        return weir_error_set(error, status, "%s", first.text);
+    }
+    return WEIR_OK;
+}
+
+void weir_client_close(struct weir_client *client)
+{
+    if (client->connection)
+        redisFree(client->connection);
+    client->connection = NULL;
+}

@@ -1,0 +1,35 @@
+/* One blocking connection for command-line tools: connect, ask, wait with a limit. */
+#ifndef WEIR_REDIS_CLIENT_H
+#define WEIR_REDIS_CLIENT_H
+
+#include <hiredis/hiredis.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "redis/endpoint.h"
+
+struct weir_client {
+    redisContext *connection;
+    const char *server; /* for errors: the endpoint's shown form; borrowed */
+};
+
+/* Connects, authenticates, selects the database; each wait at most timeout_ms. The endpoint is
+ * borrowed and has to outlive the client. WEIR_UNAVAILABLE or WEIR_DENIED with a sentence that
+ * names the server and says what to do. */
+WEIR_CHECKED enum weir_status weir_client_open(struct weir_client *client,
+                                               const struct weir_endpoint *endpoint,
+                                               int64_t timeout_ms, struct weir_error *error);
+void weir_client_close(struct weir_client *client);
+
+/* Sends one command as an argument vector and waits for the answer. NULL and an error where the
+ * answer is an error (WEIR_REFUSED, WEIR_DENIED, WEIR_UNAVAILABLE by its prefix) or was lost
+ * (WEIR_UNKNOWN). The reply is the caller's, by freeReplyObject. `lengths` NULL: texts. */
+WEIR_CHECKED redisReply *weir_client_call(struct weir_client *client, struct weir_error *error,
+                                          size_t count, const char *const *arguments,
+                                          const size_t *lengths);
+/* The same for texts, ended by NULL. */
+WEIR_CHECKED redisReply *weir_client_ask(struct weir_client *client, struct weir_error *error,
+                                         const char *command, ...) __attribute__((sentinel));
+
+#endif

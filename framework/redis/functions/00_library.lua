@@ -1,0 +1,211 @@
+#!lua name=weir
+-- weir's server side. This file opens the library: what several functions share. Each further
+-- file holds one verb, with KEYS, ARGV, returns and errors at its top.
+--
+-- Lua does not roll back: every function makes all its checks before its first write, and no
+-- write after the first can fail. Payloads are opaque bytes; JSON is read and made by the
+-- programs only. User data never goes into an error reply: refusals come back as arrays.
+
+local VERSION = 1
+
+-- unpack() and the Lua stack bear some 8,000 values.
+local ARGUMENTS_MAX = 7000
+
+-- Sums beyond this are refused. It lies a little below 2^63 because Lua computes in doubles.
+local INTEGER_MAX = 9223372036854770000
+
+-- The server's clock in ms. Read once in a call: before Redis 7.2 it moves within one.
+local function server_ms()
+    local time = redis.call('TIME')
+    return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function whole(number)
+    return string.format('%.0f', number)
+end
+
+local function key_type(key)
+    return redis.call('TYPE', key).ok
+end
+
+-- The number, where `text` is what HINCRBY takes for an integer; else nil.
+local function integer(text)
+    if #text <= 20 and (text == '0' or text:find('^%-?[1-9]%d*$')) then
+        return tonumber(text)
+    end
+    return nil
+end
+
+-- Entry ids as numbers; (ms, sequence) stay below 2^53 each for all ids the server makes itself.
+local function id_parts(id)
+    local ms, sequence = id:match('^(%d+)-(%d+)$')
+    return tonumber(ms), tonumber(sequence)
+end
+
+local function id_less(one, other)
+    local ms, sequence = id_parts(one)
+    local other_ms, other_sequence = id_parts(other)
+    return ms < other_ms or (ms == other_ms and sequence < other_sequence)
+end
+
+-- A delivery that names an entry whose body somebody has deleted: nothing is left to handle.
+local function bury_lost(stream, dead, id, deliveries)
+    redis.call('XADD', dead, '*', 'reason', 'the entry was deleted before it was handled',
+        'deliveries', deliveries, 'stream', stream, 'entry', id)
+end
+
+-- ---- Operations --------------------------------------------------------------------------------
+-- What a commit carries: a run of (name, index into KEYS, number of arguments, arguments…).
+-- Each has the type that its key must have (or be absent), and a check of its arguments against
+-- what is stored: nil where the write cannot fail, else a text.
+
+local function at_least_one(_, _, first, last)
+    if last < first then return 'too few arguments' end
+end
+
+local function some_pairs(_, _, first, last)
+    if last <= first or (last - first) % 2 == 0 then return 'arguments do not come in pairs' end
+end
+
+local function exactly(number)
+    return function(_, _, first, last)
+        if last - first + 1 ~= number then return 'wrong number of arguments' end
+    end
+end
+
+local function checked_sum(current, delta, name)
+    local number, step = integer(current), integer(delta)
+    if not number then return name .. ' is not a whole number' end
+    if not step then return 'the increment of ' .. name .. ' is not a whole number' end
+    if math.abs(number + step) > INTEGER_MAX then return name .. ' would overflow' end
+end
+
+local function hash_sum(key, args, first, last)
+    if last - first ~= 1 then return 'wrong number of arguments' end
+    return checked_sum(redis.call('HGET', key, args[first]) or '0', args[first + 1],
+        'field ' .. args[first])
+end
+
+local function string_sum(key, args, first, last)
+    if last ~= first then return 'wrong number of arguments' end
+    return checked_sum(redis.call('GET', key) or '0', args[first], 'the value')
+end
+
+local function scored(_, args, first, last)
+    if last <= first or (last - first) % 2 == 0 then return 'arguments do not come in pairs' end
+    for i = first, last, 2 do
+        if not integer(args[i]) then return 'the score is not a whole number' end
+    end
+end
+
+local function duration(_, args, first, last)
+    if last ~= first or not integer(args[first]) then return 'the time is not a whole number' end
+end
+
+local function string_and_life(_, args, first, last)
+    if last == first then return nil end
+    if last ~= first + 1 then return 'wrong number of arguments' end
+    local life = integer(args[last])
+    if not life or life <= 0 then return 'the time is not a positive whole number' end
+end
+
+local function fields_unchanged(key, args, first, last)
+    for i = first, last, 2 do
+        local value = redis.call('HGET', key, args[i])
+        if args[i + 1] ~= (value and '=' .. value or '-') then return false end
+    end
+    return true
+end
+
+local function presence_unchanged(key, args, first)
+    return tostring(redis.call('EXISTS', key)) == args[first]
+end
+
+local OPERATIONS = {
+    HSET = { type = 'hash', check = some_pairs },
+    HDEL = { type = 'hash', check = at_least_one },
+    HINCRBY = { type = 'hash', check = hash_sum },
+    SADD = { type = 'set', check = at_least_one },
+    SREM = { type = 'set', check = at_least_one },
+    ZADD = { type = 'zset', check = scored },
+    ZREM = { type = 'zset', check = at_least_one },
+    INCRBY = { type = 'string', check = string_sum },
+    DEL = { check = exactly(0) },
+    PEXPIRE = { check = duration },
+    -- value, and optionally its life in ms
+    SET = {
+        type = 'string', check = string_and_life,
+        write = function(key, args, first, last)
+            if last > first then
+                redis.call('SET', key, args[first], 'PX', args[last])
+            else
+                redis.call('SET', key, args[first])
+            end
+        end
+    },
+    -- field, value, …
+    XADD = {
+        type = 'stream', check = some_pairs,
+        write = function(key, args, first, last)
+            redis.call('XADD', key, '*', unpack(args, first, last))
+        end
+    },
+    -- delay in ms from now, member
+    SCHEDULE = {
+        type = 'zset', check = scored,
+        write = function(key, args, first, _, now)
+            redis.call('ZADD', key, whole(now + tonumber(args[first])), args[first + 1])
+        end
+    },
+    -- field, "=value" or "-" for absent, …: what was read and has to be so still
+    EXPECT = { type = 'hash', check = some_pairs, holds = fields_unchanged },
+    -- "1" or "0": the key has to be there, or not
+    EXISTS = { check = exactly(1), holds = presence_unchanged },
+}
+
+-- Checks a run of operations against the server's state without writing.
+-- Returns nil, or the answer that the whole call gives instead of writing.
+local function check_operations(keys, args, position)
+    local last_index, type_of_key
+    while position <= #args do
+        local name, index, count = args[position], args[position + 1], tonumber(args[position + 2])
+        local operation, key = OPERATIONS[name], keys[tonumber(index)]
+        if not operation or not key or not count or count > ARGUMENTS_MAX
+            or position + 2 + count > #args then
+            return { 'refused', index, 'malformed operation' }
+        end
+        if operation.type then
+            if index ~= last_index then
+                last_index, type_of_key = index, key_type(key)
+            end
+            if type_of_key ~= operation.type and type_of_key ~= 'none' then
+                return { 'refused', index, 'it is a ' .. type_of_key .. ', not a ' .. operation.type }
+            end
+        end
+        local first, last = position + 3, position + 2 + count
+        local problem = operation.check(key, args, first, last)
+        if problem then return { 'refused', index, problem } end
+        if operation.holds and not operation.holds(key, args, first, last) then
+            return { 'conflict', index }
+        end
+        position = last + 1
+    end
+    return nil
+end
+
+-- Carries out a run of operations that check_operations has passed.
+local function apply_operations(keys, args, position)
+    local now
+    while position <= #args do
+        local name, key = args[position], keys[tonumber(args[position + 1])]
+        local operation, first = OPERATIONS[name], position + 3
+        local last = first + tonumber(args[position + 2]) - 1
+        if operation.write then
+            if name == 'SCHEDULE' and not now then now = server_ms() end
+            operation.write(key, args, first, last, now)
+        elseif not operation.holds then
+            redis.call(name, key, unpack(args, first, last))
+        end
+        position = last + 1
+    end
+end

@@ -1,0 +1,26 @@
+-- weir_commit, weir_settle: all effects of one handled message, and its acknowledgement, at once.
+-- KEYS    1 the stream that the message was read from; 2… the keys of the operations
+-- ARGV    1 consumer group  2 entry id  3 "1": delete the entry (commands), "0": leave it (events)
+--         4… operations
+-- Returns 1 committed; 0 the entry was no longer pending, so another has finished it: nothing was
+--         written; {"conflict", index of the key} something read has changed: nothing was
+--         written; {"refused", index of the key, why} a write would fail: nothing was written
+-- Errors  the server's own (WRONGTYPE of the stream); nothing was written
+--
+-- The answer of XACK is the fence: of two workers that finish one message the first wins. It is
+-- also the first write. weir_settle is the same for acknowledgements that write nothing else; it
+-- runs on a server without memory left, so that what is in flight can drain.
+
+local function commit(keys, args)
+    local answer = check_operations(keys, args, 4)
+    if answer then return answer end
+    if redis.call('XACK', keys[1], args[1], args[2]) == 0 then return 0 end
+    if args[3] == '1' then redis.call('XDEL', keys[1], args[2]) end
+    apply_operations(keys, args, 4)
+    return 1
+end
+
+redis.register_function('weir_commit', commit)
+redis.register_function {
+    function_name = 'weir_settle', callback = commit, flags = { 'allow-oom' }
+}

@@ -1,0 +1,54 @@
+-- weir_beat: a worker's sign of life.
+-- KEYS    1 {S}:workers
+-- ARGV    1 consumer  2, 3 its JSON before and after the time of the heartbeat
+--         4 silence in ms after which a worker counts as gone
+-- Returns {server's time in ms, consumers that are gone, …}: at most 16
+-- Errors  WRONGTYPE
+
+local function beat(keys, args)
+    local now = server_ms()
+    redis.call('HSET', keys[1], args[1], args[2] .. whole(now) .. args[3])
+    local answer, workers = { now }, redis.call('HGETALL', keys[1])
+    for i = 1, #workers, 2 do
+        local seen = tonumber(workers[i + 1]:match('"heartbeat":(%d+)') or '0')
+        if now - seen > tonumber(args[4]) and #answer <= 16 then
+            answer[#answer + 1] = workers[i]
+        end
+    end
+    return answer
+end
+
+redis.register_function { function_name = 'weir_beat', callback = beat, flags = { 'allow-oom' } }
+
+-- weir_leave: removes a worker that has stopped, and its consumer in each group where nothing is
+-- pending for it; deleting one with pending entries would lose them.
+-- KEYS    1 {S}:workers  2… the streams that it has read
+-- ARGV    1 group  2 consumer  3 silence in ms from which on, or "0": at once
+-- Returns 1 gone, 0 still alive or entries are pending: another takes them over first
+-- Errors  WRONGTYPE; a missing group counts as empty
+
+local function leave(keys, args)
+    local about = redis.call('HGET', keys[1], args[2])
+    local seen = about and tonumber(about:match('"heartbeat":(%d+)') or '0') or 0
+    if server_ms() - seen < tonumber(args[3]) then return 0 end
+    local gone = 1
+    for i = 2, #keys do
+        local pending = redis.pcall('XPENDING', keys[i], args[1], '-', '+', '1', args[2])
+        if pending[1] then
+            gone = 0
+        elseif not pending.err then
+            redis.call('XGROUP', 'DELCONSUMER', keys[i], args[1], args[2])
+        end
+    end
+    if gone == 1 then redis.call('HDEL', keys[1], args[2]) end
+    return gone
+end
+
+redis.register_function { function_name = 'weir_leave', callback = leave, flags = { 'allow-oom' } }
+
+-- weir_version: the library's number. No keys, no arguments.
+
+redis.register_function {
+    function_name = 'weir_version', callback = function() return VERSION end,
+    flags = { 'no-writes' }
+}

@@ -1,0 +1,116 @@
+/* Spells the keys of services and sagas. */
+#include "redis/key_names.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Two leading texts are common to all keys; the rest differs. */
+static char *spell(char *key, const char *prefix, const char *service, const char *format, ...)
+    WEIR_PRINTF(4, 5);
+
+static char *spell(char *key, const char *prefix, const char *service, const char *format, ...)
+{
+    int head = snprintf(key, WEIR_KEY_MAX, "%s{%s}:", prefix, service);
+    if (head < 0 || head >= WEIR_KEY_MAX)
+        return key;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(key + head, (size_t)(WEIR_KEY_MAX - head), format, arguments);
+    va_end(arguments);
+    return key;
+}
+
+char *weir_key_commands(char *key, const char *prefix, const char *service)
+{
+    return spell(key, prefix, service, "commands");
+}
+
+char *weir_key_events(char *key, const char *prefix, const char *service)
+{
+    return spell(key, prefix, service, "events");
+}
+
+char *weir_key_dead(char *key, const char *prefix, const char *service)
+{
+    return spell(key, prefix, service, "dead");
+}
+
+char *weir_key_scheduled(char *key, const char *prefix, const char *service)
+{
+    return spell(key, prefix, service, "scheduled");
+}
+
+char *weir_key_workers(char *key, const char *prefix, const char *service)
+{
+    return spell(key, prefix, service, "workers");
+}
+
+char *weir_key_readers(char *key, const char *prefix, const char *service)
+{
+    return spell(key, prefix, service, "readers");
+}
+
+char *weir_key_checkpoint(char *key, const char *prefix, const char *service,
+                          const char *projection)
+{
+    return spell(key, prefix, service, "checkpoint:%s", projection);
+}
+
+char *weir_key_entity(char *key, const char *prefix, const char *service, const char *rest)
+{
+    return spell(key, prefix, service, "%s", rest);
+}
+
+char *weir_key_seen(char *key, const char *prefix, const char *service, const char *id)
+{
+    return spell(key, prefix, service, "seen:%s", id);
+}
+
+char *weir_key_step(char *key, const char *prefix, const char *service, const char *saga,
+                    const char *step)
+{
+    return spell(key, prefix, service, "step:%s/%s", saga, step);
+}
+
+char *weir_key_replies(char *key, const char *prefix)
+{
+    return spell(key, prefix, WEIR_SAGAS, "replies");
+}
+
+char *weir_key_saga(char *key, const char *prefix, const char *saga)
+{
+    return spell(key, prefix, WEIR_SAGAS, "saga:%s", saga);
+}
+
+char *weir_key_saga_state(char *key, const char *prefix, const char *state)
+{
+    return spell(key, prefix, WEIR_SAGAS, "state:%s", state);
+}
+
+char *weir_key_definition(char *key, const char *prefix, const char *name)
+{
+    return spell(key, prefix, WEIR_SAGAS, "definition:%s", name);
+}
+
+char *weir_key_definitions(char *key, const char *prefix)
+{
+    return spell(key, prefix, WEIR_SAGAS, "definitions");
+}
+
+char *weir_key_named(char *key, const char *prefix, const char *service, const char *name)
+{
+    return spell(key, prefix, service, "%s", name);
+}
+
+const char *weir_key_events_owner(const char *key, const char *prefix, char *owner, size_t room)
+{
+    size_t head = strlen(prefix), length = strlen(key);
+    const char *tail = "}:events";
+    size_t tail_length = strlen(tail);
+    if (length <= head + 1 + tail_length || strncmp(key, prefix, head) != 0 || key[head] != '{' ||
+        strcmp(key + length - tail_length, tail) != 0)
+        return NULL;
+    snprintf(owner, room, "%.*s", (int)(length - head - 1 - tail_length), key + head + 1);
+    return owner;
+}

@@ -1,0 +1,47 @@
+/* Every key is spelled here and nowhere else. A key is
+ *   <namespace>{<service>}:<rest>
+ * where the braces are the Cluster hash tag that keeps all of a service's keys in one slot. */
+#ifndef WEIR_REDIS_KEY_NAMES_H
+#define WEIR_REDIS_KEY_NAMES_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+
+#define WEIR_KEY_MAX 512 /* bytes with the final NUL */
+
+/* The service that runs sagas. */
+#define WEIR_SAGAS "sagas"
+
+/* Each writes a key into `key` (WEIR_KEY_MAX bytes) and returns it. `prefix` is the namespace, ""
+ * for none. Names have been checked by their readers and fit. */
+char *weir_key_commands(char *key, const char *prefix, const char *service);
+char *weir_key_events(char *key, const char *prefix, const char *service);
+char *weir_key_dead(char *key, const char *prefix, const char *service);
+char *weir_key_scheduled(char *key, const char *prefix, const char *service);
+char *weir_key_workers(char *key, const char *prefix, const char *service);
+/* hash: who reads the service's events without a consumer group: "<view>/<projection>" → id of
+ * the last entry that it has applied. Looked at before events are trimmed. */
+char *weir_key_readers(char *key, const char *prefix, const char *service);
+char *weir_key_checkpoint(char *key, const char *prefix, const char *service,
+                          const char *projection);
+/* Any state of the service: rest is "account:c7". */
+char *weir_key_entity(char *key, const char *prefix, const char *service, const char *rest);
+/* string: the message with this id has been handled. */
+char *weir_key_seen(char *key, const char *prefix, const char *service, const char *id);
+/* hash: what became of a saga's step in this service. */
+char *weir_key_step(char *key, const char *prefix, const char *service, const char *saga,
+                    const char *step);
+/* A stream or register of the service by its last part: "commands", "replies". */
+char *weir_key_named(char *key, const char *prefix, const char *service, const char *name);
+/* The service whose events a key holds, written to `owner`; NULL where it is no such key. */
+const char *weir_key_events_owner(const char *key, const char *prefix, char *owner, size_t room);
+/* {sagas}:… */
+char *weir_key_replies(char *key, const char *prefix);
+char *weir_key_saga(char *key, const char *prefix, const char *saga);
+char *weir_key_saga_state(char *key, const char *prefix, const char *state);
+char *weir_key_definition(char *key, const char *prefix, const char *name);
+/* set: the names of the definitions that `weir definition load` has written. */
+char *weir_key_definitions(char *key, const char *prefix);
+
+#endif

@@ -1,0 +1,67 @@
+/* Sees to it that the server has the function library, over a link. */
+#include "redis/library_loader.h"
+
+#include "redis/function_library.h"
+#include "redis/refusal.h"
+#include "redis/reply.h"
+
+static void finish(struct weir_library_loader *loader, const char *refusal)
+{
+    struct weir_error error = {0};
+    loader->under_way = false;
+    if (refusal == NULL) {
+        loader->done(loader->user, NULL);
+        return;
+    }
+    weir_error_set(&error,
+                   weir_refusal_of(refusal) == WEIR_REFUSAL_DENIED ? WEIR_DENIED
+                                                                   : WEIR_UNAVAILABLE,
+                   "function library: %s", refusal);
+    loader->done(loader->user, &error);
+}
+
+static void on_loaded(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_library_loader *loader = user;
+    if (answer == WEIR_ANSWER_UNKNOWN) {
+        loader->under_way = false;
+        return;
+    }
+    if (answer == WEIR_ANSWER_DONE) {
+        loader->loads++;
+        weir_log_info(loader->log, "library.loaded", "version=%d",
+                      weir_function_library_version());
+    }
+    finish(loader, answer == WEIR_ANSWER_REFUSED ? reply->str : NULL);
+}
+
+static void load(struct weir_library_loader *loader)
+{
+    const char *arguments[] = {"FUNCTION", "LOAD", "REPLACE", weir_function_library_source()};
+    if (weir_link_send(loader->link, 4, arguments, NULL, on_loaded, loader) != WEIR_OK)
+        loader->under_way = false;
+}
+
+static void on_version(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_library_loader *loader = user;
+    int64_t version = 0;
+    if (answer == WEIR_ANSWER_UNKNOWN)
+        loader->under_way = false;
+    else if (answer == WEIR_ANSWER_REFUSED &&
+             weir_refusal_of(reply->str) != WEIR_REFUSAL_FUNCTION)
+        finish(loader, reply->str);
+    else if (answer == WEIR_ANSWER_DONE && weir_reply_integer(reply, &version) &&
+             version >= weir_function_library_version())
+        finish(loader, NULL);
+    else
+        load(loader);
+}
+
+void weir_library_loader_ensure(struct weir_library_loader *loader)
+{
+    const char *arguments[] = {"FCALL", "weir_version", "0"};
+    if (!loader->under_way)
+        loader->under_way = weir_link_send(loader->link, 3, arguments, NULL, on_version,
+                                           loader) == WEIR_OK;
+}

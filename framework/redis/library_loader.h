@@ -1,0 +1,22 @@
+/* Sees to it that the server has the function library, over a link. */
+#ifndef WEIR_REDIS_LIBRARY_LOADER_H
+#define WEIR_REDIS_LIBRARY_LOADER_H
+
+#include "redis/link.h"
+
+struct weir_library_loader {
+    struct weir_link *link; /* borrowed */
+    struct weir_log *log;
+    bool under_way;
+    uint64_t loads; /* counter */
+    void *user;
+    /* The library is there (error NULL), or the server refused it. Not called when the connection
+     * is lost meanwhile. */
+    void (*done)(void *user, const struct weir_error *error);
+};
+
+/* Asks for the version and loads the library where it is missing or older. Does nothing while it
+ * is about it already. */
+void weir_library_loader_ensure(struct weir_library_loader *loader);
+
+#endif

@@ -1,0 +1,221 @@
+/* The moves that sagas and steps can make, and the doors that all of them go through. */
+#include "saga/change.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKOFF_CAP_MS 60000
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const struct saga_move {
+    enum weir_saga_state from, to;
+    enum weir_saga_event event;
+} saga_moves[] = {
+    {WEIR_SAGA_NONE, WEIR_SAGA_RUNNING, WEIR_SAGA_STARTED},
+    {WEIR_SAGA_RUNNING, WEIR_SAGA_COMPLETED, WEIR_SAGA_EVENT_COMPLETED},
+    {WEIR_SAGA_RUNNING, WEIR_SAGA_COMPENSATING, WEIR_SAGA_EVENT_COMPENSATING},
+    {WEIR_SAGA_COMPENSATING, WEIR_SAGA_COMPENSATED, WEIR_SAGA_EVENT_COMPENSATED},
+    {WEIR_SAGA_COMPENSATING, WEIR_SAGA_SUSPENDED, WEIR_SAGA_EVENT_SUSPENDED},
+};
+
+static const struct step_move {
+    enum weir_step_state from, to;
+} step_moves[] = {
+    {WEIR_STEP_PENDING, WEIR_STEP_RUNNING},        {WEIR_STEP_PENDING, WEIR_STEP_SKIPPED},
+    {WEIR_STEP_RUNNING, WEIR_STEP_SUCCEEDED},      {WEIR_STEP_RUNNING, WEIR_STEP_FAILED},
+    {WEIR_STEP_RUNNING, WEIR_STEP_TIMED_OUT},      {WEIR_STEP_SUCCEEDED, WEIR_STEP_COMPENSATING},
+    {WEIR_STEP_FAILED, WEIR_STEP_COMPENSATING}, /* only where it may have taken effect */
+    {WEIR_STEP_TIMED_OUT, WEIR_STEP_COMPENSATING}, {WEIR_STEP_COMPENSATING, WEIR_STEP_COMPENSATED},
+};
+
+static void fail(struct weir_saga_change *change, enum weir_status status)
+{
+    if (change->status == WEIR_OK)
+        change->status = status;
+}
+
+static const struct saga_move *find_saga_move(enum weir_saga_state from, enum weir_saga_state to)
+{
+    for (size_t i = 0; i < COUNT(saga_moves); i++) {
+        if (saga_moves[i].from == from && saga_moves[i].to == to)
+            return &saga_moves[i];
+    }
+    return NULL;
+}
+
+static bool step_move_listed(enum weir_step_state from, enum weir_step_state to)
+{
+    for (size_t i = 0; i < COUNT(step_moves); i++) {
+        if (step_moves[i].from == from && step_moves[i].to == to)
+            return true;
+    }
+    return false;
+}
+
+static void publish(struct weir_saga_change *change, enum weir_saga_event event)
+{
+    struct weir_saga_effects *effects = change->effects;
+    if (effects->event_count == COUNT(effects->events))
+        fail(change, WEIR_INVALID);
+    else
+        effects->events[effects->event_count++] = event;
+}
+
+void weir_change_saga_move(struct weir_saga_change *change, enum weir_saga_state to)
+{
+    struct weir_saga *saga = change->saga;
+    const struct saga_move *move = find_saga_move(saga->state, to);
+    if (move == NULL) {
+        fail(change, WEIR_INVALID);
+        return;
+    }
+    if (to == WEIR_SAGA_SUSPENDED)
+        saga->suspended_from = saga->state;
+    if (to == WEIR_SAGA_COMPLETED || to == WEIR_SAGA_COMPENSATED)
+        saga->ended_at = change->now;
+    saga->state = to;
+    publish(change, move->event);
+}
+
+static struct weir_step_record *touch(struct weir_saga_change *change, size_t step)
+{
+    change->effects->changed_steps |= weir_step_bit(step);
+    return &change->saga->steps[step];
+}
+
+static bool is_active(enum weir_step_state state)
+{
+    return state == WEIR_STEP_RUNNING || state == WEIR_STEP_COMPENSATING;
+}
+
+void weir_change_step_move(struct weir_saga_change *change, size_t step, enum weir_step_state to)
+{
+    struct weir_step_record *record = touch(change, step);
+    if (!step_move_listed(record->state, to)) {
+        fail(change, WEIR_INVALID);
+        return;
+    }
+    weir_change_rest(change, step);
+    record->state = to;
+    record->ended_at = is_active(to) ? 0 : change->now;
+}
+
+void weir_change_rest(struct weir_saga_change *change, size_t step)
+{
+    struct weir_step_record *record = touch(change, step);
+    record->waiting_to_send = false;
+    record->due_at = 0;
+}
+
+void weir_change_begin(struct weir_saga_change *change, size_t step, enum weir_step_action action)
+{
+    weir_change_step_move(change, step,
+                          action == WEIR_STEP_EXECUTE ? WEIR_STEP_RUNNING : WEIR_STEP_COMPENSATING);
+    touch(change, step)->number = 1;
+    weir_change_send(change, step);
+}
+
+static void count_attempt(struct weir_step_record *record)
+{
+    if (record->state == WEIR_STEP_COMPENSATING)
+        record->compensation_attempts++;
+    else
+        record->attempts++;
+}
+
+void weir_change_send(struct weir_saga_change *change, size_t step)
+{
+    struct weir_saga_effects *effects = change->effects;
+    struct weir_step_record *record = touch(change, step);
+    if (effects->send_count == COUNT(effects->sends)) {
+        fail(change, WEIR_INVALID);
+        return;
+    }
+    count_attempt(record);
+    record->waiting_to_send = false;
+    record->unsent = false;
+    record->sent_at = change->now;
+    record->due_at = change->now + change->definition->steps[step].timeout_ms;
+    effects->sends[effects->send_count++] = (struct weir_saga_send){
+        .step = step,
+        .action =
+            record->state == WEIR_STEP_COMPENSATING ? WEIR_STEP_COMPENSATE : WEIR_STEP_EXECUTE,
+        .number = record->number,
+        .attempt = weir_step_attempts(record),
+    };
+}
+
+void weir_change_wait(struct weir_saga_change *change, size_t step)
+{
+    struct weir_step_record *record = touch(change, step);
+    int64_t base = change->definition->steps[step].backoff_ms;
+    int64_t cap = base > BACKOFF_CAP_MS ? base : BACKOFF_CAP_MS;
+    record->waiting_to_send = true;
+    record->due_at =
+        change->now + weir_backoff_ms(base, cap, weir_step_attempts(record), change->random);
+}
+
+void weir_change_renumber(struct weir_saga_change *change, size_t step)
+{
+    struct weir_step_record *record = touch(change, step);
+    record->number++;
+    record->unsent = true;
+}
+
+static void replace(struct weir_saga_change *change, char **to, char *text)
+{
+    if (text == NULL)
+        fail(change, WEIR_NO_MEMORY);
+    free(*to);
+    *to = text;
+}
+
+void weir_change_result(struct weir_saga_change *change, size_t step, const char *result)
+{
+    if (result != NULL)
+        replace(change, &touch(change, step)->result, strdup(result));
+}
+
+/* One byte more than is kept shows whether the cut falls within a character. */
+WEIR_PRINTF(1, 0) static char *format_text(const char *format, va_list arguments)
+{
+    char text[WEIR_SAGA_TEXT_MAX + 2];
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    size_t end = length < 0 ? 0 : (size_t)length;
+    if (end > WEIR_SAGA_TEXT_MAX) {
+        end = WEIR_SAGA_TEXT_MAX;
+        while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80)
+            end--;
+    }
+    return strndup(text, end);
+}
+
+void weir_change_error(struct weir_saga_change *change, size_t step, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    replace(change, &touch(change, step)->error, format_text(format, arguments));
+    va_end(arguments);
+}
+
+void weir_change_reason(struct weir_saga_change *change, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    replace(change, &change->saga->reason, format_text(format, arguments));
+    va_end(arguments);
+}
+
+unsigned weir_step_attempts(const struct weir_step_record *record)
+{
+    return record->state == WEIR_STEP_COMPENSATING ? record->compensation_attempts
+                                                   : record->attempts;
+}
+
+bool weir_change_attempts_left(const struct weir_saga_change *change, size_t step)
+{
+    return weir_step_attempts(&change->saga->steps[step]) <
+           change->definition->steps[step].attempts;
+}

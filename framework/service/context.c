@@ -1,0 +1,276 @@
+/* The handling of one message: state and effects, as handlers see them. */
+#include "service/context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/key_names.h"
+
+struct weir_scratch {
+    struct weir_scratch *next;
+    char text[24];
+};
+
+void weir_context_begin(struct weir_context *context)
+{
+    weir_context_close(context);
+    weir_effects_clear(context->effects);
+    memset(&context->reason, 0, sizeof context->reason);
+    context->retry_after_ms = -1;
+}
+
+void weir_context_close(struct weir_context *context)
+{
+    while (context->scratch != NULL) {
+        struct weir_scratch *next = context->scratch->next;
+        free(context->scratch);
+        context->scratch = next;
+    }
+    json_decref(context->result);
+    context->result = NULL;
+}
+
+static void mistake(weir_context *context, const char *what, const char *name)
+{
+    weir_error_set(&context->effects->error, WEIR_INVALID, "%s: %s", what, name);
+}
+
+/* ---- Keys -------------------------------------------------------------------------------- */
+
+/* The whole key for what a handler calls it; NULL where it may not be called so. */
+static const char *whole_key(weir_context *context, const char *key, char *room)
+{
+    if (key == NULL) {
+        if (context->first_key[0] == '\0')
+            mistake(context, "key", "NULL, but no key was loaded");
+        return context->first_key[0] != '\0' ? context->first_key : NULL;
+    }
+    for (const char *c = key; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f || c - key > 256) {
+            mistake(context, "key", "longer than 256 bytes or with control characters");
+            return NULL;
+        }
+    if (*key == '\0') {
+        mistake(context, "key", "empty");
+        return NULL;
+    }
+    return weir_key_entity(room, context->runtime->prefix, context->runtime->service, key);
+}
+
+/* ---- Reading ----------------------------------------------------------------------------- */
+
+static const struct weir_loaded *loaded_hash(weir_context *context, const char *key, char *room)
+{
+    const char *whole;
+    const struct weir_loaded *loaded;
+    if (key == NULL && context->first_key[0] == '\0')
+        return NULL;
+    whole = whole_key(context, key, room);
+    loaded = whole != NULL ? weir_snapshot_find(context->snapshot, whole) : NULL;
+    return loaded != NULL && loaded->loaded ? loaded : NULL;
+}
+
+bool weir_exists(weir_context *context, const char *key)
+{
+    char room[WEIR_KEY_MAX];
+    const struct weir_loaded *loaded = loaded_hash(context, key, room);
+    struct weir_slice wanted;
+    bool deleted, there;
+    if (loaded == NULL)
+        return false;
+    if (weir_effects_touch(context->effects, loaded->key, &deleted))
+        return true;
+    there = loaded->field_count > 0;
+    if (!context->unchecked && !deleted) {
+        wanted = weir_slice_of(there ? "1" : "0");
+        weir_effects_plain(context->effects, "EXISTS", loaded->key, &wanted, 1);
+    }
+    return there && !deleted;
+}
+
+static const char *lend_number(weir_context *context, int64_t number)
+{
+    struct weir_scratch *scratch = malloc(sizeof *scratch);
+    if (scratch == NULL) {
+        weir_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory");
+        return NULL;
+    }
+    scratch->next = context->scratch;
+    context->scratch = scratch;
+    snprintf(scratch->text, sizeof scratch->text, "%lld", (long long)number);
+    return scratch->text;
+}
+
+const char *weir_hget(weir_context *context, const char *key, const char *field)
+{
+    char room[WEIR_KEY_MAX];
+    const struct weir_loaded *loaded = loaded_hash(context, key, room);
+    const char *stored;
+    struct weir_slice value = {0};
+    int64_t delta = 0, number = 0;
+    enum weir_effect_view view;
+
+    if (loaded == NULL)
+        return NULL;
+    view = weir_effects_view(context->effects, loaded->key, field, &value, &delta);
+    if (view == WEIR_VIEW_WRITTEN)
+        return value.at;
+    if (view == WEIR_VIEW_ABSENT)
+        return NULL;
+    stored = weir_loaded_value(loaded, field);
+    if (!context->unchecked)
+        weir_effects_expect(context->effects, loaded->key, field, stored);
+    if (view == WEIR_VIEW_STORED)
+        return stored;
+    if (stored != NULL && !weir_parse_integer(stored, strlen(stored), &number))
+        return stored; /* the server will refuse the increment, naming the field */
+    if (__builtin_add_overflow(number, delta, &number))
+        return stored;
+    return lend_number(context, number);
+}
+
+bool weir_hget_integer(weir_context *context, const char *key, const char *field, int64_t *out)
+{
+    const char *text = weir_hget(context, key, field);
+    return text != NULL && weir_parse_integer(text, strlen(text), out);
+}
+
+const struct weir_loaded *weir_context_loaded(const weir_context *context, const char *key)
+{
+    char room[WEIR_KEY_MAX];
+    return loaded_hash((weir_context *)context, key, room);
+}
+
+int64_t weir_context_now(const weir_context *context)
+{
+    return context->now_ms;
+}
+
+/* ---- Writing ----------------------------------------------------------------------------- */
+
+void weir_context_expect(weir_context *context, const char *key, const char *field,
+                         const char *value)
+{
+    char room[WEIR_KEY_MAX];
+    const char *whole = whole_key(context, key, room);
+    if (whole != NULL)
+        weir_effects_expect(context->effects, whole, field, value);
+}
+
+void weir_context_hset_bytes(weir_context *context, const char *key, const char *field,
+                             struct weir_slice value)
+{
+    char room[WEIR_KEY_MAX];
+    const char *whole = whole_key(context, key, room);
+    if (field == NULL || *field == '\0')
+        mistake(context, "field", "empty");
+    else if (whole != NULL)
+        weir_effects_set(context->effects, whole, field, value);
+}
+
+void weir_hset(weir_context *context, const char *key, const char *field, const char *value)
+{
+    if (value == NULL)
+        mistake(context, "value of field", field);
+    else
+        weir_context_hset_bytes(context, key, field, weir_slice_of(value));
+}
+
+static struct weir_slice digits_of(int64_t number, char *room)
+{
+    int length = snprintf(room, 24, "%lld", (long long)number);
+    return (struct weir_slice){room, (size_t)length};
+}
+
+void weir_hset_integer(weir_context *context, const char *key, const char *field, int64_t value)
+{
+    char digits[24];
+    weir_context_hset_bytes(context, key, field, digits_of(value, digits));
+}
+
+void weir_hincrby(weir_context *context, const char *key, const char *field, int64_t delta)
+{
+    char room[WEIR_KEY_MAX];
+    const char *whole = whole_key(context, key, room);
+    if (whole != NULL)
+        weir_effects_add(context->effects, whole, field, delta);
+}
+
+void weir_hdel(weir_context *context, const char *key, const char *field)
+{
+    char room[WEIR_KEY_MAX];
+    const char *whole = whole_key(context, key, room);
+    if (whole != NULL)
+        weir_effects_remove(context->effects, whole, field);
+}
+
+static void plain(weir_context *context, const char *verb, const char *key,
+                  const struct weir_slice *arguments, size_t count)
+{
+    char room[WEIR_KEY_MAX];
+    const char *whole = whole_key(context, key, room);
+    for (size_t i = 0; i < count; i++)
+        if (arguments[i].at == NULL) {
+            mistake(context, verb, "an argument is NULL");
+            return;
+        }
+    if (whole != NULL)
+        weir_effects_plain(context->effects, verb, whole, arguments, count);
+}
+
+static struct weir_slice slice_or_null(const char *text)
+{
+    return text != NULL ? weir_slice_of(text) : (struct weir_slice){NULL, 0};
+}
+
+void weir_set(weir_context *context, const char *key, const char *value)
+{
+    struct weir_slice argument = slice_or_null(value);
+    plain(context, "SET", key, &argument, 1);
+}
+
+void weir_incrby(weir_context *context, const char *key, int64_t delta)
+{
+    char digits[24];
+    struct weir_slice argument = digits_of(delta, digits);
+    plain(context, "INCRBY", key, &argument, 1);
+}
+
+void weir_sadd(weir_context *context, const char *key, const char *member)
+{
+    struct weir_slice argument = slice_or_null(member);
+    plain(context, "SADD", key, &argument, 1);
+}
+
+void weir_srem(weir_context *context, const char *key, const char *member)
+{
+    struct weir_slice argument = slice_or_null(member);
+    plain(context, "SREM", key, &argument, 1);
+}
+
+void weir_zadd(weir_context *context, const char *key, int64_t score, const char *member)
+{
+    char digits[24];
+    struct weir_slice arguments[] = {digits_of(score, digits), slice_or_null(member)};
+    plain(context, "ZADD", key, arguments, 2);
+}
+
+void weir_zrem(weir_context *context, const char *key, const char *member)
+{
+    struct weir_slice argument = slice_or_null(member);
+    plain(context, "ZREM", key, &argument, 1);
+}
+
+void weir_del(weir_context *context, const char *key)
+{
+    plain(context, "DEL", key, NULL, 0);
+}
+
+void weir_expire(weir_context *context, const char *key, int64_t ms)
+{
+    char digits[24];
+    struct weir_slice argument = digits_of(ms, digits);
+    plain(context, "PEXPIRE", key, &argument, 1);
+}

@@ -1,0 +1,49 @@
+/* The handling of one message from the inside: what weir.h's functions work on. */
+#ifndef WEIR_SERVICE_CONTEXT_H
+#define WEIR_SERVICE_CONTEXT_H
+
+#include "message/effects.h"
+#include "service/service.h"
+#include "service/snapshot.h"
+
+struct weir_scratch; /* a text that a handler was lent */
+
+struct weir_context {
+    struct weir_runtime *runtime;
+    weir_message *message;
+    struct weir_effects *effects;
+    struct weir_snapshot *snapshot;
+    char first_key[512]; /* whole key that NULL stands for; "": none was loaded */
+    bool unchecked;      /* reading sets up no expectation */
+    json_t *result;      /* owned */
+    struct weir_error reason;
+    int64_t retry_after_ms; /* -1: not said */
+    int64_t now_ms;         /* the server's time when the state was loaded; 0: not asked for */
+    struct weir_scratch *scratch;
+    void *delivery; /* NULL outside a worker's deliveries */
+};
+
+void weir_context_begin(struct weir_context *context);
+void weir_context_close(struct weir_context *context);
+
+/* ---- For the rooms above, beside weir.h ------------------------------------------------------ */
+
+/* The server's time in ms, where the route asked for it. */
+int64_t weir_context_now(const weir_context *context);
+/* A loaded hash, or NULL; reading it sets up no expectation. */
+const struct weir_loaded *weir_context_loaded(const weir_context *context, const char *key);
+void weir_context_expect(weir_context *context, const char *key, const char *field,
+                         const char *value);
+void weir_context_hset_bytes(weir_context *context, const char *key, const char *field,
+                             struct weir_slice value);
+/* Sends a command whose fields are given, names and values in turn, to a service. */
+void weir_context_send_parts(weir_context *context, const char *service,
+                             const struct weir_slice *parts, size_t count);
+/* Puts a message to this service itself on the schedule, due at a time of the server's clock, under
+ * a token; the same token with the same parts again moves it. */
+void weir_context_schedule_at(weir_context *context, int64_t due_at, const char *token,
+                              const struct weir_slice *parts, size_t count);
+void weir_context_unschedule(weir_context *context, const char *token,
+                             const struct weir_slice *parts, size_t count);
+
+#endif

@@ -1,0 +1,126 @@
+/* One message in a worker's hands, from its arrival to the answer of its commit.
+ *
+ *   arrived ──> queued (behind another for the same key, or as a suspect) ──> loading
+ *   loading ──> handling ──> committing ──> ended
+ *               handling ──> deferred ──> committing
+ *   committing ──> loading (what was read has changed: once more on fresh state)
+ *   committing ──> committing (refused: now its burial)
+ *
+ * A suspect is a message whose worker fell silent while it had it. Suspects begin one at a time,
+ * each counted on the server before it begins, so that a message that kills workers is found
+ * without its neighbours being buried with it. */
+#ifndef WEIR_SERVICE_DELIVERY_H
+#define WEIR_SERVICE_DELIVERY_H
+
+#include <uthash.h>
+
+#include "service/context.h"
+#include "service/participant.h"
+#include "stream/retry_policy.h"
+
+enum weir_delivery_state {
+    WEIR_DELIVERY_ARRIVED,
+    WEIR_DELIVERY_QUEUED,
+    WEIR_DELIVERY_LOADING,
+    WEIR_DELIVERY_HANDLING,
+    WEIR_DELIVERY_DEFERRED,
+    WEIR_DELIVERY_COMMITTING,
+    WEIR_DELIVERY_ENDED,
+    WEIR_DELIVERY_STATES,
+};
+
+/* How the handling ended: what the commit under way stands for. */
+enum weir_ending {
+    WEIR_ENDING_DONE,
+    WEIR_ENDING_REJECTED,
+    WEIR_ENDING_RETRIED,
+    WEIR_ENDING_BURIED,
+    WEIR_ENDING_DISCARDED,
+    WEIR_ENDING_REPEATED, /* answered with the first outcome */
+    WEIR_ENDING_NULL,     /* a compensation of what has not happened */
+    WEIR_ENDING_BARRED,   /* an execution after its compensation */
+    WEIR_ENDING_HELD,     /* put on the schedule, as its `delay` asks */
+    WEIR_ENDINGS,
+};
+const char *weir_ending_text(enum weir_ending ending);
+
+struct weir_worker;
+struct weir_delivery;
+
+/* Deliveries for the same key, in order; the first is under way. */
+struct weir_lane {
+    char *key;
+    struct weir_delivery *first, *last;
+    UT_hash_handle hh;
+};
+
+#define WEIR_LOADS_MAX 8 /* keys, record, id, time */
+
+struct weir_load {
+    struct weir_delivery *delivery;
+    int what; /* a place in the snapshot, or one of the negative numbers of loading.c */
+};
+
+struct weir_delivery {
+    struct weir_worker *worker;
+    weir_message *message;
+    char *name;       /* "<stream number>/<entry>": its key in the worker's table */
+    size_t stream;
+    const struct weir_route *route; /* NULL: not understood */
+    enum weir_delivery_state state;
+    enum weir_ending ending;
+    bool own_stream;  /* an inbox of the service: acknowledged entries leave it */
+    bool is_step;     /* a saga's command */
+    bool compensating;
+    bool suspect;
+    unsigned counted; /* the server's delivery counter of the entry */
+    unsigned number;  /* of a saga's command */
+    unsigned runs;    /* how often the handler ran into a conflict */
+    int64_t begun_at, refreshed_at; /* monotonic ms */
+    char *execute, *compensate;     /* fields of the step's record; NULL: not there */
+    struct weir_load loads[WEIR_LOADS_MAX];
+    size_t answers_owed;
+    bool load_again;  /* an answer was lost: load anew when the link is ready */
+    bool seen;        /* a message with this id has been handled */
+    bool doomed_unknown;
+    struct weir_error doom; /* why it will be buried once its record is known; or none */
+    struct weir_error load_error;
+    struct weir_context context;
+    struct weir_effects effects;
+    struct weir_snapshot snapshot;
+    struct weir_commit commit;
+    char retry_delay[24];
+    struct weir_deferral *deferral;
+    struct weir_lane *lane;
+    struct weir_delivery *lane_next, *suspect_next;
+    struct weir_delivery *spare_next; /* when kept to be used again */
+    UT_hash_handle hh;
+};
+
+/* The one door of its states; an unlisted move is logged as an error. */
+void weir_delivery_move(struct weir_delivery *delivery, enum weir_delivery_state next);
+
+/* ---- loading.c: state, record and time, before the handler -------------------------------- */
+
+/* Sends for all that the handler needs; calls weir_delivery_loaded when it is there, at once
+ * where nothing is needed. */
+void weir_delivery_load(struct weir_delivery *delivery);
+/* Where the handling goes on (worker.c). */
+void weir_delivery_loaded(struct weir_delivery *delivery);
+
+/* ---- ending.c: the effects of each ending -------------------------------------------------- */
+
+/* Each fills the effects for its ending and commits. */
+void weir_delivery_done(struct weir_delivery *delivery);
+void weir_delivery_reject(struct weir_delivery *delivery);
+/* Delivered again later, or buried where the limit is reached. */
+void weir_delivery_retry(struct weir_delivery *delivery);
+/* `unknown`: the handler may have run and left effects outside the server. */
+void weir_delivery_bury(struct weir_delivery *delivery, const char *reason, bool unknown);
+void weir_delivery_discard(struct weir_delivery *delivery);
+void weir_delivery_hold(struct weir_delivery *delivery);
+void weir_delivery_repeat(struct weir_delivery *delivery, const struct weir_step_end *first);
+void weir_delivery_null(struct weir_delivery *delivery);
+void weir_delivery_barred(struct weir_delivery *delivery);
+
+#endif

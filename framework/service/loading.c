@@ -1,0 +1,131 @@
+/* One message in a worker's hands: loading state, record and time before the handler. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/key_names.h"
+#include "redis/refusal.h"
+#include "service/delivery.h"
+#include "service/load_pattern.h"
+#include "service/worker.h"
+
+enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3 };
+
+static enum weir_status take_record(struct weir_delivery *delivery, const redisReply *reply)
+{
+    char **fields[] = {&delivery->execute, &delivery->compensate};
+    for (size_t i = 0; i < 2; i++) {
+        struct weir_slice text;
+        free(*fields[i]);
+        *fields[i] = NULL;
+        if (weir_reply_text(weir_reply_at(reply, i), &text) &&
+            (*fields[i] = strndup(text.at, text.length)) == NULL)
+            return WEIR_NO_MEMORY;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status take_time(struct weir_delivery *delivery, const redisReply *reply)
+{
+    int64_t seconds, microseconds;
+    if (!weir_reply_integer(weir_reply_at(reply, 0), &seconds) ||
+        !weir_reply_integer(weir_reply_at(reply, 1), &microseconds))
+        return WEIR_INVALID;
+    delivery->context.now_ms = seconds * 1000 + microseconds / 1000;
+    return WEIR_OK;
+}
+
+static enum weir_status take(struct weir_load *load, const redisReply *reply)
+{
+    struct weir_delivery *delivery = load->delivery;
+    switch (load->what) {
+    case LOAD_RECORD:
+        return take_record(delivery, reply);
+    case LOAD_SEEN:
+        delivery->seen = reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+        return WEIR_OK;
+    case LOAD_TIME:
+        return take_time(delivery, reply);
+    default:
+        return weir_snapshot_fill(&delivery->snapshot.hashes[load->what], reply);
+    }
+}
+
+static const char *load_key(const struct weir_load *load)
+{
+    return load->what >= 0 ? load->delivery->snapshot.hashes[load->what].key : "step record";
+}
+
+static void take_refusal(struct weir_load *load, const char *why)
+{
+    struct weir_delivery *delivery = load->delivery;
+    enum weir_refusal refusal = weir_refusal_of(why);
+    if (refusal == WEIR_REFUSAL_TYPE || refusal == WEIR_REFUSAL_REQUEST)
+        weir_error_set(&delivery->load_error, WEIR_REFUSED, "%s: %s", load_key(load), why);
+    else
+        delivery->load_again = true;
+}
+
+static void on_loaded(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_load *load = user;
+    struct weir_delivery *delivery = load->delivery;
+    delivery->answers_owed--;
+    if (answer == WEIR_ANSWER_REFUSED)
+        take_refusal(load, reply->str);
+    else if (answer == WEIR_ANSWER_UNKNOWN || take(load, reply) != WEIR_OK)
+        delivery->load_again = true; /* lost, or no memory now */
+    if (delivery->answers_owed == 0 && !delivery->load_again)
+        weir_delivery_loaded(delivery);
+}
+
+/* Sends one of the loads; where it cannot be sent, all is loaded anew when the link is ready. */
+static void send(struct weir_delivery *delivery, int what, int count, const char **arguments)
+{
+    struct weir_load *load = &delivery->loads[delivery->answers_owed];
+    load->delivery = delivery;
+    load->what = what;
+    if (delivery->load_again || delivery->answers_owed == WEIR_LOADS_MAX ||
+        weir_link_send(delivery->context.runtime->link, count, arguments, NULL, on_loaded, load) !=
+            WEIR_OK)
+        delivery->load_again = true;
+    else
+        delivery->answers_owed++;
+}
+
+static void load_record(struct weir_delivery *delivery)
+{
+    char key[WEIR_KEY_MAX];
+    const struct weir_runtime *runtime = delivery->context.runtime;
+    const weir_message *message = delivery->message;
+    weir_key_step(key, runtime->prefix, runtime->service, message->saga, message->step);
+    send(delivery, LOAD_RECORD, 4, (const char *[]){"HMGET", key, "execute", "compensate"});
+}
+
+static void load_seen(struct weir_delivery *delivery)
+{
+    char key[WEIR_KEY_MAX];
+    const struct weir_runtime *runtime = delivery->context.runtime;
+    weir_key_seen(key, runtime->prefix, runtime->service, delivery->message->id);
+    send(delivery, LOAD_SEEN, 2, (const char *[]){"EXISTS", key});
+}
+
+void weir_delivery_load(struct weir_delivery *delivery)
+{
+    const struct weir_route *route = delivery->route;
+    weir_delivery_move(delivery, WEIR_DELIVERY_LOADING);
+    delivery->load_again = delivery->seen = false;
+    memset(&delivery->load_error, 0, sizeof delivery->load_error);
+    if (delivery->is_step)
+        load_record(delivery);
+    else if (route != NULL && delivery->message->id != NULL && delivery->own_stream &&
+             !route->plain)
+        load_seen(delivery);
+    for (size_t i = 0; i < delivery->snapshot.count; i++) {
+        delivery->snapshot.hashes[i].loaded = false;
+        send(delivery, (int)i, 2, (const char *[]){"HGETALL", delivery->snapshot.hashes[i].key});
+    }
+    if (route != NULL && route->wants_time)
+        send(delivery, LOAD_TIME, 1, (const char *[]){"TIME"});
+    if (delivery->answers_owed == 0 && !delivery->load_again)
+        weir_delivery_loaded(delivery);
+}

@@ -1,0 +1,168 @@
+/* weir_main: what every worker's main does; options, log, server, signals. */
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "redis/endpoint.h"
+#include "service/worker.h"
+
+#define EXIT_USAGE 64
+#define TEN_YEARS_MS WEIR_DELAY_MAX_MS
+
+static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+static const char *const formats[] = {"text", "json", NULL};
+
+#define AT(member) .offset = offsetof(struct weir_worker_settings, member)
+static const struct weir_option table[] = {
+    {.name = "redis", .environment = "REDIS_URL", .kind = WEIR_OPTION_TEXT, AT(redis_url),
+     .initial = WEIR_DEFAULT_URL, .value_name = "URL",
+     .help = "server: redis://[user:password@]host[:port][/db] or unix:///path"},
+    {.name = "group", .environment = "WEIR_GROUP", .kind = WEIR_OPTION_TEXT, AT(group),
+     .value_name = "NAME", .help = "consumer group (default: the service's name)"},
+    {.name = "consumer", .environment = "WEIR_CONSUMER", .kind = WEIR_OPTION_TEXT, AT(consumer),
+     .value_name = "NAME",
+     .help = "name of this process in the group; a fixed one finds its own unfinished messages "
+             "again (default: host-pid-random)"},
+    {.name = "concurrency", .environment = "WEIR_CONCURRENCY", .kind = WEIR_OPTION_INTEGER,
+     AT(concurrency), .initial = "256", .minimum = 1, .maximum = 100000, .value_name = "N",
+     .help = "messages in hand at once, at the most"},
+    {.name = "log-level", .environment = "WEIR_LOG_LEVEL", .kind = WEIR_OPTION_CHOICE,
+     AT(log_level), .initial = "info", .choices = levels, .value_name = "LEVEL",
+     .help = "least important lines to write"},
+    {.name = "log-format", .environment = "WEIR_LOG_FORMAT", .kind = WEIR_OPTION_CHOICE,
+     AT(log_format), .initial = "text", .choices = formats, .value_name = "FORMAT",
+     .help = "one line per event, for people or for machines"},
+    {.name = "claim-idle", .environment = "WEIR_CLAIM_IDLE", .kind = WEIR_OPTION_DURATION,
+     AT(claim_idle_ms), .initial = "30s", .minimum = 100, .maximum = 86400000,
+     .value_name = "TIME",
+     .help = "a worker silent for so long loses its messages to another"},
+    {.name = "handler-timeout", .environment = "WEIR_HANDLER_TIMEOUT",
+     .kind = WEIR_OPTION_DURATION, AT(handler_timeout_ms), .initial = "5m", .minimum = 100,
+     .maximum = TEN_YEARS_MS, .value_name = "TIME",
+     .help = "a deferred handler without outcome for so long is retried"},
+    {.name = "max-deliveries", .environment = "WEIR_MAX_DELIVERIES", .kind = WEIR_OPTION_INTEGER,
+     AT(max_deliveries), .initial = "5", .minimum = 1, .maximum = 1000, .value_name = "N",
+     .help = "after so many, crashes counted, a message goes to the dead letters"},
+    {.name = "retry-base", .environment = "WEIR_RETRY_BASE", .kind = WEIR_OPTION_DURATION,
+     AT(retry_base_ms), .initial = "200ms", .minimum = 0, .maximum = TEN_YEARS_MS,
+     .value_name = "TIME", .help = "pause before the second delivery; doubles, with jitter"},
+    {.name = "retry-cap", .environment = "WEIR_RETRY_CAP", .kind = WEIR_OPTION_DURATION,
+     AT(retry_cap_ms), .initial = "60s", .minimum = 0, .maximum = TEN_YEARS_MS,
+     .value_name = "TIME", .help = "longest pause between deliveries"},
+    {.name = "data-max", .environment = "WEIR_DATA_MAX", .kind = WEIR_OPTION_INTEGER,
+     AT(data_max), .initial = "1048576", .minimum = 2, .maximum = 67108864,
+     .value_name = "BYTES", .help = "largest data of a message"},
+    {.name = "id-life", .environment = "WEIR_ID_LIFE", .kind = WEIR_OPTION_DURATION,
+     AT(seen_life_ms), .initial = "24h", .minimum = 1, .maximum = TEN_YEARS_MS,
+     .value_name = "TIME", .help = "for so long a message with the same id is a repetition"},
+    {.name = "event-retention", .environment = "WEIR_EVENT_RETENTION",
+     .kind = WEIR_OPTION_DURATION, AT(event_keep_ms), .initial = "7d", .minimum = 0,
+     .maximum = TEN_YEARS_MS, .value_name = "TIME",
+     .help = "published events are kept for so long, and until every reader has passed them"},
+    {.name = "namespace", .environment = "WEIR_NAMESPACE", .kind = WEIR_OPTION_TEXT, AT(prefix),
+     .initial = "", .value_name = "PREFIX", .help = "plain text before every key"},
+    {.name = "help", .letter = 'h', .kind = WEIR_OPTION_FLAG, AT(help), .help = "print this"},
+    {.name = "version", .kind = WEIR_OPTION_FLAG, AT(version), .help = "print the version"},
+    {.name = NULL},
+};
+
+static void print_help(const char *program)
+{
+    printf("Usage: %s [OPTION]…\n\nRuns until SIGTERM, then finishes what it has begun.\n\n"
+           "Options:\n",
+           program);
+    weir_options_help(table, stdout);
+    printf("\nExit: 0 stopped as asked; 64 bad usage; 70 a failure inside; 77 denied by the "
+           "server.\n");
+}
+
+static bool consumer_valid(const char *name)
+{
+    return weir_id_valid(name, strlen(name)) && weir_utf8_valid(name, strlen(name));
+}
+
+static enum weir_status check(const struct weir_service *service,
+                              struct weir_worker_settings *settings, char *consumer, size_t room,
+                              struct weir_error *error)
+{
+    struct weir_random random;
+    char host[40] = "host";
+    if (settings->group == NULL)
+        settings->group = service->name;
+    if (settings->consumer == NULL) {
+        weir_random_init(&random, weir_random_seed());
+        (void)gethostname(host, sizeof host - 1);
+        snprintf(consumer, room, "%s-%ld-%06x", host, (long)getpid(),
+                 (unsigned)(weir_random_next(&random) & 0xffffff));
+        settings->consumer = consumer;
+    }
+    if (!consumer_valid(settings->consumer))
+        return weir_error_set(error, WEIR_INVALID,
+                              "--consumer: must be 1 to 128 bytes without blanks, quotes, braces");
+    if (!weir_name_valid(settings->group, strlen(settings->group)))
+        return weir_error_set(error, WEIR_INVALID, "--group: must be [A-Za-z][A-Za-z0-9_-]*");
+    if (strlen(settings->prefix) > 64 || strpbrk(settings->prefix, "{} \t\r\n") != NULL)
+        return weir_error_set(error, WEIR_INVALID,
+                              "--namespace: at most 64 bytes, without blanks and braces");
+    return WEIR_OK;
+}
+
+static int run(struct weir_service *service, struct weir_worker_settings *settings,
+               struct weir_error *error)
+{
+    struct weir_endpoint endpoint = {0};
+    struct weir_log log;
+    char consumer[128];
+    int exit_code = EXIT_USAGE;
+
+    if (check(service, settings, consumer, sizeof consumer, error) != WEIR_OK ||
+        weir_endpoint_parse(settings->redis_url, &endpoint, error) != WEIR_OK)
+        return exit_code;
+    weir_log_init(&log, service->name);
+    log.level = (enum weir_log_level)settings->log_level;
+    log.format = (enum weir_log_format)settings->log_format;
+    signal(SIGPIPE, SIG_IGN); /* hiredis writes with write(2): a closed peer must not kill us */
+    exit_code = weir_worker_run(service, settings, &endpoint, &log, error);
+    weir_endpoint_close(&endpoint);
+    return exit_code;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+int weir_main(weir_service *service, int argc, char **argv)
+{
+    struct weir_worker_settings settings = {0};
+    struct weir_error error = {0};
+    const char *program = base_name(argc > 0 ? argv[0] : "worker");
+    int operands = 0, exit_code = EXIT_USAGE;
+
+    if (service == NULL)
+        weir_error_set(&error, WEIR_NO_MEMORY, "no memory");
+    else if (service->error.status != WEIR_OK)
+        error = service->error;
+    else if (weir_options_parse(table, &settings, argc, argv, &operands, &error) == WEIR_OK &&
+             operands > 0)
+        weir_error_set(&error, WEIR_INVALID, "\"%s\": takes no operands", argv[1]);
+    if (error.status == WEIR_OK && settings.help) {
+        print_help(program);
+        exit_code = 0;
+    } else if (error.status == WEIR_OK && settings.version) {
+        printf("%s (weir " WEIR_VERSION ")\n", program);
+        exit_code = 0;
+    } else if (error.status == WEIR_OK) {
+        exit_code = run(service, &settings, &error);
+    }
+    if (error.status != WEIR_OK)
+        fprintf(stderr, "%s: %s\n", program, error.text);
+    weir_service_free(service);
+    return exit_code;
+}

@@ -1,0 +1,94 @@
+/* What a service is made of, for the rooms that build on it: its routes, inboxes, components. */
+#ifndef WEIR_SERVICE_SERVICE_H
+#define WEIR_SERVICE_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/options.h"
+#include "base/status.h"
+#include "message/envelope.h"
+#include "stream/committer.h"
+#include "weir.h"
+
+/* Names the keys to load for a message where a pattern cannot: writes the `index`th key, without
+ * tag; returns as weir_load_pattern_key does. */
+typedef int weir_key_maker(const weir_message *message, size_t index, char *rest, size_t room);
+
+/* Which messages a handler gets, and what is done around it. */
+struct weir_route {
+    const char *source; /* events of that service; NULL: the service's own inboxes */
+    const char *type;
+    weir_handler *handler;
+    const char *load;     /* pattern, or NULL */
+    weir_key_maker *keys; /* instead of a pattern */
+    bool plain;           /* no deduplication by id and no part in sagas: the handler sees to it */
+    bool wants_time;      /* weir_context_now is needed */
+    bool unchecked;       /* reading loaded state sets up no expectation */
+};
+
+struct weir_worker_settings {
+    const char *redis_url, *group, *consumer, *prefix;
+    int64_t concurrency;
+    int log_level, log_format;
+    int64_t claim_idle_ms, handler_timeout_ms, max_deliveries;
+    int64_t retry_base_ms, retry_cap_ms;
+    int64_t data_max, seen_life_ms, event_keep_ms;
+    bool help, version;
+};
+
+/* What a running worker lends to handlers' contexts and to components. */
+struct weir_runtime {
+    struct ev_loop *loop;
+    struct weir_log *log;
+    const struct weir_endpoint *endpoint;
+    const struct weir_worker_settings *settings;
+    const char *service, *prefix, *consumer;
+    struct weir_link *link;           /* for commands */
+    struct weir_committer *committer; /* on that link */
+    void *user;                       /* of the service */
+    void *worker;
+    void (*hasten)(void *worker, int64_t delay_ms); /* something was scheduled for then */
+    void (*library_missing)(void *worker);
+    void (*idle)(void *worker); /* a component has become idle; the worker may be waiting for it */
+};
+
+/* A part of a service beside its handlers, such as a projection. */
+struct weir_component {
+    void *self;
+    enum weir_status (*start)(void *self, struct weir_runtime *runtime, struct weir_error *error);
+    void (*link_ready)(void *self); /* after each connection; the library is there. May be NULL */
+    void (*stop)(void *self);       /* begin nothing new */
+    bool (*busy)(void *self);       /* something is under way */
+    void (*close)(void *self);      /* the loop runs no more; frees it */
+    struct weir_component *next;
+};
+
+#define WEIR_INBOXES_MAX 4
+
+struct weir_service {
+    char *name;
+    struct weir_error error; /* the first mistake in setting it up */
+    struct weir_route *routes;
+    size_t route_count;
+    const char *inboxes[WEIR_INBOXES_MAX]; /* keys' last parts; the last is "commands" */
+    size_t inbox_count;
+    struct weir_component *components;
+    const struct weir_option *options; /* of its own, beside those of every worker; or NULL */
+    void *option_values;
+    void *user;
+};
+
+/* The general form of weir_on_command and weir_on_event; the route is copied. */
+void weir_service_add_route(weir_service *service, const struct weir_route *route);
+/* A further stream of commands of the service's own, "{service}:<name>", served before those
+ * before it. */
+void weir_service_add_inbox(weir_service *service, const char *name);
+/* The component belongs to the service afterwards. */
+void weir_service_add_component(weir_service *service, struct weir_component *component);
+/* The route for a message, or NULL. `source` as in the route. */
+const struct weir_route *weir_service_route(const weir_service *service, const char *source,
+                                            const char *type);
+
+#endif

@@ -1,0 +1,96 @@
+/* What has been loaded of the service's state before a handler runs. */
+#include "service/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int weir_snapshot_add(struct weir_snapshot *snapshot, const char *key)
+{
+    struct weir_loaded *loaded;
+    for (size_t i = 0; i < snapshot->count; i++)
+        if (strcmp(snapshot->hashes[i].key, key) == 0)
+            return (int)i;
+    if (snapshot->count == snapshot->capacity) {
+        size_t capacity = snapshot->capacity ? snapshot->capacity * 2 : 4;
+        void *grown = realloc(snapshot->hashes, capacity * sizeof *snapshot->hashes);
+        if (grown == NULL)
+            return -1;
+        snapshot->hashes = grown;
+        snapshot->capacity = capacity;
+    }
+    loaded = &snapshot->hashes[snapshot->count];
+    memset(loaded, 0, sizeof *loaded);
+    loaded->key = strdup(key);
+    if (loaded->key == NULL)
+        return -1;
+    return (int)snapshot->count++;
+}
+
+static size_t text_room(const redisReply *reply)
+{
+    size_t room = reply->elements * sizeof(char *);
+    struct weir_slice text;
+    for (size_t i = 0; i < reply->elements; i++)
+        room += weir_reply_text(reply->element[i], &text) ? text.length + 1 : 1;
+    return room;
+}
+
+enum weir_status weir_snapshot_fill(struct weir_loaded *loaded, const redisReply *reply)
+{
+    char *room;
+    free(loaded->values);
+    loaded->values = NULL;
+    loaded->field_count = 0;
+    if (!weir_reply_array(reply, 0) || reply->elements % 2 != 0)
+        return WEIR_INVALID;
+    loaded->loaded = true;
+    if (reply->elements == 0)
+        return WEIR_OK;
+    loaded->values = malloc(text_room(reply)); /* pointers first, then the texts */
+    if (loaded->values == NULL)
+        return WEIR_NO_MEMORY;
+    room = (char *)(loaded->values + reply->elements);
+    for (size_t i = 0; i < reply->elements; i++) {
+        struct weir_slice text = {"", 0};
+        (void)weir_reply_text(reply->element[i], &text);
+        memcpy(room, text.at, text.length);
+        room[text.length] = '\0';
+        loaded->values[i] = room;
+        room += text.length + 1;
+    }
+    loaded->field_count = reply->elements / 2;
+    return WEIR_OK;
+}
+
+const struct weir_loaded *weir_snapshot_find(const struct weir_snapshot *snapshot,
+                                             const char *key)
+{
+    for (size_t i = 0; i < snapshot->count; i++)
+        if (strcmp(snapshot->hashes[i].key, key) == 0)
+            return &snapshot->hashes[i];
+    return NULL;
+}
+
+const char *weir_loaded_value(const struct weir_loaded *loaded, const char *field)
+{
+    for (size_t i = 0; i < loaded->field_count; i++)
+        if (strcmp(loaded->values[2 * i], field) == 0)
+            return loaded->values[2 * i + 1];
+    return NULL;
+}
+
+void weir_snapshot_clear(struct weir_snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->count; i++) {
+        free(snapshot->hashes[i].key);
+        free(snapshot->hashes[i].values);
+    }
+    snapshot->count = 0;
+}
+
+void weir_snapshot_close(struct weir_snapshot *snapshot)
+{
+    weir_snapshot_clear(snapshot);
+    free(snapshot->hashes);
+    memset(snapshot, 0, sizeof *snapshot);
+}

@@ -1,0 +1,248 @@
+/* A running service: schedule, signs of life, claims of what takes long, trimming of events. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "service/worker.h"
+
+#define PROMOTE_EVERY_MS 1000
+#define PROMOTE_LIMIT "200"
+#define BEAT_EVERY_MS 5000
+#define GONE_AFTER "60000"
+#define TRIM_EVERY_MS 10000
+#define TRIM_LIMIT "10000"
+#define REFRESH_MAX 64
+
+/* ---- Schedule ---------------------------------------------------------------------------- */
+
+static bool call_promote(void *user, struct weir_periodic *periodic)
+{
+    struct weir_worker *worker = user;
+    return weir_periodic_send(
+        periodic, 7,
+        (const char *[]){"FCALL", "weir_promote", "3", worker->keys[WEIR_KEY_SCHEDULED],
+                         worker->keys[WEIR_KEY_COMMANDS], worker->keys[WEIR_KEY_DEAD],
+                         PROMOTE_LIMIT});
+}
+
+static int64_t on_promoted(void *user, const redisReply *reply)
+{
+    int64_t moved, next, now;
+    (void)user;
+    if (!weir_reply_integer(weir_reply_at(reply, 0), &moved) ||
+        !weir_reply_integer(weir_reply_at(reply, 1), &next) ||
+        !weir_reply_integer(weir_reply_at(reply, 2), &now) || next < 0)
+        return -1;
+    return next > now ? next - now : 0;
+}
+
+static void hasten(void *user, int64_t delay_ms)
+{
+    struct weir_worker *worker = user;
+    weir_periodic_hasten(&worker->promotion, delay_ms < 0 ? 0 : delay_ms + 1);
+}
+
+/* ---- Signs of life ----------------------------------------------------------------------- */
+
+static bool call_beat(void *user, struct weir_periodic *periodic)
+{
+    struct weir_worker *worker = user;
+    char head[256], tail[512];
+    snprintf(head, sizeof head,
+             "{\"host\":\"%s\",\"pid\":%ld,\"version\":\"" WEIR_VERSION
+             "\",\"started\":%lld,\"heartbeat\":",
+             worker->host, (long)getpid(), (long long)worker->started_ms);
+    snprintf(tail, sizeof tail,
+             ",\"inHand\":%u,\"received\":%llu,\"done\":%llu,\"rejected\":%llu,\"retried\":%llu,"
+             "\"dead\":%llu,\"fenced\":%llu,\"conflicts\":%llu,\"takenOver\":%llu}",
+             HASH_COUNT(worker->deliveries), (unsigned long long)worker->received,
+             (unsigned long long)worker->endings[WEIR_ENDING_DONE],
+             (unsigned long long)worker->endings[WEIR_ENDING_REJECTED],
+             (unsigned long long)worker->endings[WEIR_ENDING_RETRIED],
+             (unsigned long long)worker->endings[WEIR_ENDING_BURIED],
+             (unsigned long long)worker->fenced, (unsigned long long)worker->conflicts,
+             (unsigned long long)worker->pending.claimed);
+    return weir_periodic_send(periodic, 8,
+                              (const char *[]){"FCALL", "weir_beat", "1",
+                                               worker->keys[WEIR_KEY_WORKERS],
+                                               worker->runtime.consumer, head, tail, GONE_AFTER});
+}
+
+static void ignore_answer(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    (void)user;
+    (void)answer;
+    (void)reply;
+}
+
+/* Takes a consumer out of every group that it may stand in; the server refuses while messages are
+ * pending for it. */
+static enum weir_status forget(struct weir_worker *worker, const char *consumer,
+                               const char *silent_for, weir_link_answered *answered)
+{
+    const char *arguments[8 + WEIR_READER_STREAMS_MAX];
+    char keys[8];
+    int count = 0;
+    snprintf(keys, sizeof keys, "%zu", worker->stream_count + 1);
+    arguments[count++] = "FCALL";
+    arguments[count++] = "weir_leave";
+    arguments[count++] = keys;
+    arguments[count++] = worker->keys[WEIR_KEY_WORKERS];
+    for (size_t i = 0; i < worker->stream_count; i++)
+        arguments[count++] = worker->streams[i];
+    arguments[count++] = worker->runtime.settings->group;
+    arguments[count++] = consumer;
+    arguments[count++] = silent_for;
+    return weir_link_send(&worker->link, count, arguments, NULL, answered, worker);
+}
+
+static int64_t on_beat(void *user, const redisReply *reply)
+{
+    struct weir_worker *worker = user;
+    size_t gone = weir_reply_array(reply, 2) ? reply->elements - 1 : 0;
+    if (gone > 0) { /* one at a time, another each time: one may be held by pending messages */
+        const redisReply *name = reply->element[1 + worker->next_to_forget++ % gone];
+        if (name->type == REDIS_REPLY_STRING)
+            (void)!forget(worker, name->str, GONE_AFTER, ignore_answer);
+    }
+    if (worker->started_ms == 0 && weir_reply_integer(weir_reply_at(reply, 0),
+                                                      &worker->started_ms))
+        return 0; /* say at once since when */
+    return -1;
+}
+
+static void on_left(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_worker *worker = user;
+    (void)answer;
+    (void)reply;
+    ev_break(worker->runtime.loop, EVBREAK_ALL);
+}
+
+void weir_worker_leave(struct weir_worker *worker)
+{
+    if (forget(worker, worker->runtime.consumer, "0", on_left) != WEIR_OK)
+        ev_break(worker->runtime.loop, EVBREAK_ALL);
+}
+
+/* ---- Trimming ---------------------------------------------------------------------------- */
+
+static bool call_trim(void *user, struct weir_periodic *periodic)
+{
+    struct weir_worker *worker = user;
+    char keep[24];
+    if (worker->runtime.settings->event_keep_ms < 0)
+        return false;
+    snprintf(keep, sizeof keep, "%lld", (long long)worker->runtime.settings->event_keep_ms);
+    return weir_periodic_send(periodic, 7,
+                              (const char *[]){"FCALL", "weir_trim", "2",
+                                               worker->keys[WEIR_KEY_EVENTS],
+                                               worker->readers_key, keep, TRIM_LIMIT});
+}
+
+/* ---- Claims ------------------------------------------------------------------------------ */
+
+/* Keeps the claims on one stream's messages that have been in hand for a while. */
+static void refresh_stream(struct weir_worker *worker, size_t stream, int64_t now)
+{
+    const char *arguments[8 + REFRESH_MAX];
+    int64_t due = worker->runtime.settings->claim_idle_ms / 3;
+    struct weir_delivery *delivery, *next;
+    int count = 0, head;
+    arguments[count++] = "FCALL";
+    arguments[count++] = "weir_refresh";
+    arguments[count++] = "1";
+    arguments[count++] = worker->streams[stream];
+    arguments[count++] = worker->runtime.settings->group;
+    arguments[count++] = worker->runtime.consumer;
+    head = count;
+    HASH_ITER(hh, worker->deliveries, delivery, next)
+    {
+        if (delivery->stream != stream || now - delivery->refreshed_at < due ||
+            count == head + REFRESH_MAX)
+            continue;
+        delivery->refreshed_at = now;
+        arguments[count++] = delivery->message->entry;
+    }
+    if (count > head)
+        (void)!weir_link_send(&worker->link, count, arguments, NULL, ignore_answer, worker);
+}
+
+static void look_at_deliveries(struct weir_worker *worker, int64_t now)
+{
+    struct weir_delivery *delivery, *next;
+    HASH_ITER(hh, worker->deliveries, delivery, next)
+    {
+        if (delivery->state == WEIR_DELIVERY_DEFERRED &&
+            now - delivery->begun_at > worker->runtime.settings->handler_timeout_ms)
+            weir_delivery_time_out(delivery);
+        else if (delivery->state == WEIR_DELIVERY_LOADING && delivery->load_again &&
+                 delivery->answers_owed == 0 && worker->link.state == WEIR_LINK_READY)
+            weir_delivery_load(delivery);
+    }
+}
+
+static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct weir_worker *worker = timer->data;
+    int64_t now = weir_clock_monotonic_ms();
+    (void)loop;
+    (void)events;
+    if (HASH_COUNT(worker->deliveries) == 0)
+        return;
+    look_at_deliveries(worker, now);
+    for (size_t i = 0; i < worker->stream_count; i++)
+        refresh_stream(worker, i, now);
+}
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
+static void init_periodic(struct weir_worker *worker, struct weir_periodic *periodic,
+                          const char *name, int64_t every_ms,
+                          bool (*call)(void *, struct weir_periodic *),
+                          int64_t (*answered)(void *, const redisReply *))
+{
+    weir_periodic_init(periodic, worker->runtime.loop, &worker->link, worker->runtime.log, name,
+                       every_ms, worker);
+    periodic->call = call;
+    periodic->answered = answered;
+    periodic->library_missing = weir_worker_library_missing;
+}
+
+void weir_worker_upkeep_init(struct weir_worker *worker)
+{
+    int64_t look_every = worker->runtime.settings->claim_idle_ms / 6;
+    double seconds = (double)(look_every < 100 ? 100 : look_every > 1000 ? 1000 : look_every) / 1e3;
+    init_periodic(worker, &worker->promotion, "promote", PROMOTE_EVERY_MS, call_promote,
+                  on_promoted);
+    init_periodic(worker, &worker->presence, "beat", BEAT_EVERY_MS, call_beat, on_beat);
+    init_periodic(worker, &worker->trimming, "trim", TRIM_EVERY_MS, call_trim, NULL);
+    ev_timer_init(&worker->housekeeping, on_housekeeping, seconds, seconds);
+    worker->housekeeping.data = worker;
+    worker->runtime.hasten = hasten;
+    if (gethostname(worker->host, sizeof worker->host) != 0)
+        strcpy(worker->host, "unknown");
+    worker->host[sizeof worker->host - 1] = '\0';
+    for (char *c = worker->host; *c != '\0'; c++)
+        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ')
+            *c = '_';
+}
+
+void weir_worker_upkeep_start(struct weir_worker *worker)
+{
+    weir_periodic_start(&worker->promotion);
+    weir_periodic_start(&worker->presence);
+    weir_periodic_start(&worker->trimming);
+    weir_pending_start(&worker->pending);
+    ev_timer_start(worker->runtime.loop, &worker->housekeeping);
+}
+
+void weir_worker_upkeep_stop(struct weir_worker *worker)
+{
+    weir_periodic_stop(&worker->promotion);
+    weir_periodic_stop(&worker->presence);
+    weir_periodic_stop(&worker->trimming);
+    weir_pending_stop(&worker->pending);
+    ev_timer_stop(worker->runtime.loop, &worker->housekeeping);
+}

@@ -1,0 +1,453 @@
+/* A running service: wiring, start, draining, stop. */
+#include "service/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "redis/key_names.h"
+
+#define COMMAND_SILENCE_MS 10000
+#define GRACE_MS 25000
+#define EXIT_FAILURE_INSIDE 70
+#define EXIT_DENIED 77
+
+/* ---- Streams and keys -------------------------------------------------------------------- */
+
+static bool add_stream(struct weir_worker *worker, const char *key, const char *source)
+{
+    for (size_t i = 0; i < worker->stream_count; i++)
+        if (strcmp(worker->streams[i], key) == 0)
+            return true;
+    if (worker->stream_count == WEIR_READER_STREAMS_MAX ||
+        (worker->streams[worker->stream_count] = strdup(key)) == NULL)
+        return false;
+    worker->sources[worker->stream_count++] = source;
+    return true;
+}
+
+static bool name_streams(struct weir_worker *worker)
+{
+    const struct weir_service *service = worker->service;
+    char key[WEIR_KEY_MAX];
+    bool fine = true;
+    for (size_t i = 0; i < service->inbox_count; i++)
+        fine &= add_stream(worker,
+                           weir_key_named(key, worker->runtime.prefix, service->name,
+                                          service->inboxes[i]),
+                           NULL);
+    worker->inbox_count = worker->stream_count;
+    for (size_t i = 0; i < service->route_count; i++)
+        if (service->routes[i].source != NULL)
+            fine &= add_stream(worker,
+                               weir_key_events(key, worker->runtime.prefix,
+                                               service->routes[i].source),
+                               service->routes[i].source);
+    return fine;
+}
+
+static void name_keys(struct weir_worker *worker)
+{
+    const char *prefix = worker->runtime.prefix, *service = worker->service->name;
+    weir_key_commands(worker->keys[WEIR_KEY_COMMANDS], prefix, service);
+    weir_key_events(worker->keys[WEIR_KEY_EVENTS], prefix, service);
+    weir_key_dead(worker->keys[WEIR_KEY_DEAD], prefix, service);
+    weir_key_scheduled(worker->keys[WEIR_KEY_SCHEDULED], prefix, service);
+    weir_key_workers(worker->keys[WEIR_KEY_WORKERS], prefix, service);
+    weir_key_readers(worker->readers_key, prefix, service);
+}
+
+/* ---- Readiness --------------------------------------------------------------------------- */
+
+void weir_worker_room_changed(struct weir_worker *worker)
+{
+    size_t room = weir_worker_room(worker);
+    size_t window = (size_t)worker->runtime.settings->concurrency;
+    /* reads come in batches: not for every place that becomes free */
+    if (room == 0 || room >= window / 4 || !worker->library_ready)
+        weir_group_reader_set_room(&worker->reader, worker->library_ready ? room : 0);
+    weir_worker_check_drained(worker);
+}
+
+static size_t room_for_pending(void *user)
+{
+    struct weir_worker *worker = user;
+    return worker->library_ready ? weir_worker_room(worker) : 0;
+}
+
+static void on_stall(void *user, bool stalled)
+{
+    struct weir_worker *worker = user;
+    if (stalled)
+        weir_group_reader_set_room(&worker->reader, 0);
+    else
+        weir_worker_room_changed(worker);
+}
+
+static void resume_loads(struct weir_worker *worker)
+{
+    struct weir_delivery *delivery, *next;
+    HASH_ITER(hh, worker->deliveries, delivery, next)
+    if (delivery->state == WEIR_DELIVERY_LOADING && delivery->load_again &&
+        delivery->answers_owed == 0)
+        weir_delivery_load(delivery);
+}
+
+static void stop_for(struct weir_worker *worker, int exit_code)
+{
+    worker->exit_code = exit_code;
+    ev_break(worker->runtime.loop, EVBREAK_ALL);
+}
+
+static void denied(struct weir_worker *worker, const struct weir_error *error)
+{
+    weir_log_error(worker->runtime.log, "worker.denied", "server=%s reason=%s",
+                   worker->runtime.endpoint->shown, error->text);
+    stop_for(worker, EXIT_DENIED);
+}
+
+static void on_library(void *user, const struct weir_error *error)
+{
+    struct weir_worker *worker = user;
+    if (error != NULL && error->status == WEIR_DENIED) {
+        denied(worker, error);
+        return;
+    }
+    if (error != NULL) {
+        if (!worker->library_said)
+            weir_log_error(worker->runtime.log, "library.refused", "reason=%s", error->text);
+        worker->library_said = true;
+        return; /* asked for again by the next call that misses it */
+    }
+    worker->library_said = false;
+    worker->library_ready = true;
+    weir_committer_resume(&worker->committer);
+    resume_loads(worker);
+    for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
+        if (c->link_ready != NULL)
+            c->link_ready(c->self);
+    weir_worker_room_changed(worker);
+}
+
+static void on_link_ready(void *user)
+{
+    struct weir_worker *worker = user;
+    weir_library_loader_ensure(&worker->library);
+}
+
+static void on_link_lost(void *user, const struct weir_error *error)
+{
+    struct weir_worker *worker = user;
+    worker->library_ready = false;
+    worker->library.under_way = false;
+    weir_group_reader_set_room(&worker->reader, 0);
+    if (error->status == WEIR_DENIED)
+        denied(worker, error);
+}
+
+void weir_worker_library_missing(void *user)
+{
+    struct weir_worker *worker = user;
+    weir_library_loader_ensure(&worker->library);
+}
+
+/* The groups exist. Entries that went into an earlier connection, or that an earlier process of
+ * this name had, come first. */
+static void on_reader_ready(void *user)
+{
+    struct weir_worker *worker = user;
+    if (worker->started_ms == 0 && !ev_is_active(&worker->housekeeping)) {
+        weir_log_info(worker->runtime.log, "worker.ready", "consumer=%s group=%s server=%s",
+                      worker->runtime.consumer, worker->runtime.settings->group,
+                      worker->runtime.endpoint->shown);
+        weir_worker_upkeep_start(worker);
+    }
+    weir_pending_recover(&worker->pending);
+}
+
+static void on_recovered(void *user)
+{
+    struct weir_worker *worker = user;
+    worker->recovered_once = true;
+}
+
+static void on_reader_lost(void *user, const struct weir_error *error)
+{
+    if (error->status == WEIR_DENIED)
+        denied(user, error);
+}
+
+static void on_lost_bodies(void *user, int64_t count)
+{
+    struct weir_worker *worker = user;
+    worker->lost_bodies += (uint64_t)count;
+    weir_log_error(worker->runtime.log, "message.body_lost", "count=%lld see=%s", (long long)count,
+                   worker->keys[WEIR_KEY_DEAD]);
+}
+
+/* ---- Stopping ---------------------------------------------------------------------------- */
+
+static bool components_busy(const struct weir_worker *worker)
+{
+    for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
+        if (c->busy(c->self))
+            return true;
+    return false;
+}
+
+void weir_worker_check_drained(struct weir_worker *worker)
+{
+    if (!worker->stopping || HASH_COUNT(worker->deliveries) > 0 ||
+        weir_group_reader_busy(&worker->reader) || components_busy(worker) ||
+        !ev_is_active(&worker->grace))
+        return;
+    ev_timer_stop(worker->runtime.loop, &worker->grace);
+    weir_worker_upkeep_stop(worker);
+    weir_worker_leave(worker);
+}
+
+static void on_component_idle(void *user)
+{
+    weir_worker_check_drained(user);
+}
+
+static void on_unblocked(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    (void)user;
+    (void)answer;
+    (void)reply;
+}
+
+/* A read that waits would bring entries to a process that is gone: end it now. */
+static void unblock_reader(struct weir_worker *worker)
+{
+    char id[24];
+    snprintf(id, sizeof id, "%lld", (long long)weir_group_reader_client(&worker->reader));
+    if (weir_group_reader_busy(&worker->reader))
+        (void)!weir_link_send(&worker->link, 3, (const char *[]){"CLIENT", "UNBLOCK", id}, NULL,
+                              on_unblocked, worker);
+}
+
+static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct weir_worker *worker = timer->data;
+    (void)loop;
+    (void)events;
+    weir_log_warning(worker->runtime.log, "worker.grace_over", "left_pending=%u",
+                     HASH_COUNT(worker->deliveries));
+    stop_for(worker, 0);
+}
+
+/* Suspects that have not begun are left to others. */
+static void drop_waiting_suspects(struct weir_worker *worker)
+{
+    while (worker->suspects != NULL) {
+        struct weir_delivery *delivery = worker->suspects;
+        worker->suspects = delivery->suspect_next;
+        delivery->suspect = false;
+        weir_delivery_release(delivery);
+    }
+    worker->last_suspect = NULL;
+}
+
+static void on_poll_drained(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+    (void)loop;
+    (void)events;
+    weir_worker_check_drained(prepare->data);
+}
+
+static void on_stop_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    struct weir_worker *worker = watcher->data;
+    (void)loop;
+    (void)events;
+    if (worker->stopping) { /* asked twice: at once */
+        stop_for(worker, 0);
+        return;
+    }
+    weir_log_info(worker->runtime.log, "worker.stopping", "in_hand=%u",
+                  HASH_COUNT(worker->deliveries));
+    worker->stopping = true;
+    ev_timer_start(worker->runtime.loop, &worker->grace);
+    weir_group_reader_stop(&worker->reader);
+    weir_pending_stop(&worker->pending);
+    unblock_reader(worker);
+    for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
+        c->stop(c->self);
+    drop_waiting_suspects(worker);
+}
+
+/* ---- Wiring ------------------------------------------------------------------------------ */
+
+static void init_reader(struct weir_worker *worker)
+{
+    const struct weir_runtime *runtime = &worker->runtime;
+    struct weir_group_reader_settings reader = {
+        .loop = runtime->loop,
+        .endpoint = runtime->endpoint,
+        .log = runtime->log,
+        .service = runtime->service,
+        .group = runtime->settings->group,
+        .consumer = runtime->consumer,
+        .streams = (const char *const *)worker->streams,
+        .stream_count = worker->stream_count,
+        .urgent_count = worker->inbox_count - 1,
+        .user = worker,
+        .entry = weir_worker_entry,
+        .ready = on_reader_ready,
+        .lost = on_reader_lost,
+    };
+    struct weir_pending_settings pending = {
+        .loop = runtime->loop,
+        .link = &worker->link,
+        .log = runtime->log,
+        .group = runtime->settings->group,
+        .consumer = runtime->consumer,
+        .streams = (const char *const *)worker->streams,
+        .stream_count = worker->stream_count,
+        .dead = worker->keys[WEIR_KEY_DEAD],
+        .claim_idle_ms = runtime->settings->claim_idle_ms,
+        .user = worker,
+        .entry = weir_worker_pending_entry,
+        .room = room_for_pending,
+        .recovered = on_recovered,
+        .lost_bodies = on_lost_bodies,
+        .library_missing = weir_worker_library_missing,
+    };
+    weir_group_reader_init(&worker->reader, &reader);
+    weir_pending_init(&worker->pending, &pending);
+}
+
+static void init_link(struct weir_worker *worker)
+{
+    struct weir_link_settings link = {
+        .loop = worker->runtime.loop,
+        .endpoint = worker->runtime.endpoint,
+        .log = worker->runtime.log,
+        .role = "commands",
+        .client_name = worker->runtime.service,
+        .silence_limit_ms = COMMAND_SILENCE_MS,
+        .user = worker,
+        .ready = on_link_ready,
+        .lost = on_link_lost,
+    };
+    weir_link_init(&worker->link, &link);
+    worker->library =
+        (struct weir_library_loader){.link = &worker->link, .log = worker->runtime.log,
+                                     .user = worker, .done = on_library};
+    weir_committer_init(&worker->committer, &worker->link, worker->runtime.log,
+                        worker->runtime.loop);
+    worker->committer.user = worker;
+    worker->committer.stall_changed = on_stall;
+    worker->committer.library_missing = weir_worker_library_missing;
+}
+
+static void init_runtime(struct weir_worker *worker, const struct weir_worker_settings *settings,
+                         const struct weir_endpoint *endpoint, struct weir_log *log)
+{
+    worker->runtime = (struct weir_runtime){
+        .loop = ev_loop_new(EVFLAG_AUTO),
+        .log = log,
+        .endpoint = endpoint,
+        .settings = settings,
+        .service = worker->service->name,
+        .prefix = settings->prefix,
+        .consumer = settings->consumer,
+        .link = &worker->link,
+        .committer = &worker->committer,
+        .user = worker->service->user,
+        .worker = worker,
+        .library_missing = weir_worker_library_missing,
+        .idle = on_component_idle,
+    };
+    worker->retry_policy =
+        (struct weir_retry_policy){.deliveries_max = (unsigned)settings->max_deliveries,
+                                   .base_ms = settings->retry_base_ms,
+                                   .cap_ms = settings->retry_cap_ms};
+    weir_random_init(&worker->random, weir_random_seed());
+}
+
+static enum weir_status start_components(struct weir_worker *worker, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    for (struct weir_component *c = worker->service->components; c != NULL && status == WEIR_OK;
+         c = c->next)
+        status = c->start(c->self, &worker->runtime, error);
+    return status;
+}
+
+static void run_loop(struct weir_worker *worker)
+{
+    struct ev_loop *loop = worker->runtime.loop;
+    ev_signal term, interrupt;
+    ev_prepare drained;
+    ev_signal_init(&term, on_stop_signal, SIGTERM);
+    ev_signal_init(&interrupt, on_stop_signal, SIGINT);
+    ev_prepare_init(&drained, on_poll_drained);
+    ev_timer_init(&worker->grace, on_grace_over, (double)GRACE_MS / 1000., 0.);
+    term.data = interrupt.data = drained.data = worker->grace.data = worker;
+    ev_signal_start(loop, &term);
+    ev_signal_start(loop, &interrupt);
+    ev_prepare_start(loop, &drained);
+    weir_link_open(&worker->link);
+    weir_group_reader_open(&worker->reader);
+    ev_run(loop, 0);
+    ev_signal_stop(loop, &term);
+    ev_signal_stop(loop, &interrupt);
+    ev_prepare_stop(loop, &drained);
+    ev_timer_stop(loop, &worker->grace);
+}
+
+static void close_worker(struct weir_worker *worker)
+{
+    weir_worker_upkeep_stop(worker);
+    weir_committer_close(&worker->committer);
+    weir_group_reader_close(&worker->reader);
+    weir_link_close(&worker->link);
+    weir_worker_free_deliveries(worker);
+    for (size_t i = 0; i < worker->stream_count; i++)
+        free(worker->streams[i]);
+}
+
+int weir_worker_run(struct weir_service *service, const struct weir_worker_settings *settings,
+                    const struct weir_endpoint *endpoint, struct weir_log *log,
+                    struct weir_error *error)
+{
+    struct weir_worker *worker = calloc(1, sizeof *worker);
+    int exit_code = EXIT_FAILURE_INSIDE;
+    if (worker == NULL) {
+        weir_error_set(error, WEIR_NO_MEMORY, "no memory");
+        return exit_code;
+    }
+    worker->service = service;
+    init_runtime(worker, settings, endpoint, log);
+    if (worker->runtime.loop == NULL || !name_streams(worker)) {
+        weir_error_set(error, WEIR_TOO_LARGE, "no event loop, or more than %d streams to read",
+                       WEIR_READER_STREAMS_MAX);
+    } else {
+        name_keys(worker);
+        init_link(worker);
+        init_reader(worker);
+        weir_worker_upkeep_init(worker);
+        if (start_components(worker, error) == WEIR_OK) {
+            run_loop(worker);
+            exit_code = worker->exit_code;
+        }
+        close_worker(worker);
+    }
+    weir_log_info(log, "worker.stopped", "exit=%d received=%llu", exit_code,
+                  (unsigned long long)worker->received);
+    while (service->components != NULL) { /* they hold watchers of the loop */
+        struct weir_component *component = service->components;
+        service->components = component->next;
+        component->close(component->self);
+        free(component);
+    }
+    if (worker->runtime.loop != NULL)
+        ev_loop_destroy(worker->runtime.loop);
+    free(worker);
+    return exit_code;
+}

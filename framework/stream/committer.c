@@ -1,0 +1,202 @@
+/* Carries out commits: one server function each, pipelined, repeated until the answer is known. */
+#include "stream/committer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "redis/refusal.h"
+#include "redis/reply.h"
+
+#define AGAIN_BASE_MS 50
+#define AGAIN_CAP_MS 2000
+
+static void unlink_commit(struct weir_committer *committer, struct weir_commit *commit)
+{
+    *(commit->previous ? &commit->previous->next : &committer->first) = commit->next;
+    *(commit->next ? &commit->next->previous : &committer->last) = commit->previous;
+    commit->previous = commit->next = NULL;
+}
+
+static void set_stalled(struct weir_committer *committer, bool stalled)
+{
+    if (committer->stalled == stalled)
+        return;
+    committer->stalled = stalled;
+    if (committer->stall_changed)
+        committer->stall_changed(committer->user, stalled);
+}
+
+static void answer(struct weir_commit *commit, enum weir_commit_outcome outcome,
+                   const char *detail)
+{
+    unlink_commit(commit->committer, commit);
+    commit->answered(commit->user, outcome, detail);
+}
+
+/* The name of the key that an answer points to: KEYS[index]. */
+static void key_of_answer(const struct weir_commit *commit, const redisReply *index, char *name,
+                          size_t room)
+{
+    int64_t number = 0;
+    const struct weir_effects *effects = commit->effects;
+    if (!weir_reply_integer(index, &number) || number < 1 ||
+        (size_t)number > effects->key_count + 1) {
+        snprintf(name, room, "(unknown key)");
+    } else if (number == 1) {
+        snprintf(name, room, "%s", commit->head_key);
+    } else {
+        const struct weir_effect_key *key = &effects->keys[number - 2];
+        snprintf(name, room, "%.*s", (int)key->name_length,
+                 effects->bytes.at + key->name_offset);
+    }
+}
+
+static void answer_array(struct weir_commit *commit, const redisReply *reply)
+{
+    struct weir_slice word = {0}, why = {0};
+    char key[320], detail[512];
+    if (!weir_reply_text(weir_reply_at(reply, 0), &word)) {
+        answer(commit, WEIR_COMMIT_REFUSED, "an answer of unknown form");
+    } else if (weir_slice_equals(word, "moved")) {
+        answer(commit, WEIR_COMMIT_CONFLICT, "");
+    } else {
+        key_of_answer(commit, weir_reply_at(reply, 1), key, sizeof key);
+        (void)weir_reply_text(weir_reply_at(reply, 2), &why);
+        snprintf(detail, sizeof detail, "%s%s%.*s", key, why.length ? ": " : "", (int)why.length,
+                 why.at ? why.at : "");
+        answer(commit,
+               weir_slice_equals(word, "conflict") ? WEIR_COMMIT_CONFLICT : WEIR_COMMIT_REFUSED,
+               detail);
+    }
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    weir_committer_resume(timer->data);
+}
+
+/* The server does not serve commits now: nobody's fault here; wait and repeat. */
+static void put_off(struct weir_committer *committer, struct weir_commit *commit,
+                    enum weir_refusal refusal, const char *why)
+{
+    int64_t pause = AGAIN_CAP_MS;
+    commit->sent = false;
+    if (!ev_is_active(&committer->again)) {
+        if (committer->refusals++ == 0)
+            weir_log_error(committer->log, "commit.put_off", "reason=%s", why);
+        if (committer->refusals < 6)
+            pause = (int64_t)AGAIN_BASE_MS << committer->refusals;
+        if (refusal == WEIR_REFUSAL_FUNCTION && committer->library_missing)
+            committer->library_missing(committer->user);
+        ev_timer_set(&committer->again, (double)pause / 1000., 0.);
+        ev_timer_start(committer->loop, &committer->again);
+    }
+    set_stalled(committer, true);
+}
+
+static void refused(struct weir_committer *committer, struct weir_commit *commit, const char *why)
+{
+    char detail[512];
+    switch (weir_refusal_of(why)) {
+    case WEIR_REFUSAL_REQUEST:
+    case WEIR_REFUSAL_TYPE:
+    case WEIR_REFUSAL_PLACE:
+        snprintf(detail, sizeof detail, "%s: %s", commit->head_key, why);
+        answer(commit, WEIR_COMMIT_REFUSED, detail);
+        break;
+    case WEIR_REFUSAL_GROUP: /* no group, so nothing is pending */
+        answer(commit, WEIR_COMMIT_FENCED, "");
+        break;
+    case WEIR_REFUSAL_SERVER:
+    case WEIR_REFUSAL_DENIED:
+    case WEIR_REFUSAL_FUNCTION:
+        put_off(committer, commit, weir_refusal_of(why), why);
+        break;
+    }
+}
+
+static void on_answer(void *user, enum weir_answer answered, const redisReply *reply)
+{
+    struct weir_commit *commit = user;
+    struct weir_committer *committer = commit->committer;
+    if (answered == WEIR_ANSWER_UNKNOWN) {
+        commit->sent = false; /* repeated when the link is ready again */
+        return;
+    }
+    if (answered == WEIR_ANSWER_REFUSED) {
+        refused(committer, commit, reply->str);
+        return;
+    }
+    if (committer->refusals > 0)
+        weir_log_info(committer->log, "commit.resumed", "after=%u", committer->refusals);
+    committer->refusals = 0;
+    set_stalled(committer, false);
+    if (reply->type == REDIS_REPLY_INTEGER)
+        answer(commit, reply->integer == 1 ? WEIR_COMMIT_DONE : WEIR_COMMIT_FENCED, "");
+    else
+        answer_array(commit, reply);
+}
+
+static enum weir_status send(struct weir_committer *committer, struct weir_commit *commit)
+{
+    enum weir_status status =
+        weir_effects_call(commit->effects, &committer->arguments, commit->function,
+                          &commit->head_key, 1, commit->head, 3);
+    if (status == WEIR_OK)
+        status = weir_link_send(committer->link, (int)committer->arguments.count,
+                                committer->arguments.at, committer->arguments.lengths, on_answer,
+                                commit);
+    commit->sent = status == WEIR_OK;
+    return status == WEIR_UNAVAILABLE ? WEIR_OK : status; /* sent when the link is ready */
+}
+
+enum weir_status weir_committer_submit(struct weir_committer *committer,
+                                       struct weir_commit *commit)
+{
+    enum weir_status status = WEIR_OK;
+    commit->committer = committer;
+    commit->sent = false;
+    commit->next = NULL;
+    commit->previous = committer->last;
+    *(committer->last ? &committer->last->next : &committer->first) = commit;
+    committer->last = commit;
+    if (!ev_is_active(&committer->again))
+        status = send(committer, commit);
+    else
+        status = commit->effects->error.status;
+    if (status != WEIR_OK)
+        unlink_commit(committer, commit);
+    return status;
+}
+
+void weir_committer_resume(struct weir_committer *committer)
+{
+    ev_timer_stop(committer->loop, &committer->again);
+    for (struct weir_commit *commit = committer->first; commit != NULL; commit = commit->next) {
+        /* the effects were laid out once already: only memory can fail now, and comes back */
+        if (!commit->sent && send(committer, commit) != WEIR_OK) {
+            put_off(committer, commit, WEIR_REFUSAL_SERVER, "no memory to send it");
+            return;
+        }
+    }
+}
+
+void weir_committer_init(struct weir_committer *committer, struct weir_link *link,
+                         struct weir_log *log, struct ev_loop *loop)
+{
+    memset(committer, 0, sizeof *committer);
+    committer->link = link;
+    committer->log = log;
+    committer->loop = loop;
+    ev_timer_init(&committer->again, on_again, 0., 0.);
+    committer->again.data = committer;
+}
+
+void weir_committer_close(struct weir_committer *committer)
+{
+    ev_timer_stop(committer->loop, &committer->again);
+    committer->first = committer->last = NULL;
+    weir_arguments_close(&committer->arguments);
+}

@@ -1,0 +1,64 @@
+/* Carries out commits: one server function each, pipelined, repeated until the answer is known.
+ *
+ * A commit may be repeated because the server acknowledges the message in it: a repetition of one
+ * that was carried out finds nothing pending and changes nothing. So an answer that was lost, or
+ * that the server could not give now (loading, out of memory, function library missing), only puts
+ * the commit off. */
+#ifndef WEIR_STREAM_COMMITTER_H
+#define WEIR_STREAM_COMMITTER_H
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "message/effects.h"
+#include "redis/link.h"
+
+enum weir_commit_outcome {
+    WEIR_COMMIT_DONE,     /* all effects and the acknowledgement are in */
+    WEIR_COMMIT_FENCED,   /* somebody has finished this message before; nothing was written now */
+    WEIR_COMMIT_CONFLICT, /* something that was read has changed; nothing was written */
+    WEIR_COMMIT_REFUSED,  /* a write would fail, for good; nothing was written */
+};
+
+struct weir_commit {
+    struct weir_effects *effects;  /* borrowed until answered */
+    const char *function;          /* "weir_commit", "weir_settle", "weir_project" */
+    const char *head_key;          /* KEYS[1] */
+    const char *head[3];           /* ARGV[1…3] */
+    void *user;
+    /* Called once, from the loop. `detail` says which key and why for CONFLICT and REFUSED, and
+     * for weir_project's CONFLICT "" where another runner has moved on. */
+    void (*answered)(void *user, enum weir_commit_outcome outcome, const char *detail);
+    /* The committer's own. */
+    struct weir_committer *committer;
+    struct weir_commit *previous, *next;
+    bool sent;
+};
+
+struct weir_committer {
+    struct weir_link *link; /* borrowed */
+    struct weir_log *log;   /* borrowed */
+    struct ev_loop *loop;
+    struct weir_commit *first, *last; /* submitted and not answered, oldest first */
+    struct weir_arguments arguments;
+    ev_timer again; /* sends what was put off */
+    unsigned refusals; /* in a row, by a server that does not serve now */
+    bool stalled;      /* commits do not get through: take in nothing new */
+    void *user;
+    void (*stall_changed)(void *user, bool stalled);
+    void (*library_missing)(void *user);
+};
+
+void weir_committer_init(struct weir_committer *committer, struct weir_link *link,
+                         struct weir_log *log, struct ev_loop *loop);
+/* Forgets all commits without an answer. */
+void weir_committer_close(struct weir_committer *committer);
+
+/* Hands over a commit: `answered` follows, from the loop. WEIR_OK, or the effects' own error or
+ * WEIR_NO_MEMORY, then it was not taken. */
+WEIR_CHECKED enum weir_status weir_committer_submit(struct weir_committer *committer,
+                                                    struct weir_commit *commit);
+/* Sends again what is without an answer; to be called when the link is ready. */
+void weir_committer_resume(struct weir_committer *committer);
+
+#endif

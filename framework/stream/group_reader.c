@@ -1,0 +1,250 @@
+/* Reads new entries for a consumer of a group, never more than there is room for. */
+#include "stream/group_reader.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "redis/refusal.h"
+
+#define BLOCK_MS "5000"
+#define SILENCE_LIMIT_MS 10000 /* a blocked read answers after BLOCK_MS */
+#define BATCH_MAX 128
+#define PAUSE_BASE_MS 50
+#define PAUSE_CAP_MS 2000
+
+static void ensure_groups(struct weir_group_reader *reader);
+static void read_more(struct weir_group_reader *reader);
+
+static void pause_then_retry(struct weir_group_reader *reader)
+{
+    int64_t pause = reader->refusals < 6 ? (int64_t)PAUSE_BASE_MS << reader->refusals
+                                         : (int64_t)PAUSE_CAP_MS;
+    reader->refusals++;
+    ev_timer_stop(reader->settings.loop, &reader->pause);
+    ev_timer_set(&reader->pause, (double)pause / 1000., 0.);
+    ev_timer_start(reader->settings.loop, &reader->pause);
+}
+
+static void on_pause(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct weir_group_reader *reader = timer->data;
+    (void)loop;
+    (void)events;
+    if (reader->groups_ready)
+        read_more(reader);
+    else
+        ensure_groups(reader);
+}
+
+/* One line for the first of a row of refusals. */
+static void report(struct weir_group_reader *reader, const char *event, const char *why)
+{
+    if (reader->refusals == 0)
+        weir_log_error(reader->settings.log, event, "group=%s reason=%s", reader->settings.group,
+                       why);
+}
+
+/* ---- Groups ------------------------------------------------------------------------------ */
+
+static void on_group(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_group_reader *reader = user;
+    bool exists = answer == WEIR_ANSWER_REFUSED && strncmp(reply->str, "BUSYGROUP", 9) == 0;
+    if (reader->groups_owed > 0)
+        reader->groups_owed--;
+    if (answer == WEIR_ANSWER_UNKNOWN)
+        return;
+    if (answer == WEIR_ANSWER_DONE) {
+        reader->groups_made++;
+        weir_log_info(reader->settings.log, "group.made", "group=%s", reader->settings.group);
+    } else if (!exists) {
+        report(reader, "group.refused", reply->str);
+        reader->groups_ready = false;
+    }
+    if (reader->groups_owed > 0)
+        return;
+    if (!reader->groups_ready) {
+        pause_then_retry(reader);
+        return;
+    }
+    reader->settings.ready(reader->settings.user);
+    read_more(reader);
+}
+
+/* At 0, never at $: what was sent before the group existed is not lost. */
+static void ensure_groups(struct weir_group_reader *reader)
+{
+    reader->groups_ready = true; /* until one is refused */
+    for (size_t i = 0; i < reader->settings.stream_count; i++) {
+        const char *arguments[] = {
+            "XGROUP", "CREATE", reader->settings.streams[i], reader->settings.group,
+            "0",      "MKSTREAM"};
+        if (weir_link_send(&reader->link, 6, arguments, NULL, on_group, reader) != WEIR_OK) {
+            reader->groups_ready = false;
+            if (reader->groups_owed == 0)
+                pause_then_retry(reader);
+            return;
+        }
+        reader->groups_owed++;
+    }
+}
+
+/* ---- Reading ----------------------------------------------------------------------------- */
+
+static size_t stream_of(const struct weir_group_reader *reader, const redisReply *name)
+{
+    struct weir_slice key;
+    size_t i = 0;
+    if (!weir_reply_text(name, &key))
+        return reader->settings.stream_count;
+    while (i < reader->settings.stream_count &&
+           !weir_slice_equals(key, reader->settings.streams[i]))
+        i++;
+    return i;
+}
+
+static void hand_over(struct weir_group_reader *reader, const redisReply *reply)
+{
+    bool urgent = false;
+    for (size_t i = 0; i < reply->elements; i++) {
+        size_t stream = stream_of(reader, weir_reply_at(reply->element[i], 0));
+        const redisReply *entries = weir_reply_at(reply->element[i], 1);
+        if (stream == reader->settings.stream_count || !weir_reply_array(entries, 0))
+            continue;
+        urgent |= stream < reader->settings.urgent_count && entries->elements > 0;
+        for (size_t j = 0; j < entries->elements; j++) {
+            struct weir_entry entry;
+            if (weir_reply_entry(entries->element[j], &entry))
+                reader->settings.entry(reader->settings.user, stream, &entry);
+        }
+    }
+    reader->urgent_only = urgent;
+}
+
+static void on_read(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_group_reader *reader = user;
+    enum weir_refusal refusal;
+    reader->reading = false;
+    if (answer == WEIR_ANSWER_UNKNOWN)
+        return;
+    if (answer == WEIR_ANSWER_REFUSED) {
+        refusal = weir_refusal_of(reply->str);
+        report(reader, "read.refused", reply->str);
+        reader->groups_ready = refusal != WEIR_REFUSAL_GROUP;
+        pause_then_retry(reader);
+        return;
+    }
+    reader->refusals = 0;
+    reader->read_at = weir_clock_monotonic_ms();
+    if (weir_reply_array(reply, 1))
+        hand_over(reader, reply);
+    else
+        reader->urgent_only = false;
+    read_more(reader);
+}
+
+/* Builds XREADGROUP over all streams, or the urgent ones alone: those are then not waited for. */
+static void read_more(struct weir_group_reader *reader)
+{
+    const struct weir_group_reader_settings *settings = &reader->settings;
+    const char *arguments[10 + 2 * WEIR_READER_STREAMS_MAX];
+    size_t streams = reader->urgent_only ? settings->urgent_count : settings->stream_count;
+    size_t batch = reader->room / streams ? reader->room / streams : 1;
+    char number[24];
+    int count = 0;
+
+    if (reader->reading || reader->stopped || reader->room == 0 || !reader->groups_ready ||
+        reader->groups_owed > 0 || ev_is_active(&reader->pause))
+        return;
+    snprintf(number, sizeof number, "%zu", batch < BATCH_MAX ? batch : (size_t)BATCH_MAX);
+    arguments[count++] = "XREADGROUP";
+    arguments[count++] = "GROUP";
+    arguments[count++] = settings->group;
+    arguments[count++] = settings->consumer;
+    arguments[count++] = "COUNT";
+    arguments[count++] = number;
+    if (!reader->urgent_only) {
+        arguments[count++] = "BLOCK";
+        arguments[count++] = BLOCK_MS;
+    }
+    arguments[count++] = "STREAMS";
+    for (size_t i = 0; i < streams; i++)
+        arguments[count++] = settings->streams[i];
+    for (size_t i = 0; i < streams; i++)
+        arguments[count++] = ">";
+    reader->reading =
+        weir_link_send(&reader->link, count, arguments, NULL, on_read, reader) == WEIR_OK;
+}
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
+static void on_ready(void *user)
+{
+    struct weir_group_reader *reader = user;
+    reader->refusals = 0;
+    ensure_groups(reader);
+}
+
+static void on_lost(void *user, const struct weir_error *error)
+{
+    struct weir_group_reader *reader = user;
+    reader->reading = reader->groups_ready = reader->urgent_only = false;
+    reader->groups_owed = 0;
+    ev_timer_stop(reader->settings.loop, &reader->pause);
+    reader->settings.lost(reader->settings.user, error);
+}
+
+void weir_group_reader_init(struct weir_group_reader *reader,
+                            const struct weir_group_reader_settings *settings)
+{
+    struct weir_link_settings link = {.loop = settings->loop,
+                                      .endpoint = settings->endpoint,
+                                      .log = settings->log,
+                                      .role = "reader",
+                                      .client_name = settings->service,
+                                      .silence_limit_ms = SILENCE_LIMIT_MS,
+                                      .user = reader,
+                                      .ready = on_ready,
+                                      .lost = on_lost};
+    memset(reader, 0, sizeof *reader);
+    reader->settings = *settings;
+    weir_link_init(&reader->link, &link);
+    ev_timer_init(&reader->pause, on_pause, 0., 0.);
+    reader->pause.data = reader;
+}
+
+void weir_group_reader_open(struct weir_group_reader *reader)
+{
+    weir_link_open(&reader->link);
+}
+
+void weir_group_reader_set_room(struct weir_group_reader *reader, size_t room)
+{
+    reader->room = room;
+    if (room > 0)
+        read_more(reader);
+}
+
+void weir_group_reader_stop(struct weir_group_reader *reader)
+{
+    reader->stopped = true;
+    ev_timer_stop(reader->settings.loop, &reader->pause);
+}
+
+bool weir_group_reader_busy(const struct weir_group_reader *reader)
+{
+    return reader->reading;
+}
+
+int64_t weir_group_reader_client(const struct weir_group_reader *reader)
+{
+    return reader->link.client_id;
+}
+
+void weir_group_reader_close(struct weir_group_reader *reader)
+{
+    weir_group_reader_stop(reader);
+    weir_link_close(&reader->link);
+}

@@ -1,0 +1,147 @@
+/* Messages that were given out and not finished. */
+#include "stream/pending.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BATCH_MAX 64
+
+static size_t batch_size(const struct weir_pending *pending)
+{
+    size_t room = pending->settings.room(pending->settings.user);
+    return room < BATCH_MAX ? room : BATCH_MAX;
+}
+
+static void copy_id(char *to, size_t room, const char *prefix, const redisReply *reply)
+{
+    struct weir_slice id = {"", 0};
+    (void)weir_reply_text(reply, &id);
+    snprintf(to, room, "%s%.*s", id.length ? prefix : "", (int)id.length, id.at);
+}
+
+/* {next, entries, lost}: hands over the entries; returns their number. */
+static size_t take(struct weir_pending *pending, const redisReply *reply, size_t stream,
+                   bool taken)
+{
+    const redisReply *entries = weir_reply_at(reply, 1);
+    int64_t lost = 0;
+    size_t count = weir_reply_array(entries, 0) ? entries->elements : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct weir_entry entry;
+        if (weir_reply_entry(entries->element[i], &entry))
+            pending->settings.entry(pending->settings.user, stream, &entry, taken);
+    }
+    if (weir_reply_integer(weir_reply_at(reply, 2), &lost) && lost > 0)
+        pending->settings.lost_bodies(pending->settings.user, lost);
+    return count;
+}
+
+/* ---- Take-over --------------------------------------------------------------------------- */
+
+static bool call_claim(void *user, struct weir_periodic *periodic)
+{
+    struct weir_pending *pending = user;
+    const struct weir_pending_settings *settings = &pending->settings;
+    size_t batch = batch_size(pending);
+    char idle[24], count[24];
+    if (batch == 0 || pending->recovering)
+        return false;
+    snprintf(idle, sizeof idle, "%lld", (long long)settings->claim_idle_ms);
+    snprintf(count, sizeof count, "%zu", batch);
+    return weir_periodic_send(periodic, 10,
+                              (const char *[]){"FCALL", "weir_claim", "2",
+                                               settings->streams[pending->claim_stream],
+                                               settings->dead, settings->group,
+                                               settings->consumer, idle, pending->cursor, count});
+}
+
+static int64_t on_claimed(void *user, const redisReply *reply)
+{
+    struct weir_pending *pending = user;
+    size_t stream = pending->claim_stream;
+    copy_id(pending->cursor, sizeof pending->cursor, "", weir_reply_at(reply, 0));
+    if (pending->cursor[0] == '\0')
+        strcpy(pending->cursor, "0-0");
+    pending->claimed += take(pending, reply, stream, true);
+    if (strcmp(pending->cursor, "0-0") != 0)
+        return 0; /* XAUTOCLAIM looks at a part of the pending entries at a time */
+    pending->claim_stream = (stream + 1) % pending->settings.stream_count;
+    return pending->claim_stream != 0 ? 0 : -1;
+}
+
+/* ---- Recovery ---------------------------------------------------------------------------- */
+
+static bool call_recover(void *user, struct weir_periodic *periodic)
+{
+    struct weir_pending *pending = user;
+    const struct weir_pending_settings *settings = &pending->settings;
+    size_t batch = batch_size(pending);
+    char count[24];
+    if (!pending->recovering || batch == 0)
+        return false;
+    snprintf(count, sizeof count, "%zu", batch);
+    return weir_periodic_send(
+        periodic, 9,
+        (const char *[]){"FCALL", "weir_recover", "2", settings->streams[pending->recover_stream],
+                         settings->dead, settings->group, settings->consumer, pending->from,
+                         count});
+}
+
+static int64_t on_recovered(void *user, const redisReply *reply)
+{
+    struct weir_pending *pending = user;
+    copy_id(pending->from, sizeof pending->from, "(", weir_reply_at(reply, 0));
+    if (!pending->recovering)
+        return -1;
+    (void)take(pending, reply, pending->recover_stream, false);
+    if (pending->from[0] != '\0')
+        return 0;
+    strcpy(pending->from, "-");
+    if (++pending->recover_stream < pending->settings.stream_count)
+        return 0;
+    pending->recovering = false;
+    pending->settings.recovered(pending->settings.user);
+    return -1;
+}
+
+void weir_pending_recover(struct weir_pending *pending)
+{
+    pending->recovering = true;
+    pending->recover_stream = 0;
+    strcpy(pending->from, "-");
+    weir_periodic_hasten(&pending->recoveries, 0);
+}
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
+void weir_pending_init(struct weir_pending *pending, const struct weir_pending_settings *settings)
+{
+    int64_t every = settings->claim_idle_ms / 4;
+    memset(pending, 0, sizeof *pending);
+    pending->settings = *settings;
+    strcpy(pending->cursor, "0-0");
+    strcpy(pending->from, "-");
+    weir_periodic_init(&pending->claims, settings->loop, settings->link, settings->log, "claim",
+                       every < 100 ? 100 : every > 5000 ? 5000 : every, pending);
+    pending->claims.call = call_claim;
+    pending->claims.answered = on_claimed;
+    weir_periodic_init(&pending->recoveries, settings->loop, settings->link, settings->log,
+                       "recover", 1000, pending);
+    pending->recoveries.call = call_recover;
+    pending->recoveries.answered = on_recovered;
+    pending->claims.library_missing = pending->recoveries.library_missing =
+        settings->library_missing;
+}
+
+void weir_pending_start(struct weir_pending *pending)
+{
+    weir_periodic_start(&pending->claims);
+    weir_periodic_start(&pending->recoveries);
+}
+
+void weir_pending_stop(struct weir_pending *pending)
+{
+    pending->recovering = false;
+    weir_periodic_stop(&pending->claims);
+    weir_periodic_stop(&pending->recoveries);
+}

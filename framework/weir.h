@@ -1,0 +1,209 @@
+/*
+ * weir: services on Redis Streams whose every handler commits all its effects, and the
+ * acknowledgement of its message, in one atomic step on the server.
+ *
+ * This is the only header that a worker includes. A worker is a table of handlers and a main of a
+ * few lines:
+ *
+ *     static enum weir_outcome open_account(weir_context *context, const weir_message *message)
+ *     {
+ *         int64_t balance;
+ *         if (!weir_require_integer(context, "balance", 0, INT64_MAX, &balance))
+ *             return WEIR_REJECT;
+ *         weir_hset_integer(context, NULL, "balance", balance);
+ *         weir_publish(context, "AccountOpened", NULL, "{s:I}", "balance", balance);
+ *         return WEIR_DONE;
+ *     }
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         weir_service *service = weir_service_new("payments");
+ *         weir_on_command(service, "OpenAccount", open_account, "account:{customerId}");
+ *         return weir_main(service, argc, argv);
+ *     }
+ *
+ * Threads: none of this may be called from more than one thread; everything runs in one loop.
+ */
+#ifndef WEIR_H
+#define WEIR_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEIR_VERSION "0.1.0"
+
+struct ev_loop;
+
+typedef struct weir_service weir_service;
+typedef struct weir_message weir_message; /* what has come in; read only */
+typedef struct weir_context weir_context; /* the handling of one message: what it has loaded and
+                                             what it wants done */
+
+/* What a handler answers. */
+enum weir_outcome {
+    WEIR_DONE,    /* commit all effects and acknowledge */
+    WEIR_RETRY,   /* drop the effects and deliver again later, with back-off; counts as a delivery */
+    WEIR_REJECT,  /* drop the effects: a business refusal. A saga step answers StepFailed, any other
+                     message goes to the service's dead letters. Give the reason by weir_reason. */
+    WEIR_DISCARD, /* drop the effects and acknowledge without answer or trace */
+    WEIR_DEFERRED /* the outcome comes later, by weir_finish; only after weir_defer */
+};
+
+/* Handles one message. Called again for the same message after a crash, a lost answer or when
+ * loaded state has changed under it: everything it does by the functions below is committed once,
+ * or not at all; for effects outside Redis it has weir_idempotency_key. */
+typedef enum weir_outcome weir_handler(weir_context *context, const weir_message *message);
+
+/* ---- Services ------------------------------------------------------------------------------ */
+
+/* A service named [A-Za-z][A-Za-z0-9_-]*, at most 64 bytes; it owns every key that begins with
+ * "{name}:". Never fails here: memory that ran out and bad names are reported by weir_main. */
+weir_service *weir_service_new(const char *name);
+void weir_service_free(weir_service *service);
+
+/* Handles commands of a type, which reach the service on "{name}:commands".
+ *
+ * `load` names the state to load before the handler runs, as hashes of this service separated by
+ * blanks, at most four; "{field}" stands for a text or whole number in the message's data:
+ * "account:{customerId} payment:{orderId}". NULL loads nothing. What the handler reads of it is
+ * checked again by the commit; where it has changed, the handler runs again on fresh state.
+ * Messages with the same first key never overlap in one process and keep their order.
+ * The texts are borrowed and have to outlive the service. */
+void weir_on_command(weir_service *service, const char *type, weir_handler *handler,
+                     const char *load);
+
+/* Handles events of a type that another service publishes, once for the whole of this service
+ * (a consumer group on "{source}:events"). */
+void weir_on_event(weir_service *service, const char *source, const char *type,
+                   weir_handler *handler, const char *load);
+
+/* Folds events into read models of this service: a projection `name` over the events of any number
+ * of services. Its position moves in the commit that writes the model, so each event counts once.
+ * Of one source the events come in order; of different sources in any order. The handler sees
+ * what it has loaded and written; its outcome is WEIR_DONE, anything else stops the projection. */
+void weir_project(weir_service *service, const char *name, const char *source, const char *type,
+                  weir_handler *handler, const char *load);
+
+/* A pointer of the program's own, to be had again by weir_user in every handler. */
+void weir_service_set_user(weir_service *service, void *user);
+
+/* Runs the service until SIGTERM or SIGINT, after which it finishes what it has begun and returns.
+ * Reads the options of every worker (--help shows them). Frees the service. Returns the exit
+ * code: 0 stopped as asked, 64 bad usage, 69 no server for it, 70 a failure inside, 77 denied by
+ * the server. Ignores SIGPIPE for the process. */
+int weir_main(weir_service *service_take, int argc, char **argv);
+
+/* ---- The message --------------------------------------------------------------------------- */
+/* Texts are borrowed until the handling ends; NULL where the message has no such field. */
+
+const char *weir_message_type(const weir_message *message);
+const char *weir_message_id(const weir_message *message);     /* the sender's id */
+const char *weir_message_source(const weir_message *message);
+const char *weir_message_subject(const weir_message *message);
+const char *weir_message_traceparent(const weir_message *message);
+const char *weir_message_saga(const weir_message *message);
+const char *weir_message_step(const weir_message *message);
+const char *weir_message_action(const weir_message *message); /* "execute" or "compensate" */
+const char *weir_message_stream(const weir_message *message); /* the key it was read from */
+const char *weir_message_entry(const weir_message *message);  /* its entry id there */
+/* The data: always a JSON object, borrowed. */
+json_t *weir_message_data(const weir_message *message);
+/* How often it has been delivered, this time included; from 1. */
+unsigned weir_message_deliveries(const weir_message *message);
+/* For a saga's command: how often the step has been tried, this time included; else 1. */
+unsigned weir_message_attempt(const weir_message *message);
+
+/* Stable for all deliveries of this message: its id, else stream and entry. To be handed to
+ * systems outside Redis, so that they can tell a repetition. */
+const char *weir_idempotency_key(weir_context *context);
+
+/* The data's field as text (1 to 128 bytes, fit for an id in a key) or as a whole number in the
+ * range. Where it is missing or not so they return false and set the reason, naming the field. */
+bool weir_require_id(weir_context *context, const char *field, const char **out);
+bool weir_require_integer(weir_context *context, const char *field, int64_t minimum,
+                          int64_t maximum, int64_t *out);
+/* Any text of up to 1024 bytes. */
+bool weir_require_text(weir_context *context, const char *field, const char **out);
+
+/* ---- State --------------------------------------------------------------------------------- */
+/* `key` is written without the service's tag ("account:c7"); NULL is the first key of `load`. */
+
+/* Whether a loaded hash was there at all. */
+bool weir_exists(weir_context *context, const char *key);
+/* A field of a loaded hash as it will be after what this handler has written; NULL: not there.
+ * Borrowed until the next write of this handler. */
+const char *weir_hget(weir_context *context, const char *key, const char *field);
+/* The same as a whole number; false where it is not there or not a whole number. */
+bool weir_hget_integer(weir_context *context, const char *key, const char *field, int64_t *out);
+
+/* ---- Effects ------------------------------------------------------------------------------- */
+/* Queued, and carried out all together when the outcome is WEIR_DONE. Everything is copied. None
+ * can fail here: memory that runs out, names out of grammar and the like are remembered, the
+ * message is then retried or, where that cannot help, refused with that reason. */
+
+void weir_hset(weir_context *context, const char *key, const char *field, const char *value);
+void weir_hset_integer(weir_context *context, const char *key, const char *field, int64_t value);
+void weir_hincrby(weir_context *context, const char *key, const char *field, int64_t delta);
+void weir_hdel(weir_context *context, const char *key, const char *field);
+void weir_set(weir_context *context, const char *key, const char *value);
+void weir_incrby(weir_context *context, const char *key, int64_t delta);
+void weir_sadd(weir_context *context, const char *key, const char *member);
+void weir_srem(weir_context *context, const char *key, const char *member);
+void weir_zadd(weir_context *context, const char *key, int64_t score, const char *member);
+void weir_zrem(weir_context *context, const char *key, const char *member);
+void weir_del(weir_context *context, const char *key);
+void weir_expire(weir_context *context, const char *key, int64_t ms);
+
+/* Publishes a fact on the service's own events. `subject` NULL: the message's own. `format` and
+ * what follows it make the data, as json_pack does ("{s:s, s:I}"). */
+void weir_publish(weir_context *context, const char *type, const char *subject,
+                  const char *format, ...);
+/* The same with data that is at hand; borrowed. */
+void weir_publish_data(weir_context *context, const char *type, const char *subject,
+                       const json_t *data);
+/* Sends a command to another service (or to this one). `id` NULL: no deduplication there.
+ * delay_ms holds it back at the receiver. */
+void weir_send(weir_context *context, const char *service, const char *type, const char *id,
+               int64_t delay_ms, const char *format, ...);
+/* The result of a saga's step: the data of its StepSucceeded. The last call counts. */
+void weir_result(weir_context *context, const char *format, ...);
+/* Why it is rejected or retried: one line, up to 255 bytes. The first call counts. */
+void weir_reason(weir_context *context, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* With WEIR_RETRY: when, instead of the usual back-off. */
+void weir_retry_after(weir_context *context, int64_t ms);
+
+/* ---- Later --------------------------------------------------------------------------------- */
+
+/* For a handler that waits for something outside: call this, start the work in weir_loop, return
+ * WEIR_DEFERRED, and call weir_finish exactly once. Until then the message stays claimed, for at
+ * most the option --handler-timeout; after that it is retried and a late weir_finish is ignored.
+ * The returned handle stays valid until weir_finish. NULL: no memory (return WEIR_RETRY). */
+typedef struct weir_deferral weir_deferral;
+weir_deferral *weir_defer(weir_context *context);
+/* The context to go on with, or NULL where the message is no longer this handler's to finish. */
+weir_context *weir_deferral_context(weir_deferral *deferral);
+/* Ends the handling with an outcome other than WEIR_DEFERRED and frees the handle. */
+void weir_finish(weir_deferral *deferral_take, enum weir_outcome outcome);
+
+struct ev_loop *weir_loop(weir_context *context);
+void *weir_user(weir_context *context);
+
+/* ---- Logging ------------------------------------------------------------------------------- */
+
+/* One line at level info with an event name ("order.seen") and fields "key=%s other=%lld"; the
+ * message's type, entry and saga are added. */
+void weir_note(weir_context *context, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
