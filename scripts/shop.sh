@@ -235,7 +235,7 @@ launch_worker() { # NAME
 worker_ready() { # NAME
     local pid key entry
     pid=$(living "$1") || return 1
-    key="${WEIR_NAMESPACE:+$WEIR_NAMESPACE:}{$(service_of "$(program_of "$1")")}:workers"
+    key="${WEIR_NAMESPACE:-}{$(service_of "$(program_of "$1")")}:workers"
     entry=$(redis hget "$key" "$(consumer_of "$1")" 2>/dev/null) || return 1
     [[ $entry =~ \"pid\":\ ?${pid}[^0-9] ]]
 }
@@ -271,10 +271,8 @@ build_programs() {
 }
 
 load_definitions() {
-    local file
-    for file in "$root"/workers/*.json; do
-        "$bin/weir" definition load --redis "$url" "$file" >/dev/null || fail "$file was not loaded"
-    done
+    "$bin/weir" definition load --redis "$url" "$root"/workers/*.json >/dev/null ||
+        fail "the definitions in $root/workers were not loaded"
 }
 
 forget_processes() {

@@ -22,6 +22,10 @@ static enum weir_status ask_version(struct weir_session *session, long long *ver
     *version = reply && reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
     if (reply)
         freeReplyObject(reply);
+    else if (refusal.status == WEIR_REFUSED && strstr(refusal.text, "unknown command"))
+        return weir_error_set(error, WEIR_REFUSED,
+                              "%s has no functions; weir needs Redis 7.0 or newer, or Valkey 8",
+                              session->client.server);
     else if (refusal.status != WEIR_REFUSED || !strstr(refusal.text, "Function not found"))
         return weir_error_set(error, refusal.status, "%s", refusal.text);
     return WEIR_OK;

@@ -10,6 +10,8 @@
 
 #define ANSWER_LIMIT_MS 5000
 
+static void complain(const char *format, va_list arguments) WEIR_PRINTF(1, 0);
+
 static void complain(const char *format, va_list arguments)
 {
     char sentence[1024];

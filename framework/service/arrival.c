@@ -265,9 +265,9 @@ static void understand(struct weir_delivery *delivery)
                                        sizeof source_name);
     if (message->type != NULL)
         delivery->route = weir_service_route(worker->service, source, message->type);
-    delivery->is_step = source == NULL && message->saga != NULL && message->step != NULL &&
-                        message->action != NULL &&
-                        (delivery->route == NULL || !delivery->route->plain);
+    delivery->is_step = !worker->service->no_participant && source == NULL &&
+                        message->saga != NULL && message->step != NULL &&
+                        message->action != NULL;
     delivery->compensating = message->action != NULL && strcmp(message->action, "compensate") == 0;
     delivery->number = weir_command_number(message->id);
     if (delivery->route == NULL && source == NULL) {

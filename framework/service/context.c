@@ -19,6 +19,7 @@ void weir_context_begin(struct weir_context *context)
     weir_effects_clear(context->effects);
     memset(&context->reason, 0, sizeof context->reason);
     context->retry_after_ms = -1;
+    context->uncounted = false;
 }
 
 void weir_context_close(struct weir_context *context)

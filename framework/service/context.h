@@ -18,6 +18,7 @@ struct weir_context {
     json_t *result;      /* owned */
     struct weir_error reason;
     int64_t retry_after_ms; /* -1: not said */
+    bool uncounted;         /* a retry that is no fault of the message: it may go on for ever */
     int64_t now_ms;         /* the server's time when the state was loaded; 0: not asked for */
     struct weir_scratch *scratch;
     void *delivery; /* NULL outside a worker's deliveries */
@@ -27,6 +28,9 @@ void weir_context_begin(struct weir_context *context);
 void weir_context_close(struct weir_context *context);
 
 /* ---- For the rooms above, beside weir.h ------------------------------------------------------ */
+
+/* Takes weir_defer back, for a handler that could not begin what it wanted to wait for. */
+void weir_deferral_cancel(weir_deferral *deferral_take);
 
 /* The server's time in ms, where the route asked for it. */
 int64_t weir_context_now(const weir_context *context);

@@ -89,6 +89,7 @@ struct weir_delivery {
     struct weir_effects effects;
     struct weir_snapshot snapshot;
     struct weir_commit commit;
+    const char *commit_head[3];
     char retry_delay[24];
     struct weir_deferral *deferral;
     struct weir_lane *lane;

@@ -39,9 +39,11 @@ static void commit(struct weir_delivery *delivery, const char *function)
     delivery->commit.effects = &delivery->effects;
     delivery->commit.function = function;
     delivery->commit.head_key = delivery->message->stream;
-    delivery->commit.head[0] = runtime->settings->group;
-    delivery->commit.head[1] = delivery->message->entry;
-    delivery->commit.head[2] = delivery->own_stream ? "1" : "0";
+    delivery->commit_head[0] = runtime->settings->group;
+    delivery->commit_head[1] = delivery->message->entry;
+    delivery->commit_head[2] = delivery->own_stream ? "1" : "0";
+    delivery->commit.head = delivery->commit_head;
+    delivery->commit.head_count = 3;
     delivery->commit.user = delivery;
     delivery->commit.answered = weir_delivery_committed;
     if (delivery->state != WEIR_DELIVERY_COMMITTING)
@@ -255,12 +257,10 @@ static void put_off(struct weir_delivery *delivery, int64_t delay_ms, unsigned d
     if (parts != NULL && count <= PARTS_MAX) {
         snprintf(count_text, sizeof count_text, "%u", deliveries);
         add_part(parts, &count, WEIR_FIELD_DELIVERIES, count_text);
-        if (message->origin_stream != NULL || !delivery->own_stream) {
-            add_part(parts, &count, WEIR_FIELD_ORIGIN_STREAM,
-                     message->origin_stream ? message->origin_stream : message->stream);
-            add_part(parts, &count, WEIR_FIELD_ORIGIN_ENTRY,
-                     message->origin_entry ? message->origin_entry : message->entry);
-        }
+        add_part(parts, &count, WEIR_FIELD_ORIGIN_STREAM,
+                 message->origin_stream ? message->origin_stream : message->stream);
+        add_part(parts, &count, WEIR_FIELD_ORIGIN_ENTRY,
+                 message->origin_entry ? message->origin_entry : message->entry);
         token = weir_slice_of(delivery->name);
         weir_parts_pack(&member, &token, 1);
         weir_parts_pack(&member, parts, count);
@@ -313,6 +313,12 @@ void weir_delivery_retry(struct weir_delivery *delivery)
         &delivery->worker->retry_policy, delivery->message->deliveries,
         delivery->context.retry_after_ms, &delivery->worker->random);
     char reason[WEIR_REASON_MAX];
+    if (delivery->context.uncounted) {
+        begin(delivery, WEIR_ENDING_RETRIED);
+        put_off(delivery, delivery->context.retry_after_ms, delivery->message->deliveries - 1);
+        commit(delivery, "weir_commit");
+        return;
+    }
     if (verdict.bury) {
         snprintf(reason, sizeof reason, "gave up after %u deliveries: %s",
                  delivery->message->deliveries,

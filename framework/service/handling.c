@@ -201,6 +201,13 @@ weir_deferral *weir_defer(weir_context *context)
     return delivery->deferral;
 }
 
+void weir_deferral_cancel(weir_deferral *deferral)
+{
+    if (deferral->delivery != NULL)
+        deferral->delivery->deferral = NULL;
+    free(deferral);
+}
+
 weir_context *weir_deferral_context(weir_deferral *deferral)
 {
     return deferral->delivery != NULL ? &deferral->delivery->context : NULL;

@@ -23,7 +23,7 @@ struct weir_route {
     weir_handler *handler;
     const char *load;     /* pattern, or NULL */
     weir_key_maker *keys; /* instead of a pattern */
-    bool plain;           /* no deduplication by id and no part in sagas: the handler sees to it */
+    bool plain;           /* no deduplication by id: the handler sees to repetitions */
     bool wants_time;      /* weir_context_now is needed */
     bool unchecked;       /* reading loaded state sets up no expectation */
 };
@@ -74,6 +74,7 @@ struct weir_service {
     size_t route_count;
     const char *inboxes[WEIR_INBOXES_MAX]; /* keys' last parts; the last is "commands" */
     size_t inbox_count;
+    bool no_participant; /* takes no part in sagas: it runs them */
     struct weir_component *components;
     const struct weir_option *options; /* of its own, beside those of every worker; or NULL */
     void *option_values;

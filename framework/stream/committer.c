@@ -143,7 +143,7 @@ static enum weir_status send(struct weir_committer *committer, struct weir_commi
 {
     enum weir_status status =
         weir_effects_call(commit->effects, &committer->arguments, commit->function,
-                          &commit->head_key, 1, commit->head, 3);
+                          &commit->head_key, 1, commit->head, commit->head_count);
     if (status == WEIR_OK)
         status = weir_link_send(committer->link, (int)committer->arguments.count,
                                 committer->arguments.at, committer->arguments.lengths, on_answer,

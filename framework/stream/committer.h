@@ -24,7 +24,8 @@ struct weir_commit {
     struct weir_effects *effects;  /* borrowed until answered */
     const char *function;          /* "weir_commit", "weir_settle", "weir_project" */
     const char *head_key;          /* KEYS[1] */
-    const char *head[3];           /* ARGV[1…3] */
+    const char *const *head;       /* ARGV[1…]; borrowed until answered */
+    size_t head_count;
     void *user;
     /* Called once, from the loop. `detail` says which key and why for CONFLICT and REFUSED, and
      * for weir_project's CONFLICT "" where another runner has moved on. */

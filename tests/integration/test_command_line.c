@@ -1,4 +1,4 @@
-/* The command line from outside: usage, starting and awaiting sagas, sending, installing. */
+/* The command line from outside: usage, starting sagas, sending, installing. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -53,23 +53,6 @@ static void write_file(const char *path, const char *text, size_t length)
     assert_non_null(file);
     assert_int_equal(fwrite(text, 1, length, file), length);
     assert_int_equal(fclose(file), 0);
-}
-
-/* Waits for a text in a file that a program in the background writes. */
-static void await_text(const char *path, const char *text)
-{
-    char content[4096];
-    for (long long end = test_now() + LIMIT_MS;; test_pause()) {
-        FILE *file = fopen(path, "r");
-        size_t length = file ? fread(content, 1, sizeof(content) - 1, file) : 0;
-        content[length] = '\0';
-        if (file)
-            fclose(file);
-        if (strstr(content, text))
-            return;
-        if (test_now() > end)
-            fail_msg("'%s' has not come into %s: %s", text, path, content);
-    }
 }
 
 /* ---- Usage ------------------------------------------------------------------------------- */
@@ -192,7 +175,8 @@ static void refuses_bad_data(void **state)
     define();
     write_file("empty", "", 0);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        expect_weir(65, NULL, cases[i].word, WORDS("start", "place-order", "--data", cases[i].data));
+        expect_weir(65, NULL, cases[i].word,
+                    WORDS("start", "place-order", "--data", cases[i].data));
         expect_weir(65, NULL, cases[i].word, WORDS("send", "orders", "A", "--data", cases[i].data));
     }
     assert_int_equal(test_ask_integer(&server, "EXISTS {orders}:commands {sagas}:commands"), 0);
@@ -242,15 +226,16 @@ static void sends(void **state)
     free(entry);
     assert_entry("{orders}:commands", 4, WORDS("type", "CreateOrder", "data", "{}"));
 
-    struct test_run run = run_weir(
-        0, WORDS("send", "orders", "B", "--data", "-", "--id", "a/b#2", "--delay=5"), "{\"ö\":1}\n");
+    struct test_run run =
+        run_weir(0, WORDS("send", "orders", "B", "--data", "-", "--id", "a/b#2", "--delay=5"),
+                 "{\"ö\":1}\n");
     test_run_close(&run);
     assert_entry("{orders}:commands", 8,
                  WORDS("type", "B", "data", "{\"ö\":1}\n", "id", "a/b#2", "delay", "5"));
 
     write_file("data", "{\"a\":2}", 7);
-    json_t *sent = ask_weir_json(
-        0, WORDS("--namespace", "t:", "send", "orders", "C", "--data=@data"));
+    json_t *sent =
+        ask_weir_json(0, WORDS("--namespace", "t:", "send", "orders", "C", "--data=@data"));
     assert_non_null(json_object_get(sent, "entry"));
     json_decref(sent);
     assert_entry("t:{orders}:commands", 4, WORDS("type", "C", "data", "{\"a\":2}"));
@@ -288,99 +273,6 @@ static void starts_again_with_a_remark(void **state)
     expect_weir(0, "s1\n", "saga s1 has been started before",
                 WORDS("start", "place-order", "--id", "s1"));
     assert_int_equal(test_ask_integer(&server, "XLEN {sagas}:commands"), 1);
-}
-
-/* ---- start --wait ------------------------------------------------------------------------ */
-
-static void waits_for_ends(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *state, *reason, *line;
-        int code;
-    } cases[] = {
-        {"completed", "", "s1\ncompleted\n", 0},
-        {"compensated", "no money\033", "s1\ncompensated: no money\\u001b\n", 3},
-        {"suspended", "RefundPayment", "s1\nsuspended: RefundPayment\n", 4},
-    };
-    define();
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        test_do(&server, "HSET {sagas}:saga:s1 state %s reason %s", cases[i].state,
-                cases[i].reason);
-        expect_weir(cases[i].code, cases[i].line, "has been started before",
-                    WORDS("start", "place-order", "--id", "s1", "--wait"));
-        json_t *end = ask_weir_json(cases[i].code,
-                                    WORDS("start", "place-order", "--id", "s1", "--wait=5"));
-        assert_string_equal(json_string_value(json_object_get(end, "saga")), "s1");
-        assert_string_equal(json_string_value(json_object_get(end, "state")), cases[i].state);
-        assert_string_equal(json_string_value(json_object_get(end, "reason")), cases[i].reason);
-        json_decref(end);
-    }
-}
-
-static pid_t start_in_background(const char *log, const char *wait)
-{
-    remove(log);
-    pid_t pid = test_spawn(
-        WORDS(test_program("weir"), "start", "place-order", "--id", "s1", wait), log);
-    await_text(log, "s1\n");
-    return pid;
-}
-
-static void waits_while_it_runs(void **state)
-{
-    (void)state;
-    define();
-    pid_t pid = start_in_background("log", "--wait");
-    test_do(&server, "HSET {sagas}:saga:s1 state running");
-    test_do(&server, "HSET {sagas}:saga:s1 state compensating reason slow");
-    test_do(&server, "HSET {sagas}:saga:s1 state compensated");
-    assert_int_equal(test_end(pid, 0, LIMIT_MS), 3);
-    await_text("log", "compensated: slow\n");
-}
-
-static void outlives_the_server(void **state)
-{
-    (void)state;
-    define();
-    pid_t pid = start_in_background("log", "--wait");
-    test_server_restart(&server, SIGKILL);
-    test_do(&server, "HSET {sagas}:saga:s1 state completed");
-    assert_int_equal(test_end(pid, 0, LIMIT_MS), 0);
-}
-
-static void stops_waiting(void **state)
-{
-    (void)state;
-    define();
-    expect_weir(5, "s1\n", "has not begun within 1 s",
-                WORDS("start", "place-order", "--id", "s1", "--wait=1"));
-    test_do(&server, "HSET {sagas}:saga:s2 state running");
-    json_t *end = ask_weir_json(5, WORDS("start", "place-order", "--id", "s2", "--wait=1"));
-    assert_string_equal(json_string_value(json_object_get(end, "state")), "running");
-    assert_true(json_is_null(json_object_get(end, "reason")));
-    json_decref(end);
-    pid_t pid = start_in_background("log", "--wait=100");
-    assert_int_equal(test_end(pid, SIGINT, LIMIT_MS), 130);
-}
-
-/* The letter's own fields come last: a message may carry fields of those names. */
-static void finds_a_refused_start(void **state)
-{
-    (void)state;
-    define();
-    test_do(&server, "XADD {sagas}:dead * type StartSaga entry 1-1 reason old");
-    pid_t pid = start_in_background("log", "--wait");
-    redisReply *reply = test_ask(&server, "XRANGE {sagas}:commands - +");
-    const char *entry = reply->element[0]->element[0]->str;
-    test_do(&server, "XADD {sagas}:dead * reason other stream {sagas}:replies entry %s", entry);
-    test_do(&server,
-            "XADD {sagas}:dead * reason mine type StartSaga reason %s stream {sagas}:commands "
-            "entry %s",
-            "definition: malformed", entry);
-    freeReplyObject(reply);
-    assert_int_equal(test_end(pid, 0, LIMIT_MS), 1);
-    await_text("log", "weir: saga s1 was not started: definition: malformed\n");
 }
 
 /* ---- install ----------------------------------------------------------------------------- */
@@ -422,11 +314,6 @@ int main(void)
         cmocka_unit_test_setup(sends, clear),
         cmocka_unit_test_setup(starts, clear),
         cmocka_unit_test_setup(starts_again_with_a_remark, clear),
-        cmocka_unit_test_setup(waits_for_ends, clear),
-        cmocka_unit_test_setup(waits_while_it_runs, clear),
-        cmocka_unit_test_setup(outlives_the_server, clear),
-        cmocka_unit_test_setup(stops_waiting, clear),
-        cmocka_unit_test_setup(finds_a_refused_start, clear),
         cmocka_unit_test_setup(installs, clear),
         cmocka_unit_test_setup(leaves_a_newer_library_alone, clear),
     };

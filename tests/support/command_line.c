@@ -87,7 +87,7 @@ json_t *ask_weir_json(int code, const char *const *words)
     const char *end = strchr(run.out, '\n');
     if (!end || end[1] != '\0')
         fail_msg("weir %s … --json: not exactly one line: %s", words[0], run.out);
-    json_t *value = json_loads(run.out, 0, NULL);
+    json_t *value = json_loads(run.out, JSON_ALLOW_NUL, NULL);
     if (!value)
         fail_msg("weir %s … --json: no JSON: %s", words[0], run.out);
     test_run_close(&run);

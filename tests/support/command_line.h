@@ -23,7 +23,8 @@ void expect_weir(int code, const char *out, const char *error, const char *const
 /* Runs weir with exit code 0 and returns what it prints, without the newline. To be freed. */
 char *ask_weir(const char *const *words);
 
-/* Runs weir, adding --json, and returns what it prints on its one line. To be freed by json_decref. */
+/* Runs weir, adding --json, and returns what it prints on its one line. To be freed by json_decref.
+ */
 json_t *ask_weir_json(int code, const char *const *words);
 
 #endif

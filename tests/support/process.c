@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,29 @@ void test_run_close(struct test_run *run)
     free(run->out);
     free(run->error);
     memset(run, 0, sizeof(*run));
+}
+
+/* The file's text, "" where there is none. */
+static char *read_file(const char *path)
+{
+    size_t length;
+    FILE *file = fopen(path, "re");
+    return file ? close_buffer(file, &length) : strdup("");
+}
+
+void test_await_text(const char *path, const char *text, int timeout_ms)
+{
+    for (long long end = test_now() + timeout_ms;; test_pause()) {
+        char *content = read_file(path);
+        bool found = content && strstr(content, text);
+        size_t length = content ? strlen(content) : 0;
+        if (!found && test_now() > end)
+            fail_msg("'%s' has not come into %s within %d ms: %s", text, path, timeout_ms,
+                     content ? content + (length > 2000 ? length - 2000 : 0) : "");
+        free(content);
+        if (found)
+            return;
+    }
 }
 
 /* The folder above "tests" in this program's own path. */

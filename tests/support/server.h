@@ -80,6 +80,10 @@ pid_t test_spawn(const char *const *arguments, const char *log);
  * struct test_run. After timeout_ms it is killed and the test fails. */
 int test_end(pid_t pid, int signal, int timeout_ms);
 
+/* Waits until the file, such as the log of a program in the background, holds the text. After
+ * timeout_ms the test fails and shows the file's end. */
+void test_await_text(const char *path, const char *text, int timeout_ms);
+
 /* The path of a program of this build: test_program("weir"). The build folder is WEIR_BUILD or, if
  * that is not set, the one that the test program lies in. Stays valid for the next three calls. */
 const char *test_program(const char *name);

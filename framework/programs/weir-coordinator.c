@@ -1,0 +1,7 @@
+/* weir-coordinator: runs the service that drives sagas. */
+#include "saga/coordinator.h"
+
+int main(int argc, char **argv)
+{
+    return weir_main(weir_coordinator_new(), argc, argv);
+}

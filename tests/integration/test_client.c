@@ -1,0 +1,179 @@
+/* The blocking client against a real server: what it makes of refusals and of lost answers. */
+#include "redis/client.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/server.h"
+
+#define SHORT_MS 300
+#define LONG_MS 10000
+
+static struct test_server server;
+
+static int start_server(void **state)
+{
+    (void)state;
+    test_server_start(&server, "redis", NULL);
+    return 0;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    test_server_stop(&server, SIGTERM);
+    return 0;
+}
+
+struct connection {
+    struct weir_endpoint endpoint;
+    struct weir_client client;
+    struct weir_error error;
+};
+
+static enum weir_status open_as(struct connection *connection, const char *login, int64_t timeout)
+{
+    char url[TEST_PATH_MAX + 64];
+    memset(connection, 0, sizeof(*connection));
+    snprintf(url, sizeof(url), "unix://%s%s", login, server.socket);
+    assert_int_equal(weir_endpoint_parse(url, &connection->endpoint, NULL), WEIR_OK);
+    return weir_client_open(&connection->client, &connection->endpoint, timeout,
+                            &connection->error);
+}
+
+static void close_connection(struct connection *connection)
+{
+    weir_client_close(&connection->client);
+    weir_client_close(&connection->client); /* a second call does nothing */
+    weir_endpoint_close(&connection->endpoint);
+}
+
+static void assert_refused(struct connection *connection, redisReply *reply,
+                           enum weir_status status, const char *word)
+{
+    assert_null(reply);
+    if (!strstr(connection->error.text, word))
+        fail_msg("'%s' is missing in: %s", word, connection->error.text);
+    assert_int_equal(connection->error.status, status);
+    connection->error = (struct weir_error){0};
+}
+
+static void asks(void **state)
+{
+    (void)state;
+    struct connection one;
+    assert_int_equal(open_as(&one, "", LONG_MS), WEIR_OK);
+    const char *words[] = {"SET", "key", "a\0b"};
+    const size_t lengths[] = {3, 3, 3};
+    redisReply *reply = weir_client_call(&one.client, &one.error, 3, words, lengths);
+    assert_non_null(reply);
+    freeReplyObject(reply);
+    reply = weir_client_ask(&one.client, &one.error, "STRLEN", "key", NULL);
+    assert_non_null(reply);
+    assert_int_equal(reply->integer, 3);
+    freeReplyObject(reply);
+    assert_int_equal(one.error.status, WEIR_OK);
+    close_connection(&one);
+}
+
+static void sorts_refusals(void **state)
+{
+    (void)state;
+    struct connection one;
+    test_do(&server, "SET text 1");
+    assert_int_equal(open_as(&one, "", LONG_MS), WEIR_OK);
+    assert_refused(&one, weir_client_ask(&one.client, &one.error, "LPUSH", "text", "x", NULL),
+                   WEIR_REFUSED, "LPUSH: WRONGTYPE");
+    assert_refused(&one, weir_client_ask(&one.client, &one.error, "FROB", NULL), WEIR_REFUSED,
+                   "unknown command");
+    test_do(&server, "CONFIG SET maxmemory 1");
+    assert_refused(&one, weir_client_ask(&one.client, &one.error, "SET", "a", "b", NULL),
+                   WEIR_UNAVAILABLE, "OOM");
+    test_do(&server, "CONFIG SET maxmemory 0");
+    test_do(&server, "CONFIG SET min-replicas-to-write 1");
+    assert_refused(&one, weir_client_ask(&one.client, &one.error, "SET", "a", "b", NULL),
+                   WEIR_UNAVAILABLE, "NOREPLICAS");
+    test_do(&server, "CONFIG SET min-replicas-to-write 0");
+    test_do(&server, "REPLICAOF 127.0.0.1 1");
+    assert_refused(&one, weir_client_ask(&one.client, &one.error, "SET", "a", "b", NULL),
+                   WEIR_UNAVAILABLE, "READONLY");
+    test_do(&server, "REPLICAOF NO ONE");
+    close_connection(&one);
+}
+
+static void logs_in(void **state)
+{
+    (void)state;
+    struct connection one;
+    test_do(&server, "ACL SETUSER ann on >hush +ping +get ~*");
+    assert_int_equal(open_as(&one, "ann:hush@", LONG_MS), WEIR_OK);
+    assert_refused(&one, weir_client_ask(&one.client, &one.error, "SET", "a", "b", NULL),
+                   WEIR_DENIED, "NOPERM");
+    close_connection(&one);
+    assert_int_equal(open_as(&one, "ann:hushed@", LONG_MS), WEIR_DENIED);
+    assert_null(strstr(one.error.text, "hush"));
+    assert_null(one.client.connection);
+    close_connection(&one);
+    assert_int_equal(open_as(&one, "ben:hush@", LONG_MS), WEIR_DENIED);
+    close_connection(&one);
+    test_do(&server, "CONFIG SET requirepass hush");
+    assert_int_equal(open_as(&one, ":hush@", LONG_MS), WEIR_OK);
+    close_connection(&one);
+    assert_int_equal(open_as(&one, "", LONG_MS), WEIR_DENIED);
+    assert_non_null(strstr(one.error.text, "wants a password"));
+    close_connection(&one);
+    test_do(&server, "CONFIG SET requirepass %s", "");
+}
+
+static void tells_a_lost_answer_from_a_refused_one(void **state)
+{
+    (void)state;
+    struct connection one;
+    assert_int_equal(open_as(&one, "", SHORT_MS), WEIR_OK);
+    test_server_freeze(&server);
+    redisReply *reply = weir_client_ask(&one.client, &one.error, "INCR", "counter", NULL);
+    test_server_thaw(&server);
+    assert_refused(&one, reply, WEIR_UNKNOWN, "has not answered INCR in time");
+    assert_refused(&one, weir_client_ask(&one.client, &one.error, "INCR", "counter", NULL),
+                   WEIR_UNAVAILABLE, "INCR was not sent");
+    close_connection(&one);
+    assert_int_equal(open_as(&one, "", LONG_MS), WEIR_OK);
+    test_server_restart(&server, SIGKILL);
+    assert_refused(&one, weir_client_ask(&one.client, &one.error, "INCR", "counter", NULL),
+                   WEIR_UNKNOWN, "may or may not have been done");
+    close_connection(&one);
+}
+
+static void finds_no_server(void **state)
+{
+    (void)state;
+    struct connection one;
+    test_server_stop(&server, SIGTERM);
+    assert_int_equal(open_as(&one, "", LONG_MS), WEIR_UNAVAILABLE);
+    assert_non_null(strstr(one.error.text, server.socket));
+    close_connection(&one);
+    test_server_restart(&server, 0);
+    test_server_freeze(&server);
+    assert_int_equal(open_as(&one, "", SHORT_MS), WEIR_UNAVAILABLE);
+    test_server_thaw(&server);
+    close_connection(&one);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(asks),
+        cmocka_unit_test(sorts_refusals),
+        cmocka_unit_test(logs_in),
+        cmocka_unit_test(tells_a_lost_answer_from_a_refused_one),
+        cmocka_unit_test(finds_no_server),
+    };
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
