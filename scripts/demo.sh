@@ -120,7 +120,7 @@ show_timed_out() {
 }
 
 impatient_definition() {
-    tr -s '[:space:]' ' ' <<'JSON'
+    tr -d '\n' <<'JSON'
 {"name":"impatient-order","version":1,"timeoutMs":20000,"steps":[
 {"name":"create-order","service":"orders","command":"CreateOrder","compensation":"CancelOrder"},
 {"name":"reserve-stock","service":"catalog","command":"ReserveStock","compensation":"ReleaseStock"},
