@@ -259,8 +259,30 @@ static bool write_line(int descriptor, const char *bytes, size_t length)
     return done;
 }
 
+/* Names and values in turn, ended by a NULL name. */
+static void append_pairs(struct weir_text *line, enum weir_log_format format,
+                         const char *const *pairs)
+{
+    for (; pairs != NULL && pairs[0] != NULL; pairs += 2) {
+        if (pairs[1] == NULL)
+            continue;
+        append_key(line, format, weir_slice_of(pairs[0]));
+        append_value(line, format,
+                     (struct weir_slice){pairs[1], value_length(pairs[1], SIZE_MAX)});
+    }
+}
+
 void weir_log_write(struct weir_log *log, enum weir_log_level level, const char *event,
                     const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    weir_log_write_list(log, level, event, NULL, format, arguments);
+    va_end(arguments);
+}
+
+void weir_log_write_list(struct weir_log *log, enum weir_log_level level, const char *event,
+                         const char *const *pairs, const char *format, va_list arguments)
 {
     if (level < log->level)
         return;
@@ -274,9 +296,10 @@ void weir_log_write(struct weir_log *log, enum weir_log_level level, const char 
         begin_text(&line, level, log->colour, source, weir_slice_of(event));
 
     struct fields fields = {.at = format != NULL ? format : "", .format = log->format};
-    va_start(fields.arguments, format);
+    va_copy(fields.arguments, arguments);
     append_fields(&line, &fields);
     va_end(fields.arguments);
+    append_pairs(&line, log->format, pairs);
     weir_text_append_string(&line, json ? "}\n" : "\n");
 
     if (line.failed || !write_line(log->descriptor, line.at, line.length))

@@ -2,6 +2,7 @@
 #ifndef WEIR_BASE_LOG_H
 #define WEIR_BASE_LOG_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,6 +33,12 @@ void weir_log_init(struct weir_log *log, const char *source);
  *   JSON: {"ts":"2026-01-31T12:00:00.123Z","level":"info","source":"payments","event":"…",…} */
 void weir_log_write(struct weir_log *log, enum weir_log_level level, const char *event,
                     const char *format, ...) WEIR_PRINTF(4, 5);
+
+/* The same with an argument list, and with further text fields behind it: names and values in
+ * turn, ended by a NULL name; a NULL value leaves the field out. */
+void weir_log_write_list(struct weir_log *log, enum weir_log_level level, const char *event,
+                         const char *const *pairs, const char *format, va_list arguments)
+    WEIR_PRINTF(5, 0);
 
 #define weir_log_debug(log, ...) weir_log_write((log), WEIR_LOG_DEBUG, __VA_ARGS__)
 #define weir_log_info(log, ...) weir_log_write((log), WEIR_LOG_INFO, __VA_ARGS__)

@@ -10,14 +10,19 @@
 #include "saga/definition_cache.h"
 #include "saga/record.h"
 #include "service/context.h"
+#include "stream/periodic.h"
 
-#define RETENTION_DEFAULT_MS (INT64_C(7) * 24 * 3600 * 1000)
+#define EXPIRE_EVERY_MS 60000
+#define EXPIRE_LIMIT "1000"
 #define LOOK_AGAIN_MS 5000
 
 struct coordinator {
     struct weir_definition_cache definitions;
     struct weir_random random;
     uint64_t stale; /* replies and timers that changed nothing */
+    struct weir_runtime *runtime;
+    struct weir_periodic expiry;
+    char ended_keys[2][WEIR_KEY_MAX];
 };
 
 /* ---- What a message is about ------------------------------------------------------------- */
@@ -169,7 +174,7 @@ static enum weir_outcome on_start(weir_context *context, const weir_message *mes
                                  .id = saga_id(message),
                                  .key = key,
                                  .traceparent = message->traceparent,
-                                 .retention_ms = RETENTION_DEFAULT_MS};
+                                 .retention_ms = context->runtime->settings->retention_ms};
     snprintf(key, sizeof key, "saga:%s", one.id);
     hash = weir_context_loaded(context, key);
     if (hash != NULL && hash->field_count > 0) {
@@ -264,7 +269,7 @@ static enum weir_outcome go_on(weir_context *context, const weir_message *messag
                                  .saga = &saga,
                                  .id = message->saga,
                                  .key = key,
-                                 .retention_ms = RETENTION_DEFAULT_MS};
+                                 .retention_ms = context->runtime->settings->retention_ms};
     snprintf(key, sizeof key, "saga:%s", message->saga);
     hash = weir_context_loaded(context, key);
     one.data = weir_loaded_value(hash, "data");
@@ -414,17 +419,46 @@ static enum weir_outcome on_wake(weir_context *context, const weir_message *mess
 
 /* ---- The service ------------------------------------------------------------------------- */
 
+/* Ended sagas leave the server by themselves; their places in the indexes are swept up here. */
+static bool call_expire(void *self, struct weir_periodic *periodic)
+{
+    struct coordinator *coordinator = self;
+    char age[24];
+    snprintf(age, sizeof age, "%lld", (long long)coordinator->runtime->settings->retention_ms);
+    return weir_periodic_send(periodic, 7,
+                              (const char *[]){"FCALL", "weir_expire", "2",
+                                               coordinator->ended_keys[0],
+                                               coordinator->ended_keys[1], age, EXPIRE_LIMIT});
+}
+
+static int64_t on_expired(void *self, const redisReply *reply)
+{
+    int64_t removed = 0;
+    (void)self;
+    return weir_reply_integer(reply, &removed) && removed > 0 ? 1000 : -1;
+}
+
 static enum weir_status start(void *self, struct weir_runtime *runtime, struct weir_error *error)
 {
-    (void)self;
-    (void)runtime;
+    struct coordinator *coordinator = self;
     (void)error;
+    coordinator->runtime = runtime;
+    weir_key_saga_state(coordinator->ended_keys[0], runtime->prefix,
+                        weir_saga_state_text(WEIR_SAGA_COMPLETED));
+    weir_key_saga_state(coordinator->ended_keys[1], runtime->prefix,
+                        weir_saga_state_text(WEIR_SAGA_COMPENSATED));
+    weir_periodic_init(&coordinator->expiry, runtime->loop, runtime->link, runtime->log, "expire",
+                       EXPIRE_EVERY_MS, coordinator);
+    coordinator->expiry.call = call_expire;
+    coordinator->expiry.answered = on_expired;
+    weir_periodic_start(&coordinator->expiry);
     return WEIR_OK;
 }
 
 static void stop(void *self)
 {
-    (void)self;
+    struct coordinator *coordinator = self;
+    weir_periodic_stop(&coordinator->expiry);
 }
 
 static bool busy(void *self)
@@ -436,9 +470,19 @@ static bool busy(void *self)
 static void close_coordinator(void *self)
 {
     struct coordinator *coordinator = self;
+    if (coordinator->runtime != NULL)
+        weir_periodic_stop(&coordinator->expiry);
     weir_definition_cache_close(&coordinator->definitions);
     free(coordinator);
 }
+
+static const struct weir_option options[] = {
+    {.name = "retention", .environment = "WEIR_RETENTION", .kind = WEIR_OPTION_DURATION,
+     .offset = offsetof(struct weir_worker_settings, retention_ms), .initial = "7d", .minimum = 1,
+     .maximum = WEIR_DELAY_MAX_MS, .value_name = "TIME",
+     .help = "ended sagas stay on the server for so long"},
+    {.name = NULL},
+};
 
 static void add_routes(weir_service *service)
 {
@@ -472,6 +516,7 @@ weir_service *weir_coordinator_new(void)
     weir_service_add_component(service, component);
     weir_service_set_user(service, coordinator);
     service->no_participant = true;
+    service->options = options;
     weir_service_add_inbox(service, "replies");
     add_routes(service);
     return service;

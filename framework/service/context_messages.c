@@ -344,11 +344,11 @@ const char *weir_idempotency_key(weir_context *context)
 
 void weir_note(weir_context *context, const char *event, const char *format, ...)
 {
-    char text[1024];
+    const weir_message *message = context->message;
+    const char *const about[] = {"type", message->type, "entry", message->entry,
+                                 "saga", message->saga, NULL};
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    weir_log_write_list(context->runtime->log, WEIR_LOG_INFO, event, about, format, arguments);
     va_end(arguments);
-    weir_log_info(context->runtime->log, event, "type=%s entry=%s saga=%s note=%s",
-                  context->message->type, context->message->entry, context->message->saga, text);
 }

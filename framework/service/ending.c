@@ -10,6 +10,10 @@
 /* More parts than a server function can take; such a message is put away as one packed field. */
 #define PARTS_MAX 6800
 
+/* A step's record outlives every copy of the step's command: 30 days after its last change, far
+ * beyond the end of any saga and of the retries of its commands. */
+#define RECORD_LIFE_MS "2592000000"
+
 static const char *const ending_texts[] = {
     [WEIR_ENDING_DONE] = "done",           [WEIR_ENDING_REJECTED] = "rejected",
     [WEIR_ENDING_RETRIED] = "retried",     [WEIR_ENDING_BURIED] = "dead",
@@ -82,6 +86,7 @@ static void record_end(struct weir_delivery *delivery, const struct weir_step_en
 {
     char key[WEIR_KEY_MAX];
     struct weir_text field = {0};
+    struct weir_slice life = weir_slice_of(RECORD_LIFE_MS);
     weir_step_end_write(&field, end);
     record_key(delivery, key);
     if (field.failed)
@@ -89,6 +94,7 @@ static void record_end(struct weir_delivery *delivery, const struct weir_step_en
     else
         weir_effects_set(&delivery->effects, key, delivery->compensating ? "compensate" : "execute",
                          (struct weir_slice){field.at, field.length});
+    weir_effects_plain(&delivery->effects, "PEXPIRE", key, &life, 1);
     weir_text_close(&field);
 }
 

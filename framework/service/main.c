@@ -71,12 +71,28 @@ static const struct weir_option table[] = {
     {.name = NULL},
 };
 
-static void print_help(const char *program)
+/* The rows of every worker and the service's own, as one table. */
+static struct weir_option *all_options(const struct weir_service *service)
+{
+    size_t common = sizeof table / sizeof table[0] - 1, own = 0;
+    struct weir_option *all;
+    while (service->options != NULL && service->options[own].name != NULL)
+        own++;
+    all = calloc(common + own + 1, sizeof *all);
+    if (all == NULL)
+        return NULL;
+    if (own > 0)
+        memcpy(all, service->options, own * sizeof *all);
+    memcpy(all + own, table, common * sizeof *all);
+    return all;
+}
+
+static void print_help(const char *program, const struct weir_option *options)
 {
     printf("Usage: %s [OPTION]…\n\nRuns until SIGTERM, then finishes what it has begun.\n\n"
            "Options:\n",
            program);
-    weir_options_help(table, stdout);
+    weir_options_help(options, stdout);
     printf("\nExit: 0 stopped as asked; 64 bad usage; 70 a failure inside; 77 denied by the "
            "server.\n");
 }
@@ -143,17 +159,18 @@ int weir_main(weir_service *service, int argc, char **argv)
     struct weir_worker_settings settings = {0};
     struct weir_error error = {0};
     const char *program = base_name(argc > 0 ? argv[0] : "worker");
+    struct weir_option *options = service != NULL ? all_options(service) : NULL;
     int operands = 0, exit_code = EXIT_USAGE;
 
-    if (service == NULL)
+    if (options == NULL)
         weir_error_set(&error, WEIR_NO_MEMORY, "no memory");
     else if (service->error.status != WEIR_OK)
         error = service->error;
-    else if (weir_options_parse(table, &settings, argc, argv, &operands, &error) == WEIR_OK &&
+    else if (weir_options_parse(options, &settings, argc, argv, &operands, &error) == WEIR_OK &&
              operands > 0)
         weir_error_set(&error, WEIR_INVALID, "\"%s\": takes no operands", argv[1]);
     if (error.status == WEIR_OK && settings.help) {
-        print_help(program);
+        print_help(program, options);
         exit_code = 0;
     } else if (error.status == WEIR_OK && settings.version) {
         printf("%s (weir " WEIR_VERSION ")\n", program);
@@ -163,6 +180,7 @@ int weir_main(weir_service *service, int argc, char **argv)
     }
     if (error.status != WEIR_OK)
         fprintf(stderr, "%s: %s\n", program, error.text);
+    free(options);
     weir_service_free(service);
     return exit_code;
 }

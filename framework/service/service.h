@@ -35,6 +35,7 @@ struct weir_worker_settings {
     int64_t claim_idle_ms, handler_timeout_ms, max_deliveries;
     int64_t retry_base_ms, retry_cap_ms;
     int64_t data_max, seen_life_ms, event_keep_ms;
+    int64_t retention_ms; /* of ended sagas; the coordinator's alone */
     bool help, version;
 };
 
@@ -76,8 +77,8 @@ struct weir_service {
     size_t inbox_count;
     bool no_participant; /* takes no part in sagas: it runs them */
     struct weir_component *components;
-    const struct weir_option *options; /* of its own, beside those of every worker; or NULL */
-    void *option_values;
+    /* Options beside those of every worker, for members of struct weir_worker_settings; or NULL. */
+    const struct weir_option *options;
     void *user;
 };
 
