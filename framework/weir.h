@@ -95,8 +95,8 @@ void weir_service_set_user(weir_service *service, void *user);
 
 /* Runs the service until SIGTERM or SIGINT, after which it finishes what it has begun and returns.
  * Reads the options of every worker (--help shows them). Frees the service. Returns the exit
- * code: 0 stopped as asked, 64 bad usage, 69 no server for it, 70 a failure inside, 77 denied by
- * the server. Ignores SIGPIPE for the process. */
+ * code: 0 stopped as asked, 64 bad usage, 70 a failure inside, 77 denied by the server. A server
+ * that is not there is waited for. Ignores SIGPIPE for the process. */
 int weir_main(weir_service *service_take, int argc, char **argv);
 
 /* ---- The message --------------------------------------------------------------------------- */

@@ -14,8 +14,8 @@ size_t weir_worker_room(const struct weir_worker *worker)
 {
     size_t in_hand = HASH_COUNT(worker->deliveries);
     size_t window = (size_t)worker->runtime.settings->concurrency;
-    return worker->stopping || worker->committer.stalled || in_hand >= window ? 0
-                                                                               : window - in_hand;
+    bool closed = worker->stopping || worker->committer.stalled || !worker->library_ready;
+    return closed || in_hand >= window ? 0 : window - in_hand;
 }
 
 /* ---- Deliveries as objects --------------------------------------------------------------- */
@@ -162,8 +162,9 @@ static void doom(struct weir_delivery *delivery, bool unknown, const char *reaso
 static void on_counted(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_delivery *delivery = user;
-    (void)reply;
-    if (answer == WEIR_ANSWER_DONE)
+    if (answer == WEIR_ANSWER_DONE && reply->type == REDIS_REPLY_ARRAY && reply->elements == 0)
+        weir_delivery_release(delivery); /* no longer pending: somebody has finished it */
+    else if (answer == WEIR_ANSWER_DONE)
         enter_lane(delivery);
     else /* it was not begun, so it may come back as it is */
         weir_delivery_give_up(delivery, "could not be counted");

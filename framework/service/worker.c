@@ -11,6 +11,7 @@
 
 #define COMMAND_SILENCE_MS 10000
 #define GRACE_MS 25000
+#define BATCH_MIN 32
 #define EXIT_FAILURE_INSIDE 70
 #define EXIT_DENIED 77
 
@@ -63,26 +64,22 @@ static void name_keys(struct weir_worker *worker)
 
 void weir_worker_room_changed(struct weir_worker *worker)
 {
-    size_t room = weir_worker_room(worker);
     size_t window = (size_t)worker->runtime.settings->concurrency;
     /* reads come in batches: not for every place that becomes free */
-    if (room == 0 || room >= window / 4 || !worker->library_ready)
-        weir_group_reader_set_room(&worker->reader, worker->library_ready ? room : 0);
+    if (weir_worker_room(worker) >= (window / 4 < BATCH_MIN ? window / 4 : BATCH_MIN))
+        weir_group_reader_go_on(&worker->reader);
     weir_worker_check_drained(worker);
 }
 
-static size_t room_for_pending(void *user)
+static size_t room(void *user)
 {
-    struct weir_worker *worker = user;
-    return worker->library_ready ? weir_worker_room(worker) : 0;
+    return weir_worker_room(user);
 }
 
 static void on_stall(void *user, bool stalled)
 {
     struct weir_worker *worker = user;
-    if (stalled)
-        weir_group_reader_set_room(&worker->reader, 0);
-    else
+    if (!stalled)
         weir_worker_room_changed(worker);
 }
 
@@ -125,6 +122,8 @@ static void on_library(void *user, const struct weir_error *error)
     worker->library_ready = true;
     weir_committer_resume(&worker->committer);
     resume_loads(worker);
+    if (worker->reader_was_ready && !worker->stopping)
+        weir_worker_upkeep_start(worker); /* what could not be called is called now */
     for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
         if (c->link_ready != NULL)
             c->link_ready(c->self);
@@ -142,7 +141,6 @@ static void on_link_lost(void *user, const struct weir_error *error)
     struct weir_worker *worker = user;
     worker->library_ready = false;
     worker->library.under_way = false;
-    weir_group_reader_set_room(&worker->reader, 0);
     if (error->status == WEIR_DENIED)
         denied(worker, error);
 }
@@ -158,7 +156,8 @@ void weir_worker_library_missing(void *user)
 static void on_reader_ready(void *user)
 {
     struct weir_worker *worker = user;
-    if (worker->started_ms == 0 && !ev_is_active(&worker->housekeeping)) {
+    if (!worker->reader_was_ready) {
+        worker->reader_was_ready = true;
         weir_log_info(worker->runtime.log, "worker.ready", "consumer=%s group=%s server=%s",
                       worker->runtime.consumer, worker->runtime.settings->group,
                       worker->runtime.endpoint->shown);
@@ -299,6 +298,7 @@ static void init_reader(struct weir_worker *worker)
         .entry = weir_worker_entry,
         .ready = on_reader_ready,
         .lost = on_reader_lost,
+        .room = room,
     };
     struct weir_pending_settings pending = {
         .loop = runtime->loop,
@@ -312,7 +312,7 @@ static void init_reader(struct weir_worker *worker)
         .claim_idle_ms = runtime->settings->claim_idle_ms,
         .user = worker,
         .entry = weir_worker_pending_entry,
-        .room = room_for_pending,
+        .room = room,
         .recovered = on_recovered,
         .lost_bodies = on_lost_bodies,
         .library_missing = weir_worker_library_missing,

@@ -34,7 +34,7 @@ struct weir_worker {
     size_t spare_count;
     struct weir_lane *lanes;
     struct weir_delivery *suspects, *last_suspect;
-    bool suspect_under_way, recovered_once, library_ready, library_said, stopping;
+    bool reader_was_ready, suspect_under_way, recovered_once, library_ready, library_said, stopping;
     size_t next_to_forget;
     int64_t started_ms; /* server's time of the first sign of life; 0: none yet */
     char host[64];

@@ -151,13 +151,14 @@ static void read_more(struct weir_group_reader *reader)
     const struct weir_group_reader_settings *settings = &reader->settings;
     const char *arguments[10 + 2 * WEIR_READER_STREAMS_MAX];
     size_t streams = reader->urgent_only ? settings->urgent_count : settings->stream_count;
-    size_t batch = reader->room / streams ? reader->room / streams : 1;
+    size_t room, batch;
     char number[24];
     int count = 0;
 
-    if (reader->reading || reader->stopped || reader->room == 0 || !reader->groups_ready ||
-        reader->groups_owed > 0 || ev_is_active(&reader->pause))
+    if (reader->reading || reader->stopped || !reader->groups_ready || reader->groups_owed > 0 ||
+        ev_is_active(&reader->pause) || (room = settings->room(settings->user)) == 0)
         return;
+    batch = room / streams ? room / streams : 1; /* COUNT is for each stream */
     snprintf(number, sizeof number, "%zu", batch < BATCH_MAX ? batch : (size_t)BATCH_MAX);
     arguments[count++] = "XREADGROUP";
     arguments[count++] = "GROUP";
@@ -220,11 +221,9 @@ void weir_group_reader_open(struct weir_group_reader *reader)
     weir_link_open(&reader->link);
 }
 
-void weir_group_reader_set_room(struct weir_group_reader *reader, size_t room)
+void weir_group_reader_go_on(struct weir_group_reader *reader)
 {
-    reader->room = room;
-    if (room > 0)
-        read_more(reader);
+    read_more(reader);
 }
 
 void weir_group_reader_stop(struct weir_group_reader *reader)

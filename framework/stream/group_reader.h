@@ -29,13 +29,13 @@ struct weir_group_reader_settings {
     void (*entry)(void *user, size_t stream, const struct weir_entry *entry);
     void (*ready)(void *user); /* the groups exist; after each connection */
     void (*lost)(void *user, const struct weir_error *error);
+    size_t (*room)(void *user); /* how many entries may come now; asked before each read */
 };
 
 struct weir_group_reader {
     struct weir_group_reader_settings settings;
     struct weir_link link;
     ev_timer pause;        /* after a refusal */
-    size_t room;           /* how many entries may be handed over now */
     size_t groups_owed;    /* answers to XGROUP CREATE */
     unsigned refusals;     /* in a row */
     bool groups_ready, reading, stopped, urgent_only;
@@ -46,8 +46,8 @@ struct weir_group_reader {
 void weir_group_reader_init(struct weir_group_reader *reader,
                             const struct weir_group_reader_settings *settings);
 void weir_group_reader_open(struct weir_group_reader *reader);
-/* How many entries may come; reads when there is room and nothing is being read. 0 pauses. */
-void weir_group_reader_set_room(struct weir_group_reader *reader, size_t room);
+/* There is room again: reads unless a read is under way. */
+void weir_group_reader_go_on(struct weir_group_reader *reader);
 /* Reads nothing new from now on; a read under way may still bring entries. */
 void weir_group_reader_stop(struct weir_group_reader *reader);
 bool weir_group_reader_busy(const struct weir_group_reader *reader);
