@@ -105,27 +105,29 @@ enum weir_status weir_saga_record_read(const struct weir_saga_definition *defini
 struct writer {
     weir_context *context;
     const char *key;
+    const struct weir_loaded *stored; /* what the saga's hash held; NULL: nothing */
     char prefix[FIELD_MAX];
 };
 
+/* Only what has changed is written. NULL: the field is not to be there. */
 static void write_text(struct writer *writer, const char *name, const char *value)
 {
     char field[2 * FIELD_MAX];
+    const char *stored;
     snprintf(field, sizeof field, "%s%s", writer->prefix, name);
-    if (value != NULL)
+    stored = writer->stored != NULL ? weir_loaded_value(writer->stored, field) : NULL;
+    if (value == NULL && stored != NULL)
+        weir_hdel(writer->context, writer->key, field);
+    else if (value != NULL && (stored == NULL || strcmp(stored, value) != 0))
         weir_hset(writer->context, writer->key, field, value);
 }
 
 /* Zero is the same as absent: fields that were never set take no room. */
 static void write_number(struct writer *writer, const char *name, int64_t value)
 {
-    char field[2 * FIELD_MAX];
-    const struct weir_loaded *hash = weir_context_loaded(writer->context, writer->key);
-    snprintf(field, sizeof field, "%s%s", writer->prefix, name);
-    if (value != 0)
-        weir_hset_integer(writer->context, writer->key, field, value);
-    else if (hash != NULL && weir_loaded_value(hash, field) != NULL)
-        weir_hdel(writer->context, writer->key, field);
+    char digits[24];
+    snprintf(digits, sizeof digits, "%lld", (long long)value);
+    write_text(writer, name, value != 0 ? digits : NULL);
 }
 
 static void write_step(struct writer *writer, const char *name,
@@ -151,7 +153,8 @@ void weir_saga_record_write(weir_context *context, const char *key,
                             const struct weir_saga_definition *definition,
                             const struct weir_saga *saga, uint64_t changed)
 {
-    struct writer writer = {.context = context, .key = key};
+    struct writer writer = {
+        .context = context, .key = key, .stored = weir_context_loaded(context, key)};
     write_text(&writer, "state", weir_saga_state_text(saga->state));
     if (saga->state == WEIR_SAGA_SUSPENDED)
         write_text(&writer, "suspendedFrom", weir_saga_state_text(saga->suspended_from));
