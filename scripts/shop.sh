@@ -201,12 +201,19 @@ start_server() {
 
 # ---- Workers --------------------------------------------------------------------------------
 
+# Not so any more when the shop goes down, or when its folder was deleted under it and perhaps
+# made anew by another.
+in_charge() { # NAME
+    [[ ! -e $dir/stopping && -r $dir/$1.supervisor && $(<"$dir/$1.supervisor") == "$BASHPID" ]]
+}
+
 # Runs as a process of its own, one for each worker, until the worker ends in order or the shop
 # goes down.
 supervise() { # NAME
     local name=$1 program code pid
     program=$(program_of "$name")
-    while [[ ! -e $dir/stopping ]]; do
+    printf '%s\n' "$BASHPID" >"$dir/$name.supervisor"
+    while in_charge "$name"; do
         "$bin/$program" --redis "$url" --consumer "$(consumer_of "$name")" \
             </dev/null >>"$dir/$name.log" 2>&1 &
         pid=$!
@@ -220,7 +227,9 @@ supervise() { # NAME
         [[ $code != 64 && $code != 77 && $code != 78 ]] || exit "$code"
         sleep 0.3
     done
-    rm -f "$dir/$name.pid" "$dir/$name.supervisor"
+    if in_charge "$name" || [[ -e $dir/stopping ]]; then
+        rm -f "$dir/$name.pid" "$dir/$name.supervisor"
+    fi
 }
 
 launch_worker() { # NAME

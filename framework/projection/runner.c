@@ -138,6 +138,7 @@ static void on_located(void *user, enum weir_answer answer, const redisReply *re
 static void locate(struct weir_runner *runner)
 {
     const char *arguments[2 + WEIR_PROJECTION_SOURCES_MAX] = {"HMGET", runner->checkpoint};
+    ev_timer_stop(runner->runtime->loop, &runner->pause);
     if (runner->stopping)
         return;
     move(runner, WEIR_RUNNER_LOCATING);

@@ -10,11 +10,19 @@
 
 #define SPARE_MAX 256
 
+/* A message that was begun twice without an end is begun alone: whatever else crashed this time
+ * would count against it. */
+static bool wants_to_be_alone(const struct weir_delivery *suspect)
+{
+    return suspect->counted >= 2;
+}
+
 size_t weir_worker_room(const struct weir_worker *worker)
 {
     size_t in_hand = HASH_COUNT(worker->deliveries);
     size_t window = (size_t)worker->runtime.settings->concurrency;
-    bool closed = worker->stopping || worker->committer.stalled || !worker->library_ready;
+    bool closed = worker->stopping || worker->committer.stalled || !worker->library_ready ||
+                  (worker->suspects != NULL && wants_to_be_alone(worker->suspects));
     return closed || in_hand >= window ? 0 : window - in_hand;
 }
 
@@ -153,6 +161,12 @@ static struct weir_delivery *leave_lane(struct weir_delivery *delivery)
 
 static void begin_next_suspect(struct weir_worker *worker);
 
+/* Deferred handlers may take minutes, and wait for something outside: they do not hold it up. */
+static bool others_under_way(const struct weir_worker *worker)
+{
+    return HASH_COUNT(worker->deliveries) > worker->waiting_suspects + worker->deferred;
+}
+
 static void doom(struct weir_delivery *delivery, bool unknown, const char *reason)
 {
     weir_error_set(&delivery->doom, WEIR_REFUSED, "%s", reason);
@@ -209,15 +223,18 @@ static void enter_suspects(struct weir_delivery *delivery)
     else
         worker->suspects = delivery;
     worker->last_suspect = delivery;
+    worker->waiting_suspects++;
     begin_next_suspect(worker);
 }
 
 static void begin_next_suspect(struct weir_worker *worker)
 {
     struct weir_delivery *delivery = worker->suspects;
-    if (delivery == NULL || worker->suspect_under_way || worker->stopping)
+    if (delivery == NULL || worker->suspect_under_way || worker->stopping ||
+        (wants_to_be_alone(delivery) && others_under_way(worker)))
         return;
     worker->suspects = delivery->suspect_next;
+    worker->waiting_suspects--;
     if (worker->suspects == NULL)
         worker->last_suspect = NULL;
     worker->suspect_under_way = true;
@@ -378,9 +395,8 @@ void weir_delivery_release(struct weir_delivery *delivery)
     give_back(worker, delivery);
     if (next != NULL)
         go(next);
-    if (suspect) {
+    if (suspect)
         worker->suspect_under_way = false;
-        begin_next_suspect(worker);
-    }
+    begin_next_suspect(worker);
     weir_worker_room_changed(worker);
 }

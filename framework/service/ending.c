@@ -180,28 +180,32 @@ static void mark_seen(struct weir_delivery *delivery)
 
 /* ---- The message itself, put away or put off --------------------------------------------- */
 
-/* Fields of weir's own are written anew each time. */
-static bool carried(const struct weir_field *field)
+/* Fields of weir's own are written anew each time that a message is put off. */
+static bool own_field(const struct weir_field *field)
 {
-    static const char *const own[] = {"delay", WEIR_FIELD_DELIVERIES, WEIR_FIELD_ORIGIN_STREAM,
+    static const char *const own[] = {WEIR_FIELD_DELIVERIES, WEIR_FIELD_ORIGIN_STREAM,
                                       WEIR_FIELD_ORIGIN_ENTRY};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (weir_slice_equals(field->name, own[i]))
-            return false;
-    return true;
+            return true;
+    return false;
 }
 
-/* The message's fields, or the ones to carry on, and room for `more` further parts. */
-static struct weir_slice *copy_parts(const weir_message *message, bool all, size_t more,
+/* The message's fields, and room for `more` further parts: the sender's own for a dead letter,
+ * the ones to carry on for the schedule. */
+static struct weir_slice *copy_parts(const weir_message *message, bool dead, size_t more,
                                      size_t *count)
 {
     struct weir_slice *parts = malloc((2 * message->field_count + more) * sizeof *parts);
+    bool was_put_off = message->origin_stream != NULL;
     *count = 0;
     for (size_t i = 0; parts != NULL && i < message->field_count; i++) {
-        if (!all && !carried(&message->fields[i]))
+        const struct weir_field *field = &message->fields[i];
+        if ((own_field(field) && (was_put_off || !dead)) ||
+            (!dead && weir_slice_equals(field->name, "delay")))
             continue;
-        parts[(*count)++] = message->fields[i].name;
-        parts[(*count)++] = message->fields[i].value;
+        parts[(*count)++] = field->name;
+        parts[(*count)++] = field->value;
     }
     return parts;
 }

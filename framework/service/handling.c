@@ -31,6 +31,8 @@ void weir_delivery_move(struct weir_delivery *delivery, enum weir_delivery_state
         weir_log_error(delivery->context.runtime->log, "delivery.unlisted_move",
                        "from=%d to=%d entry=%s", (int)delivery->state, (int)next,
                        delivery->message->entry);
+    delivery->worker->deferred += next == WEIR_DELIVERY_DEFERRED;
+    delivery->worker->deferred -= delivery->state == WEIR_DELIVERY_DEFERRED;
     delivery->state = next;
 }
 

@@ -245,6 +245,7 @@ static void drop_waiting_suspects(struct weir_worker *worker)
     while (worker->suspects != NULL) {
         struct weir_delivery *delivery = worker->suspects;
         worker->suspects = delivery->suspect_next;
+        worker->waiting_suspects--;
         delivery->suspect = false;
         weir_delivery_release(delivery);
     }

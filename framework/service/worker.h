@@ -33,7 +33,8 @@ struct weir_worker {
     struct weir_delivery *spare;
     size_t spare_count;
     struct weir_lane *lanes;
-    struct weir_delivery *suspects, *last_suspect;
+    struct weir_delivery *suspects, *last_suspect; /* waiting to begin */
+    size_t waiting_suspects, deferred;
     bool reader_was_ready, suspect_under_way, recovered_once, library_ready, library_said, stopping;
     size_t next_to_forget;
     int64_t started_ms; /* server's time of the first sign of life; 0: none yet */

@@ -11,8 +11,12 @@ local VERSION = 1
 -- unpack() and the Lua stack bear some 8,000 values.
 local ARGUMENTS_MAX = 7000
 
--- Sums beyond this are refused. It lies a little below 2^63 because Lua computes in doubles.
-local INTEGER_MAX = 9223372036854770000
+-- Sums beyond this are refused. It lies below 2^63 by more than Lua, which computes in doubles, can
+-- be wrong by in as many sums as one commit may hold.
+local INTEGER_MAX = 9223372036850000000
+
+-- Times beyond this are refused: with the clock added the server could not count them.
+local TIME_MAX = 9007199254740992
 
 -- The server's clock in ms. Read once in a call: before Redis 7.2 it moves within one.
 local function server_ms()
@@ -28,9 +32,10 @@ local function key_type(key)
     return redis.call('TYPE', key).ok
 end
 
--- The number, where `text` is what HINCRBY takes for an integer; else nil.
+-- The number, where `text` is what HINCRBY takes for an integer (but -2^63); else nil.
 local function integer(text)
-    if #text <= 20 and (text == '0' or text:find('^%-?[1-9]%d*$')) then
+    local digits = text == '0' and text or text:match('^%-?([1-9]%d*)$')
+    if digits and (#digits < 19 or (#digits == 19 and digits <= '9223372036854775807')) then
         return tonumber(text)
     end
     return nil
@@ -57,7 +62,8 @@ end
 -- ---- Operations --------------------------------------------------------------------------------
 -- What a commit carries: a run of (name, index into KEYS, number of arguments, arguments…).
 -- Each has the type that its key must have (or be absent), and a check of its arguments against
--- what is stored: nil where the write cannot fail, else a text.
+-- what is stored: nil where the write cannot fail, else a text. `planned` is what the operations
+-- before it will have made: types by key, and the values that sums start from.
 
 local function at_least_one(_, _, first, last)
     if last < first then return 'too few arguments' end
@@ -73,22 +79,31 @@ local function exactly(number)
     end
 end
 
-local function checked_sum(current, delta, name)
-    local number, step = integer(current), integer(delta)
+-- `number` is what the sum starts from, nil where it is none. Returns a text, or nil and the sum.
+local function checked_sum(number, delta, name)
+    local step = integer(delta)
     if not number then return name .. ' is not a whole number' end
     if not step then return 'the increment of ' .. name .. ' is not a whole number' end
-    if math.abs(number + step) > INTEGER_MAX then return name .. ' would overflow' end
+    if number < 0 == (step < 0) and math.abs(number + step) > INTEGER_MAX then
+        return name .. ' would overflow'
+    end
+    return nil, number + step
 end
 
-local function hash_sum(key, args, first, last)
+local function hash_sum(key, args, first, last, planned)
     if last - first ~= 1 then return 'wrong number of arguments' end
-    return checked_sum(redis.call('HGET', key, args[first]) or '0', args[first + 1],
-        'field ' .. args[first])
+    local place, problem = key .. '\0' .. args[first], nil
+    local start = planned.fields[place] or integer(redis.call('HGET', key, args[first]) or '0')
+    problem, planned.fields[place] = checked_sum(start, args[first + 1], 'field ' .. args[first])
+    return problem
 end
 
-local function string_sum(key, args, first, last)
+local function string_sum(key, args, first, last, planned)
     if last ~= first then return 'wrong number of arguments' end
-    return checked_sum(redis.call('GET', key) or '0', args[first], 'the value')
+    local start, problem = planned.strings[key] or redis.call('GET', key) or '0', nil
+    if type(start) == 'string' then start = integer(start) end
+    problem, planned.strings[key] = checked_sum(start, args[first], 'the value')
+    return problem
 end
 
 local function scored(_, args, first, last)
@@ -99,14 +114,18 @@ local function scored(_, args, first, last)
 end
 
 local function duration(_, args, first, last)
-    if last ~= first or not integer(args[first]) then return 'the time is not a whole number' end
+    local life = last == first and integer(args[first])
+    if not life or math.abs(life) > TIME_MAX then return 'the time is not a whole number' end
 end
 
-local function string_and_life(_, args, first, last)
+local function string_and_life(key, args, first, last, planned)
+    if last < first or last > first + 1 then return 'wrong number of arguments' end
+    planned.strings[key] = args[first]
     if last == first then return nil end
-    if last ~= first + 1 then return 'wrong number of arguments' end
     local life = integer(args[last])
-    if not life or life <= 0 then return 'the time is not a positive whole number' end
+    if not life or life <= 0 or life > TIME_MAX then
+        return 'the time is not a positive whole number'
+    end
 end
 
 local function fields_unchanged(key, args, first, last)
@@ -163,27 +182,27 @@ local OPERATIONS = {
     EXISTS = { check = exactly(1), holds = presence_unchanged },
 }
 
+local function type_problem(key, wanted, types)
+    local found = types[key] or key_type(key)
+    if found == 'none' then found = wanted end
+    types[key] = found
+    if found ~= wanted then return 'it is a ' .. found .. ', not a ' .. wanted end
+end
+
 -- Checks a run of operations against the server's state without writing.
 -- Returns nil, or the answer that the whole call gives instead of writing.
 local function check_operations(keys, args, position)
-    local last_index, type_of_key
+    local planned = { types = {}, fields = {}, strings = {} }
     while position <= #args do
         local name, index, count = args[position], args[position + 1], tonumber(args[position + 2])
         local operation, key = OPERATIONS[name], keys[tonumber(index)]
-        if not operation or not key or not count or count > ARGUMENTS_MAX
-            or position + 2 + count > #args then
+        if not operation or not key or not count or count % 1 ~= 0 or count < 0
+            or count > ARGUMENTS_MAX or position + 2 + count > #args then
             return { 'refused', index, 'malformed operation' }
         end
-        if operation.type then
-            if index ~= last_index then
-                last_index, type_of_key = index, key_type(key)
-            end
-            if type_of_key ~= operation.type and type_of_key ~= 'none' then
-                return { 'refused', index, 'it is a ' .. type_of_key .. ', not a ' .. operation.type }
-            end
-        end
         local first, last = position + 3, position + 2 + count
-        local problem = operation.check(key, args, first, last)
+        local problem = operation.type and type_problem(key, operation.type, planned.types)
+            or operation.check(key, args, first, last, planned)
         if problem then return { 'refused', index, problem } end
         if operation.holds and not operation.holds(key, args, first, last) then
             return { 'conflict', index }
