@@ -22,6 +22,7 @@ size_t weir_worker_room(const struct weir_worker *worker)
     size_t in_hand = HASH_COUNT(worker->deliveries);
     size_t window = (size_t)worker->runtime.settings->concurrency;
     bool closed = worker->stopping || worker->committer.stalled || !worker->library_ready ||
+                  worker->one_alone ||
                   (worker->suspects != NULL && wants_to_be_alone(worker->suspects));
     return closed || in_hand >= window ? 0 : window - in_hand;
 }
@@ -159,8 +160,6 @@ static struct weir_delivery *leave_lane(struct weir_delivery *delivery)
 
 /* ---- Suspects: one at a time, each counted before it begins ------------------------------ */
 
-static void begin_next_suspect(struct weir_worker *worker);
-
 /* Deferred handlers may take minutes, and wait for something outside: they do not hold it up. */
 static bool others_under_way(const struct weir_worker *worker)
 {
@@ -224,10 +223,10 @@ static void enter_suspects(struct weir_delivery *delivery)
         worker->suspects = delivery;
     worker->last_suspect = delivery;
     worker->waiting_suspects++;
-    begin_next_suspect(worker);
+    weir_worker_begin_suspect(worker);
 }
 
-static void begin_next_suspect(struct weir_worker *worker)
+void weir_worker_begin_suspect(struct weir_worker *worker)
 {
     struct weir_delivery *delivery = worker->suspects;
     if (delivery == NULL || worker->suspect_under_way || worker->stopping ||
@@ -238,6 +237,7 @@ static void begin_next_suspect(struct weir_worker *worker)
     if (worker->suspects == NULL)
         worker->last_suspect = NULL;
     worker->suspect_under_way = true;
+    worker->one_alone = wants_to_be_alone(delivery);
     begin_suspect(delivery);
 }
 
@@ -396,7 +396,7 @@ void weir_delivery_release(struct weir_delivery *delivery)
     if (next != NULL)
         go(next);
     if (suspect)
-        worker->suspect_under_way = false;
-    begin_next_suspect(worker);
+        worker->suspect_under_way = worker->one_alone = false;
+    weir_worker_begin_suspect(worker);
     weir_worker_room_changed(worker);
 }

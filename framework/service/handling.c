@@ -75,10 +75,12 @@ static void run_handler(struct weir_delivery *delivery)
     weir_context_begin(&delivery->context);
     delivery->context.unchecked = delivery->route->unchecked;
     outcome = delivery->route->handler(&delivery->context, delivery->message);
-    if (outcome == WEIR_DEFERRED && delivery->deferral != NULL)
-        weir_delivery_move(delivery, WEIR_DELIVERY_DEFERRED);
-    else
+    if (outcome != WEIR_DEFERRED || delivery->deferral == NULL) {
         finish(delivery, outcome);
+        return;
+    }
+    weir_delivery_move(delivery, WEIR_DELIVERY_DEFERRED);
+    weir_worker_begin_suspect(delivery->worker); /* it may have waited for this one */
 }
 
 /* The part of a step's command that does not need the handler; true where that was all. */

@@ -35,7 +35,7 @@ struct weir_worker {
     struct weir_lane *lanes;
     struct weir_delivery *suspects, *last_suspect; /* waiting to begin */
     size_t waiting_suspects, deferred;
-    bool reader_was_ready, suspect_under_way, recovered_once, library_ready, library_said, stopping;
+    bool reader_was_ready, suspect_under_way, one_alone, recovered_once, library_ready, library_said, stopping;
     size_t next_to_forget;
     int64_t started_ms; /* server's time of the first sign of life; 0: none yet */
     char host[64];
@@ -59,6 +59,8 @@ void weir_worker_pending_entry(void *worker, size_t stream, const struct weir_en
                                bool taken);
 /* Ends a delivery; the next of its lane begins. */
 void weir_delivery_release(struct weir_delivery *delivery);
+/* Begins the next suspect where it is its turn. */
+void weir_worker_begin_suspect(struct weir_worker *worker);
 /* How many more deliveries may come. */
 size_t weir_worker_room(const struct weir_worker *worker);
 void weir_worker_free_deliveries(struct weir_worker *worker);
