@@ -47,10 +47,10 @@ typedef struct weir_context weir_context; /* the handling of one message: what i
 
 /* What a handler answers. */
 enum weir_outcome {
-    WEIR_DONE,    /* commit all effects and acknowledge */
-    WEIR_RETRY,   /* drop the effects and deliver again later, with back-off; counts as a delivery */
-    WEIR_REJECT,  /* drop the effects: a business refusal. A saga step answers StepFailed, any other
-                     message goes to the service's dead letters. Give the reason by weir_reason. */
+    WEIR_DONE,   /* commit all effects and acknowledge */
+    WEIR_RETRY,  /* drop the effects and deliver again later, with back-off; counts as a delivery */
+    WEIR_REJECT, /* drop the effects: a business refusal. A saga step answers StepFailed, any other
+                    message goes to the service's dead letters. Give the reason by weir_reason. */
     WEIR_DISCARD, /* drop the effects and acknowledge without answer or trace */
     WEIR_DEFERRED /* the outcome comes later, by weir_finish; only after weir_defer */
 };
@@ -103,7 +103,7 @@ int weir_main(weir_service *service_take, int argc, char **argv);
 /* Texts are borrowed until the handling ends; NULL where the message has no such field. */
 
 const char *weir_message_type(const weir_message *message);
-const char *weir_message_id(const weir_message *message);     /* the sender's id */
+const char *weir_message_id(const weir_message *message); /* the sender's id */
 const char *weir_message_source(const weir_message *message);
 const char *weir_message_subject(const weir_message *message);
 const char *weir_message_traceparent(const weir_message *message);
@@ -162,8 +162,8 @@ void weir_expire(weir_context *context, const char *key, int64_t ms);
 
 /* Publishes a fact on the service's own events. `subject` NULL: the message's own. `format` and
  * what follows it make the data, as json_pack does ("{s:s, s:I}"). */
-void weir_publish(weir_context *context, const char *type, const char *subject,
-                  const char *format, ...);
+void weir_publish(weir_context *context, const char *type, const char *subject, const char *format,
+                  ...);
 /* The same with data that is at hand; borrowed. */
 void weir_publish_data(weir_context *context, const char *type, const char *subject,
                        const json_t *data);

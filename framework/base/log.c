@@ -267,8 +267,7 @@ static void append_pairs(struct weir_text *line, enum weir_log_format format,
         if (pairs[1] == NULL)
             continue;
         append_key(line, format, weir_slice_of(pairs[0]));
-        append_value(line, format,
-                     (struct weir_slice){pairs[1], value_length(pairs[1], SIZE_MAX)});
+        append_value(line, format, (struct weir_slice){pairs[1], value_length(pairs[1], SIZE_MAX)});
     }
 }
 

@@ -22,14 +22,14 @@ struct weir_option {
     char letter;             /* short name, or 0 */
     const char *environment; /* variable asked where the flag is not given, or NULL */
     enum weir_option_kind kind;
-    size_t offset;             /* of the member in the settings struct (offsetof) */
-    const char *initial;       /* default as text; NULL: NULL, false or 0 */
-    int64_t minimum, maximum;  /* INTEGER, DURATION */
+    size_t offset;              /* of the member in the settings struct (offsetof) */
+    const char *initial;        /* default as text; NULL: NULL, false or 0 */
+    int64_t minimum, maximum;   /* INTEGER, DURATION */
     const char *const *choices; /* CHOICE: NULL-terminated words */
-    const char *value_name;    /* for the help: "URL" */
-    const char *help;          /* one line */
-    bool optional_value;       /* TEXT, INTEGER, DURATION: "--wait" alone gives `bare` */
-    const char *bare;          /* value of the flag without "=VALUE" where that is allowed */
+    const char *value_name;     /* for the help: "URL" */
+    const char *help;           /* one line */
+    bool optional_value;        /* TEXT, INTEGER, DURATION: "--wait" alone gives `bare` */
+    const char *bare;           /* value of the flag without "=VALUE" where that is allowed */
 };
 
 /* Fills `settings` from the defaults, then the environment, then the flags ("--name VALUE",

@@ -29,7 +29,8 @@ struct weir_text {
 void weir_text_append(struct weir_text *text, const char *bytes, size_t length);
 void weir_text_append_string(struct weir_text *text, const char *string);
 void weir_text_format(struct weir_text *text, const char *format, ...) WEIR_PRINTF(2, 3);
-/* Appends `bytes` as a JSON string with its quotes; bytes that are not valid UTF-8 become \ufffd. */
+/* Appends `bytes` as a JSON string with its quotes; bytes that are not valid UTF-8 become \ufffd.
+ */
 void weir_text_append_json(struct weir_text *text, const char *bytes, size_t length);
 /* Empties the text and keeps its memory. */
 void weir_text_clear(struct weir_text *text);

@@ -50,8 +50,8 @@ void weir_effects_close(struct weir_effects *effects)
 static bool push_argument(struct weir_effects *effects, const char *bytes, size_t length)
 {
     struct weir_effect_argument *argument;
-    if (!reserve((void **)&effects->arguments, effects->argument_count,
-                 &effects->argument_capacity, sizeof *effects->arguments))
+    if (!reserve((void **)&effects->arguments, effects->argument_count, &effects->argument_capacity,
+                 sizeof *effects->arguments))
         return out_of_memory(effects);
     argument = &effects->arguments[effects->argument_count];
     argument->offset = effects->bytes.length;
@@ -311,8 +311,7 @@ void weir_parts_pack(struct weir_text *out, const struct weir_slice *parts, size
 /* ---- Looking ----------------------------------------------------------------------------- */
 
 enum weir_effect_view weir_effects_view(const struct weir_effects *effects, const char *key_name,
-                                        const char *field, struct weir_slice *value,
-                                        int64_t *delta)
+                                        const char *field, struct weir_slice *value, int64_t *delta)
 {
     const struct weir_effect_key *key = find_key(effects, key_name);
     const struct weir_effect *effect = key ? find_field(effects, key, field, false) : NULL;

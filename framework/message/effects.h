@@ -25,8 +25,8 @@ struct weir_effect {
     enum weir_effect_kind kind;
     const char *verb; /* name of the operation; constant */
     size_t first_argument, argument_count;
-    int64_t delta;  /* ADD */
-    size_t next;    /* of the same key; (size_t)-1: last */
+    int64_t delta; /* ADD */
+    size_t next;   /* of the same key; (size_t)-1: last */
 };
 
 struct weir_effect_key {
@@ -44,7 +44,7 @@ struct weir_effects {
     size_t effect_count, effect_capacity;
     struct weir_effect_argument {
         size_t offset, length;
-    } *arguments;
+    } * arguments;
     size_t argument_count, argument_capacity;
     struct weir_error error; /* the first thing that went wrong; effects with an error are not
                                 to be committed */
@@ -67,7 +67,7 @@ void weir_effects_expect(struct weir_effects *effects, const char *key, const ch
 void weir_effects_plain(struct weir_effects *effects, const char *verb, const char *key,
                         const struct weir_slice *arguments, size_t count);
 /* Appends an entry to a stream: names and values in turn. */
-#define weir_effects_append(effects, key, parts, count)                                           \
+#define weir_effects_append(effects, key, parts, count)                                            \
     weir_effects_plain((effects), "XADD", (key), (parts), (count))
 /* Writes "length:bytes" for each part into `out`: the form of members of the schedule. */
 void weir_parts_pack(struct weir_text *out, const struct weir_slice *parts, size_t count);
@@ -97,9 +97,10 @@ void weir_arguments_close(struct weir_arguments *arguments);
 
 /* Makes "FCALL function <n> head_keys… keys… head… operations…". It borrows all bytes: valid until
  * effects or arguments change. WEIR_NO_MEMORY, or the effects' own error. */
-WEIR_CHECKED enum weir_status
-weir_effects_call(const struct weir_effects *effects, struct weir_arguments *arguments,
-                  const char *function, const char *const *head_keys, size_t head_key_count,
-                  const char *const *head, size_t head_count);
+WEIR_CHECKED enum weir_status weir_effects_call(const struct weir_effects *effects,
+                                                struct weir_arguments *arguments,
+                                                const char *function, const char *const *head_keys,
+                                                size_t head_key_count, const char *const *head,
+                                                size_t head_count);
 
 #endif

@@ -20,17 +20,17 @@ struct weir_field {
 
 /* The fields that a message may have. Texts point into the message; NULL: not there. */
 typedef struct weir_message {
-    char *stream;           /* key that the entry was read from */
-    char *entry;            /* its id there */
-    unsigned deliveries;    /* of the message so far, this one included */
+    char *stream;        /* key that the entry was read from */
+    char *entry;         /* its id there */
+    unsigned deliveries; /* of the message so far, this one included */
     size_t field_count;
     struct weir_field *fields; /* as they came, in order */
     /* Filled by weir_message_decode. */
     const char *type, *id, *source, *subject, *traceparent;
     const char *saga, *step, *action;
     int64_t delay_ms;
-    unsigned attempt;       /* of a saga's step, from 1 */
-    json_t *data;           /* an object; owned */
+    unsigned attempt; /* of a saga's step, from 1 */
+    json_t *data;     /* an object; owned */
     /* Where a message that was put off came from, when that was another service's events. */
     const char *origin_stream, *origin_entry;
     char *idempotency_key; /* made when first asked for; owned */

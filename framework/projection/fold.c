@@ -12,9 +12,9 @@ static const struct weir_route *route_of(const struct weir_runner *runner,
                                          const struct weir_folded *event)
 {
     const char *type = event->message->type;
-    return type != NULL ? weir_service_route(runner->handlers,
-                                             runner->sources[event->source].service, type)
-                        : NULL;
+    return type != NULL
+               ? weir_service_route(runner->handlers, runner->sources[event->source].service, type)
+               : NULL;
 }
 
 /* Adds the event's keys to the snapshot; the first becomes the context's. */
@@ -81,9 +81,9 @@ static void bury(struct weir_runner *runner, const struct weir_folded *event)
                           "entry",      message->entry};
     for (size_t i = 0; i < 8; i++)
         parts[count++] = weir_slice_of(more[i]);
-    weir_effects_append(
-        &runner->effects,
-        weir_key_dead(key, runner->runtime->prefix, runner->runtime->service), parts, count);
+    weir_effects_append(&runner->effects,
+                        weir_key_dead(key, runner->runtime->prefix, runner->runtime->service),
+                        parts, count);
     free(parts);
 }
 
@@ -105,9 +105,9 @@ static bool fold_event(struct weir_runner *runner, const struct weir_folded *eve
         return true;
     snprintf(why, room, "%s %s of %s: %s", event->message->type, event->message->entry,
              event->message->stream,
-             runner->effects.error.status != WEIR_OK     ? runner->effects.error.text
+             runner->effects.error.status != WEIR_OK    ? runner->effects.error.text
              : runner->context.reason.status != WEIR_OK ? runner->context.reason.text
-                                                         : "the handler refused it");
+                                                        : "the handler refused it");
     return false;
 }
 

@@ -8,7 +8,8 @@
 static struct weir_runner *find_runner(weir_service *service, const char *name)
 {
     for (struct weir_component *c = service->components; c != NULL; c = c->next)
-        if (c->close == weir_runner_close && strcmp(((struct weir_runner *)c->self)->name, name) == 0)
+        if (c->close == weir_runner_close &&
+            strcmp(((struct weir_runner *)c->self)->name, name) == 0)
             return c->self;
     return NULL;
 }

@@ -56,8 +56,8 @@ static void drop_batch(struct weir_runner *runner)
 /* Begins again from the checkpoint after a while: something is not as it should be now. */
 static void pause_then_locate(struct weir_runner *runner, const char *why)
 {
-    int64_t pause = runner->failures < 6 ? (int64_t)PAUSE_BASE_MS << runner->failures
-                                         : (int64_t)PAUSE_CAP_MS;
+    int64_t pause =
+        runner->failures < 6 ? (int64_t)PAUSE_BASE_MS << runner->failures : (int64_t)PAUSE_CAP_MS;
     if (runner->failures++ == 0)
         weir_log_info(runner->runtime->log, "projection.paused", "projection=%s reason=%s",
                       runner->name, why);
@@ -144,8 +144,8 @@ static void locate(struct weir_runner *runner)
     move(runner, WEIR_RUNNER_LOCATING);
     for (size_t i = 0; i < runner->source_count; i++)
         arguments[2 + i] = runner->sources[i].stream;
-    if (weir_link_send(&runner->link, (int)(2 + runner->source_count), arguments, NULL,
-                       on_located, runner) != WEIR_OK)
+    if (weir_link_send(&runner->link, (int)(2 + runner->source_count), arguments, NULL, on_located,
+                       runner) != WEIR_OK)
         pause_then_locate(runner, "no connection");
 }
 
@@ -177,7 +177,8 @@ static bool take_entry(struct weir_runner *runner, size_t source, const redisRep
     free(parts);
     if (message == NULL)
         return false;
-    runner->batch[runner->batch_count++] = (struct weir_folded){.message = message, .source = source};
+    runner->batch[runner->batch_count++] =
+        (struct weir_folded){.message = message, .source = source};
     return true;
 }
 

@@ -9,13 +9,13 @@
 #define WEIR_DEFAULT_URL "redis://127.0.0.1:6379"
 
 struct weir_endpoint {
-    char *host;        /* TCP; NULL with a socket */
+    char *host; /* TCP; NULL with a socket */
     int port;
     char *socket_path; /* Unix socket; NULL with TCP */
     char *user;        /* NULL: none */
     char *password;    /* NULL: none */
     int database;
-    char *shown;       /* for logs and errors: without the password */
+    char *shown; /* for logs and errors: without the password */
 };
 
 /* redis://[[user]:password@]host[:port][/database], host may be [::1];

@@ -14,8 +14,7 @@ static void finish(struct weir_library_loader *loader, const char *refusal)
         return;
     }
     weir_error_set(&error,
-                   weir_refusal_of(refusal) == WEIR_REFUSAL_DENIED ? WEIR_DENIED
-                                                                   : WEIR_UNAVAILABLE,
+                   weir_refusal_of(refusal) == WEIR_REFUSAL_DENIED ? WEIR_DENIED : WEIR_UNAVAILABLE,
                    "function library: %s", refusal);
     loader->done(loader->user, &error);
 }
@@ -29,8 +28,7 @@ static void on_loaded(void *user, enum weir_answer answer, const redisReply *rep
     }
     if (answer == WEIR_ANSWER_DONE) {
         loader->loads++;
-        weir_log_info(loader->log, "library.loaded", "version=%d",
-                      weir_function_library_version());
+        weir_log_info(loader->log, "library.loaded", "version=%d", weir_function_library_version());
     }
     finish(loader, answer == WEIR_ANSWER_REFUSED ? reply->str : NULL);
 }
@@ -48,8 +46,7 @@ static void on_version(void *user, enum weir_answer answer, const redisReply *re
     int64_t version = 0;
     if (answer == WEIR_ANSWER_UNKNOWN)
         loader->under_way = false;
-    else if (answer == WEIR_ANSWER_REFUSED &&
-             weir_refusal_of(reply->str) != WEIR_REFUSAL_FUNCTION)
+    else if (answer == WEIR_ANSWER_REFUSED && weir_refusal_of(reply->str) != WEIR_REFUSAL_FUNCTION)
         finish(loader, reply->str);
     else if (answer == WEIR_ANSWER_DONE && weir_reply_integer(reply, &version) &&
              version >= weir_function_library_version())
@@ -62,6 +59,6 @@ void weir_library_loader_ensure(struct weir_library_loader *loader)
 {
     const char *arguments[] = {"FCALL", "weir_version", "0"};
     if (!loader->under_way)
-        loader->under_way = weir_link_send(loader->link, 3, arguments, NULL, on_version,
-                                           loader) == WEIR_OK;
+        loader->under_way =
+            weir_link_send(loader->link, 3, arguments, NULL, on_version, loader) == WEIR_OK;
 }

@@ -28,13 +28,12 @@ struct weir_link_request {
 /* Which state may follow which: one bit for each state. */
 static const unsigned moves[] = {
     [WEIR_LINK_CLOSED] = 1u << WEIR_LINK_CONNECTING | 1u << WEIR_LINK_WAITING,
-    [WEIR_LINK_CONNECTING] = 1u << WEIR_LINK_GREETING | 1u << WEIR_LINK_WAITING |
-                             1u << WEIR_LINK_CLOSED,
-    [WEIR_LINK_GREETING] = 1u << WEIR_LINK_READY | 1u << WEIR_LINK_WAITING |
-                           1u << WEIR_LINK_CLOSED,
+    [WEIR_LINK_CONNECTING] =
+        1u << WEIR_LINK_GREETING | 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
+    [WEIR_LINK_GREETING] = 1u << WEIR_LINK_READY | 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
     [WEIR_LINK_READY] = 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
-    [WEIR_LINK_WAITING] = 1u << WEIR_LINK_CONNECTING | 1u << WEIR_LINK_WAITING |
-                          1u << WEIR_LINK_CLOSED,
+    [WEIR_LINK_WAITING] =
+        1u << WEIR_LINK_CONNECTING | 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
 };
 
 static void move(struct weir_link *link, enum weir_link_state next)
@@ -60,8 +59,7 @@ static void wait_and_retry(struct weir_link *link, const struct weir_error *erro
     link->owed = link->greetings_owed = 0;
     link->client_id = -1;
     move(link, WEIR_LINK_WAITING);
-    int64_t pause =
-        weir_backoff_ms(BACKOFF_BASE_MS, BACKOFF_CAP_MS, link->failures, &link->random);
+    int64_t pause = weir_backoff_ms(BACKOFF_BASE_MS, BACKOFF_CAP_MS, link->failures, &link->random);
     if (link->failures == 1) /* one line for each change of state, not for each attempt */
         weir_log_warning(link->settings.log, "link.lost", "role=%s server=%s reason=%s",
                          link->settings.role, link->settings.endpoint->shown, error->text);
@@ -158,9 +156,8 @@ static enum weir_status send_now(struct weir_link *link, int count, const char *
     if (redisAsyncCommandArgv(link->connection, on_reply, request, count, arguments, lengths) !=
         REDIS_OK) {
         give_back_request(link, request);
-        return link->connection->c.flags & (REDIS_DISCONNECTING | REDIS_FREEING)
-                   ? WEIR_UNAVAILABLE
-                   : WEIR_NO_MEMORY;
+        return link->connection->c.flags & (REDIS_DISCONNECTING | REDIS_FREEING) ? WEIR_UNAVAILABLE
+                                                                                 : WEIR_NO_MEMORY;
     }
     if (link->owed++ == 0)
         link->progress_at = weir_clock_monotonic_ms();

@@ -46,9 +46,9 @@ struct weir_link_settings {
     struct ev_loop *loop;
     const struct weir_endpoint *endpoint; /* borrowed */
     struct weir_log *log;                 /* borrowed */
-    const char *role;          /* "commands", "reader": for logs and CLIENT SETNAME */
-    const char *client_name;   /* the service's; borrowed */
-    int64_t silence_limit_ms;  /* how long an answer that is owed may take */
+    const char *role;                     /* "commands", "reader": for logs and CLIENT SETNAME */
+    const char *client_name;              /* the service's; borrowed */
+    int64_t silence_limit_ms;             /* how long an answer that is owed may take */
     void *user;
     void (*ready)(void *user); /* requests may be sent */
     /* The connection is gone, or could not be made; `error` says why. It is being made again. */
@@ -59,17 +59,17 @@ struct weir_link {
     struct weir_link_settings settings;
     enum weir_link_state state;
     redisAsyncContext *connection; /* NULL unless connecting, greeting or ready */
-    ev_timer timer;                /* connecting, greeting: limit; ready: watchdog; waiting: pause */
-    ev_timer drop_timer;           /* drops the connection from outside hiredis' callbacks */
+    ev_timer timer;      /* connecting, greeting: limit; ready: watchdog; waiting: pause */
+    ev_timer drop_timer; /* drops the connection from outside hiredis' callbacks */
     struct weir_error drop_reason;
     struct weir_random random;
     unsigned failures;      /* connections failed in a row */
     uint64_t reconnections; /* how often a lost link became ready again */
     size_t owed;            /* requests without answer */
     size_t greetings_owed;
-    int64_t progress_at;    /* monotonic ms of the last answer, or of the first request owed */
-    int64_t watched_at;     /* monotonic ms of the watchdog's last look */
-    int64_t client_id;      /* the server's number of this connection; -1: not known */
+    int64_t progress_at; /* monotonic ms of the last answer, or of the first request owed */
+    int64_t watched_at;  /* monotonic ms of the watchdog's last look */
+    int64_t client_id;   /* the server's number of this connection; -1: not known */
     struct weir_link_request *spare; /* requests to be used again */
 };
 

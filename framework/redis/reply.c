@@ -3,8 +3,7 @@
 
 bool weir_reply_text(const redisReply *reply, struct weir_slice *out)
 {
-    if (reply == NULL ||
-        (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS))
+    if (reply == NULL || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS))
         return false;
     out->at = reply->str;
     out->length = (size_t)reply->len;

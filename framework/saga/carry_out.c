@@ -102,9 +102,9 @@ static const enum weir_saga_state event_states[] = {
 static void publish_event(const struct weir_saga_case *one, enum weir_saga_event event)
 {
     const char *reason = one->saga->reason;
-    weir_publish(one->context, weir_saga_event_text(event), one->id,
-                 "{s:s, s:s, s:I, s:s, s:s}", "saga", one->id, "definition",
-                 one->definition->name, "version", (json_int_t)one->definition->version, "state",
+    weir_publish(one->context, weir_saga_event_text(event), one->id, "{s:s, s:s, s:I, s:s, s:s}",
+                 "saga", one->id, "definition", one->definition->name, "version",
+                 (json_int_t)one->definition->version, "state",
                  weir_saga_state_text(event_states[event]), "reason", reason != NULL ? reason : "");
 }
 

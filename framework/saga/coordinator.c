@@ -88,11 +88,10 @@ static enum weir_outcome apply(const struct weir_saga_case *one, const weir_mess
     struct weir_saga_effects effects;
     enum weir_saga_state before = one->saga->state;
     int verdict = weir_saga_advance(one->definition, one->saga, input,
-                                    weir_context_now(one->context), &coordinator->random,
-                                    &effects);
+                                    weir_context_now(one->context), &coordinator->random, &effects);
     if (verdict < 0) {
         weir_reason(one->context, "saga %s: %s", one->id,
-                    weir_status_text((enum weir_status)-verdict));
+                    weir_status_text((enum weir_status) - verdict));
         return -verdict == WEIR_NO_MEMORY ? WEIR_RETRY : WEIR_REJECT;
     }
     if (verdict == WEIR_SAGA_MOVED) {
@@ -111,8 +110,8 @@ static enum weir_outcome apply(const struct weir_saga_case *one, const weir_mess
 
 /* ---- Start ------------------------------------------------------------------------------- */
 
-static const struct weir_saga_definition *latest_definition(weir_context *context,
-                                                            const char *name, uint32_t *checksum,
+static const struct weir_saga_definition *latest_definition(weir_context *context, const char *name,
+                                                            uint32_t *checksum,
                                                             struct weir_error *error)
 {
     struct coordinator *coordinator = weir_user(context);
@@ -206,8 +205,8 @@ static bool id_fits(const weir_message *message)
     size_t length;
     if (message->id == NULL)
         return true;
-    length = (size_t)snprintf(id, sizeof id, "%s/%s/%s", message->saga, message->step,
-                              message->action);
+    length =
+        (size_t)snprintf(id, sizeof id, "%s/%s/%s", message->saga, message->step, message->action);
     return strncmp(message->id, id, length) == 0 &&
            (message->id[length] == '\0' || message->id[length] == '#');
 }
@@ -336,8 +335,7 @@ static void on_fetched(void *user, enum weir_answer answer, const redisReply *re
     free(fetch);
 }
 
-static enum weir_outcome fetch_definition(weir_context *context, const char *name,
-                                          int64_t version)
+static enum weir_outcome fetch_definition(weir_context *context, const char *name, int64_t version)
 {
     char key[WEIR_KEY_MAX], field[24];
     struct fetch *fetch = calloc(1, sizeof *fetch);
@@ -397,8 +395,8 @@ static enum weir_outcome on_move(weir_context *context, const weir_message *mess
     }
     if (checksum_text != NULL)
         (void)!weir_parse_integer(checksum_text, strlen(checksum_text), &checksum);
-    definition = weir_definition_cache_find(&coordinator->definitions, name, version,
-                                            (uint32_t)checksum);
+    definition =
+        weir_definition_cache_find(&coordinator->definitions, name, version, (uint32_t)checksum);
     return definition != NULL ? go_on(context, message, definition)
                               : fetch_definition(context, name, version);
 }
@@ -477,9 +475,14 @@ static void close_coordinator(void *self)
 }
 
 static const struct weir_option options[] = {
-    {.name = "retention", .environment = "WEIR_RETENTION", .kind = WEIR_OPTION_DURATION,
-     .offset = offsetof(struct weir_worker_settings, retention_ms), .initial = "7d", .minimum = 1,
-     .maximum = WEIR_DELAY_MAX_MS, .value_name = "TIME",
+    {.name = "retention",
+     .environment = "WEIR_RETENTION",
+     .kind = WEIR_OPTION_DURATION,
+     .offset = offsetof(struct weir_worker_settings, retention_ms),
+     .initial = "7d",
+     .minimum = 1,
+     .maximum = WEIR_DELAY_MAX_MS,
+     .value_name = "TIME",
      .help = "ended sagas stay on the server for so long"},
     {.name = NULL},
 };
@@ -511,8 +514,11 @@ weir_service *weir_coordinator_new(void)
         return NULL;
     }
     weir_random_init(&coordinator->random, weir_random_seed());
-    *component = (struct weir_component){.self = coordinator, .start = start, .stop = stop,
-                                         .busy = busy, .close = close_coordinator};
+    *component = (struct weir_component){.self = coordinator,
+                                         .start = start,
+                                         .stop = stop,
+                                         .busy = busy,
+                                         .close = close_coordinator};
     weir_service_add_component(service, component);
     weir_service_set_user(service, coordinator);
     service->no_participant = true;

@@ -38,9 +38,10 @@ static struct weir_cached_definition *make_room(struct weir_definition_cache *ca
     return oldest;
 }
 
-const struct weir_saga_definition *
-weir_definition_cache_add(struct weir_definition_cache *cache, const char *name, int64_t version,
-                          struct weir_slice json, struct weir_error *error)
+const struct weir_saga_definition *weir_definition_cache_add(struct weir_definition_cache *cache,
+                                                             const char *name, int64_t version,
+                                                             struct weir_slice json,
+                                                             struct weir_error *error)
 {
     struct weir_saga_definition *definition;
     struct weir_cached_definition *entry;

@@ -130,8 +130,7 @@ static void write_number(struct writer *writer, const char *name, int64_t value)
     write_text(writer, name, value != 0 ? digits : NULL);
 }
 
-static void write_step(struct writer *writer, const char *name,
-                       const struct weir_step_record *step)
+static void write_step(struct writer *writer, const char *name, const struct weir_step_record *step)
 {
     snprintf(writer->prefix, sizeof writer->prefix, "step:%s:", name);
     write_text(writer, "state", weir_step_state_text(step->state));

@@ -189,10 +189,15 @@ static void count_and_begin(struct weir_delivery *delivery)
     char count[16];
     snprintf(count, sizeof count, "%u", ++delivery->counted);
     delivery->message->deliveries++;
-    const char *arguments[] = {
-        "XCLAIM",         delivery->message->stream, runtime->settings->group,
-        runtime->consumer, "0",                      delivery->message->entry,
-        "RETRYCOUNT",     count,                     "JUSTID"};
+    const char *arguments[] = {"XCLAIM",
+                               delivery->message->stream,
+                               runtime->settings->group,
+                               runtime->consumer,
+                               "0",
+                               delivery->message->entry,
+                               "RETRYCOUNT",
+                               count,
+                               "JUSTID"};
     if (weir_link_send(runtime->link, 9, arguments, NULL, on_counted, delivery) != WEIR_OK)
         weir_delivery_give_up(delivery, "could not be counted");
 }
@@ -252,10 +257,10 @@ static void name_keys(struct weir_delivery *delivery)
     if (route->load == NULL && route->keys == NULL)
         return;
     for (size_t i = 0; length != 0 && i < WEIR_LOAD_KEYS_MAX; i++) {
-        length = route->keys != NULL
-                     ? route->keys(delivery->message, i, rest, sizeof rest)
-                     : weir_load_pattern_key(route->load, i, delivery->message->data, rest,
-                                             sizeof rest);
+        length =
+            route->keys != NULL
+                ? route->keys(delivery->message, i, rest, sizeof rest)
+                : weir_load_pattern_key(route->load, i, delivery->message->data, rest, sizeof rest);
         if (length <= 0)
             continue;
         weir_key_entity(key, runtime->prefix, runtime->service, rest);
@@ -275,8 +280,8 @@ static void understand(struct weir_delivery *delivery)
     const char *source = worker->sources[delivery->stream];
     char reason[WEIR_REASON_MAX], source_name[WEIR_KEY_MAX];
 
-    if (weir_message_decode(message, (size_t)worker->runtime.settings->data_max,
-                            delivery->counted, &error) != WEIR_OK)
+    if (weir_message_decode(message, (size_t)worker->runtime.settings->data_max, delivery->counted,
+                            &error) != WEIR_OK)
         doom(delivery, false, error.text);
     if (source == NULL && message->origin_stream != NULL)
         source = weir_key_events_owner(message->origin_stream, worker->runtime.prefix, source_name,
@@ -284,8 +289,7 @@ static void understand(struct weir_delivery *delivery)
     if (message->type != NULL)
         delivery->route = weir_service_route(worker->service, source, message->type);
     delivery->is_step = !worker->service->no_participant && source == NULL &&
-                        message->saga != NULL && message->step != NULL &&
-                        message->action != NULL;
+                        message->saga != NULL && message->step != NULL && message->action != NULL;
     delivery->compensating = message->action != NULL && strcmp(message->action, "compensate") == 0;
     delivery->number = weir_command_number(message->id);
     if (delivery->route == NULL && source == NULL) {
@@ -323,7 +327,7 @@ static struct weir_delivery *new_delivery(struct weir_worker *worker, size_t str
     }
     delivery->stream = stream;
     delivery->own_stream = stream < worker->inbox_count;
-    delivery->counted = entry->deliveries < 1 ? 1
+    delivery->counted = entry->deliveries < 1         ? 1
                         : entry->deliveries > 1000000 ? 1000000
                                                       : (unsigned)entry->deliveries;
     delivery->begun_at = delivery->refreshed_at = weir_clock_monotonic_ms();

@@ -188,8 +188,7 @@ static void add(struct parts *parts, const char *name, const char *value)
 }
 
 /* Appends a message with these parts, its data and the trace that it belongs to. */
-static void append(weir_context *context, const char *key, struct parts *parts,
-                   const json_t *data)
+static void append(weir_context *context, const char *key, struct parts *parts, const json_t *data)
 {
     char *text = json_dumps(data, JSON_COMPACT);
     if (text == NULL) {
@@ -225,8 +224,8 @@ void weir_publish_data(weir_context *context, const char *type, const char *subj
            &parts, data);
 }
 
-void weir_publish(weir_context *context, const char *type, const char *subject,
-                  const char *format, ...)
+void weir_publish(weir_context *context, const char *type, const char *subject, const char *format,
+                  ...)
 {
     va_list arguments;
     json_t *data;
@@ -269,14 +268,14 @@ void weir_context_send_parts(weir_context *context, const char *service,
                              const struct weir_slice *parts, size_t count)
 {
     char key[WEIR_KEY_MAX];
-    weir_effects_append(context->effects,
-                        weir_key_commands(key, context->runtime->prefix, service), parts, count);
+    weir_effects_append(context->effects, weir_key_commands(key, context->runtime->prefix, service),
+                        parts, count);
 }
 
 /* ---- The schedule ------------------------------------------------------------------------ */
 
-static void pack_member(struct weir_text *member, const char *token,
-                        const struct weir_slice *parts, size_t count)
+static void pack_member(struct weir_text *member, const char *token, const struct weir_slice *parts,
+                        size_t count)
 {
     struct weir_slice unique = weir_slice_of(token);
     weir_parts_pack(member, &unique, 1);

@@ -64,24 +64,24 @@ struct weir_load {
 struct weir_delivery {
     struct weir_worker *worker;
     weir_message *message;
-    char *name;       /* "<stream number>/<entry>": its key in the worker's table */
+    char *name; /* "<stream number>/<entry>": its key in the worker's table */
     size_t stream;
     const struct weir_route *route; /* NULL: not understood */
     enum weir_delivery_state state;
     enum weir_ending ending;
-    bool own_stream;  /* an inbox of the service: acknowledged entries leave it */
-    bool is_step;     /* a saga's command */
+    bool own_stream; /* an inbox of the service: acknowledged entries leave it */
+    bool is_step;    /* a saga's command */
     bool compensating;
     bool suspect;
-    unsigned counted; /* the server's delivery counter of the entry */
-    unsigned number;  /* of a saga's command */
-    unsigned runs;    /* how often the handler ran into a conflict */
+    unsigned counted;               /* the server's delivery counter of the entry */
+    unsigned number;                /* of a saga's command */
+    unsigned runs;                  /* how often the handler ran into a conflict */
     int64_t begun_at, refreshed_at; /* monotonic ms */
     char *execute, *compensate;     /* fields of the step's record; NULL: not there */
     struct weir_load loads[WEIR_LOADS_MAX];
     size_t answers_owed;
-    bool load_again;  /* an answer was lost: load anew when the link is ready */
-    bool seen;        /* a message with this id has been handled */
+    bool load_again; /* an answer was lost: load anew when the link is ready */
+    bool seen;       /* a message with this id has been handled */
     bool doomed_unknown;
     struct weir_error doom; /* why it will be buried once its record is known; or none */
     struct weir_error load_error;

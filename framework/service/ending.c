@@ -27,7 +27,8 @@ const char *weir_ending_text(enum weir_ending ending)
     return ending < WEIR_ENDINGS ? ending_texts[ending] : "unknown";
 }
 
-/* Drops what the handler wanted. What it read stays out of it, too: the ending stands on its own. */
+/* Drops what the handler wanted. What it read stays out of it, too: the ending stands on its own.
+ */
 static void begin(struct weir_delivery *delivery, enum weir_ending ending)
 {
     weir_effects_clear(&delivery->effects);
@@ -171,8 +172,8 @@ static void mark_seen(struct weir_delivery *delivery)
     struct weir_slice mark[] = {weir_slice_of("1"), {life, 0}};
     if (delivery->message->id == NULL || !delivery->own_stream || delivery->route->plain)
         return;
-    mark[1].length = (size_t)snprintf(life, sizeof life, "%lld",
-                                      (long long)runtime->settings->seen_life_ms);
+    mark[1].length =
+        (size_t)snprintf(life, sizeof life, "%lld", (long long)runtime->settings->seen_life_ms);
     weir_key_seen(key, runtime->prefix, runtime->service, delivery->message->id);
     weir_effects_plain(&delivery->effects, "EXISTS", key, &absent, 1);
     weir_effects_plain(&delivery->effects, "SET", key, mark, 2);
@@ -279,8 +280,7 @@ static void put_off(struct weir_delivery *delivery, int64_t delay_ms, unsigned d
         weir_error_set(&delivery->effects.error, WEIR_TOO_LARGE,
                        "too many fields to put it off, or no memory");
     } else {
-        snprintf(delivery->retry_delay, sizeof delivery->retry_delay, "%lld",
-                 (long long)delay_ms);
+        snprintf(delivery->retry_delay, sizeof delivery->retry_delay, "%lld", (long long)delay_ms);
         arguments[0] = weir_slice_of(delivery->retry_delay);
         arguments[1] = (struct weir_slice){member.at, member.length};
         weir_effects_plain(&delivery->effects, "SCHEDULE",
@@ -305,9 +305,8 @@ void weir_delivery_done(struct weir_delivery *delivery)
 
 void weir_delivery_reject(struct weir_delivery *delivery)
 {
-    const char *reason = delivery->context.reason.status != WEIR_OK
-                             ? delivery->context.reason.text
-                             : "rejected without a reason";
+    const char *reason = delivery->context.reason.status != WEIR_OK ? delivery->context.reason.text
+                                                                    : "rejected without a reason";
     if (!delivery->is_step) {
         weir_delivery_bury(delivery, reason, false);
         return;
@@ -319,9 +318,9 @@ void weir_delivery_reject(struct weir_delivery *delivery)
 
 void weir_delivery_retry(struct weir_delivery *delivery)
 {
-    struct weir_retry_verdict verdict = weir_retry_verdict(
-        &delivery->worker->retry_policy, delivery->message->deliveries,
-        delivery->context.retry_after_ms, &delivery->worker->random);
+    struct weir_retry_verdict verdict =
+        weir_retry_verdict(&delivery->worker->retry_policy, delivery->message->deliveries,
+                           delivery->context.retry_after_ms, &delivery->worker->random);
     char reason[WEIR_REASON_MAX];
     if (delivery->context.uncounted) {
         begin(delivery, WEIR_ENDING_RETRIED);

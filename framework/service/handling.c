@@ -114,7 +114,8 @@ void weir_delivery_loaded(struct weir_delivery *delivery)
         return;
     else if (delivery->doom.status != WEIR_OK)
         weir_delivery_bury(delivery, delivery->doom.text, delivery->doomed_unknown);
-    else if (delivery->route == NULL || delivery->seen) /* an event nobody asked for; a repetition */
+    else if (delivery->route == NULL ||
+             delivery->seen) /* an event nobody asked for; a repetition */
         weir_delivery_discard(delivery);
     else if (delivery->message->delay_ms > 0)
         weir_delivery_hold(delivery);

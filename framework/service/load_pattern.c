@@ -27,8 +27,7 @@ enum weir_status weir_load_pattern_check(const char *pattern, struct weir_error 
 }
 
 /* The field's value as it stands in a key; false where it is not fit for one. */
-static bool field_text(const json_t *data, const char *name, size_t length, char *text,
-                       size_t room)
+static bool field_text(const json_t *data, const char *name, size_t length, char *text, size_t room)
 {
     char field[128];
     const json_t *value;

@@ -59,8 +59,8 @@ static bool answers(const struct weir_step_end *end, unsigned number)
 }
 
 struct weir_participant_decision weir_participant_decide(const char *execute,
-                                                         const char *compensate,
-                                                         bool compensating, unsigned number)
+                                                         const char *compensate, bool compensating,
+                                                         unsigned number)
 {
     struct weir_step_end executed = weir_step_end_parse(execute);
     struct weir_step_end compensated = weir_step_end_parse(compensate);
@@ -70,8 +70,8 @@ struct weir_participant_decision weir_participant_decide(const char *execute,
         decision.verdict = WEIR_PARTICIPANT_REPEAT;
     else if (!compensating && compensated.outcome != WEIR_OUTCOME_NONE)
         decision.verdict = WEIR_PARTICIPANT_BARRED;
-    else if (compensating && (executed.outcome == WEIR_OUTCOME_NONE ||
-                              executed.outcome == WEIR_OUTCOME_FAILED))
+    else if (compensating &&
+             (executed.outcome == WEIR_OUTCOME_NONE || executed.outcome == WEIR_OUTCOME_FAILED))
         decision.verdict = WEIR_PARTICIPANT_NULL;
     return decision;
 }

@@ -20,10 +20,10 @@
 #include "base/text.h"
 
 enum weir_step_outcome {
-    WEIR_OUTCOME_NONE,      /* not ended yet */
+    WEIR_OUTCOME_NONE, /* not ended yet */
     WEIR_OUTCOME_SUCCEEDED,
-    WEIR_OUTCOME_FAILED,    /* refused: it has had no effect */
-    WEIR_OUTCOME_UNKNOWN,   /* given up; it may have had an effect outside the server */
+    WEIR_OUTCOME_FAILED,  /* refused: it has had no effect */
+    WEIR_OUTCOME_UNKNOWN, /* given up; it may have had an effect outside the server */
 };
 
 /* One field of the record. `data` is borrowed from the field's text. */
@@ -48,8 +48,8 @@ struct weir_participant_decision {
 /* `execute` and `compensate` are the record's fields (NULL: not there); `compensating` and
  * `number` say what the command is. */
 struct weir_participant_decision weir_participant_decide(const char *execute,
-                                                         const char *compensate,
-                                                         bool compensating, unsigned number);
+                                                         const char *compensate, bool compensating,
+                                                         unsigned number);
 
 /* The number in a command's id: "<saga>/<step>/<action>" is 1, "…#3" is 3. NULL or without a
  * readable number: 1. */

@@ -62,8 +62,7 @@ enum weir_status weir_snapshot_fill(struct weir_loaded *loaded, const redisReply
     return WEIR_OK;
 }
 
-const struct weir_loaded *weir_snapshot_find(const struct weir_snapshot *snapshot,
-                                             const char *key)
+const struct weir_loaded *weir_snapshot_find(const struct weir_snapshot *snapshot, const char *key)
 {
     for (size_t i = 0; i < snapshot->count; i++)
         if (strcmp(snapshot->hashes[i].key, key) == 0)

@@ -10,10 +10,10 @@
 #include "redis/reply.h"
 
 struct weir_loaded {
-    char *key;           /* whole key; owned */
-    char **values;       /* names and values in turn, terminated; one block; NULL: none */
+    char *key;     /* whole key; owned */
+    char **values; /* names and values in turn, terminated; one block; NULL: none */
     size_t field_count;
-    bool loaded;         /* the answer is here */
+    bool loaded; /* the answer is here */
 };
 
 struct weir_snapshot {
@@ -27,8 +27,7 @@ WEIR_CHECKED int weir_snapshot_add(struct weir_snapshot *snapshot, const char *k
 WEIR_CHECKED enum weir_status weir_snapshot_fill(struct weir_loaded *loaded,
                                                  const redisReply *reply);
 /* NULL where the key was not loaded. */
-const struct weir_loaded *weir_snapshot_find(const struct weir_snapshot *snapshot,
-                                             const char *key);
+const struct weir_loaded *weir_snapshot_find(const struct weir_snapshot *snapshot, const char *key);
 /* The field's value, borrowed; NULL: not there. */
 const char *weir_loaded_value(const struct weir_loaded *loaded, const char *field);
 /* Forgets all and keeps the room for keys. */

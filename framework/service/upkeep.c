@@ -19,11 +19,11 @@
 static bool call_promote(void *user, struct weir_periodic *periodic)
 {
     struct weir_worker *worker = user;
-    return weir_periodic_send(
-        periodic, 7,
-        (const char *[]){"FCALL", "weir_promote", "3", worker->keys[WEIR_KEY_SCHEDULED],
-                         worker->keys[WEIR_KEY_COMMANDS], worker->keys[WEIR_KEY_DEAD],
-                         PROMOTE_LIMIT});
+    return weir_periodic_send(periodic, 7,
+                              (const char *[]){"FCALL", "weir_promote", "3",
+                                               worker->keys[WEIR_KEY_SCHEDULED],
+                                               worker->keys[WEIR_KEY_COMMANDS],
+                                               worker->keys[WEIR_KEY_DEAD], PROMOTE_LIMIT});
 }
 
 static int64_t on_promoted(void *user, const redisReply *reply)
@@ -106,8 +106,7 @@ static int64_t on_beat(void *user, const redisReply *reply)
         if (name->type == REDIS_REPLY_STRING)
             (void)!forget(worker, name->str, GONE_AFTER, ignore_answer);
     }
-    if (worker->started_ms == 0 && weir_reply_integer(weir_reply_at(reply, 0),
-                                                      &worker->started_ms))
+    if (worker->started_ms == 0 && weir_reply_integer(weir_reply_at(reply, 0), &worker->started_ms))
         return 0; /* say at once since when */
     return -1;
 }
@@ -137,8 +136,8 @@ static bool call_trim(void *user, struct weir_periodic *periodic)
     snprintf(keep, sizeof keep, "%lld", (long long)worker->runtime.settings->event_keep_ms);
     return weir_periodic_send(periodic, 7,
                               (const char *[]){"FCALL", "weir_trim", "2",
-                                               worker->keys[WEIR_KEY_EVENTS],
-                                               worker->readers_key, keep, TRIM_LIMIT});
+                                               worker->keys[WEIR_KEY_EVENTS], worker->readers_key,
+                                               keep, TRIM_LIMIT});
 }
 
 /* ---- Claims ------------------------------------------------------------------------------ */

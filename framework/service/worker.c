@@ -35,17 +35,15 @@ static bool name_streams(struct weir_worker *worker)
     char key[WEIR_KEY_MAX];
     bool fine = true;
     for (size_t i = 0; i < service->inbox_count; i++)
-        fine &= add_stream(worker,
-                           weir_key_named(key, worker->runtime.prefix, service->name,
-                                          service->inboxes[i]),
-                           NULL);
+        fine &= add_stream(
+            worker, weir_key_named(key, worker->runtime.prefix, service->name, service->inboxes[i]),
+            NULL);
     worker->inbox_count = worker->stream_count;
     for (size_t i = 0; i < service->route_count; i++)
         if (service->routes[i].source != NULL)
-            fine &= add_stream(worker,
-                               weir_key_events(key, worker->runtime.prefix,
-                                               service->routes[i].source),
-                               service->routes[i].source);
+            fine &= add_stream(
+                worker, weir_key_events(key, worker->runtime.prefix, service->routes[i].source),
+                service->routes[i].source);
     return fine;
 }
 
@@ -336,9 +334,8 @@ static void init_link(struct weir_worker *worker)
         .lost = on_link_lost,
     };
     weir_link_init(&worker->link, &link);
-    worker->library =
-        (struct weir_library_loader){.link = &worker->link, .log = worker->runtime.log,
-                                     .user = worker, .done = on_library};
+    worker->library = (struct weir_library_loader){
+        .link = &worker->link, .log = worker->runtime.log, .user = worker, .done = on_library};
     weir_committer_init(&worker->committer, &worker->link, worker->runtime.log,
                         worker->runtime.loop);
     worker->committer.user = worker;

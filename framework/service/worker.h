@@ -29,13 +29,14 @@ struct weir_worker {
     size_t stream_count, inbox_count;
     char *streams[WEIR_READER_STREAMS_MAX];
     const char *sources[WEIR_READER_STREAMS_MAX]; /* NULL for inboxes */
-    struct weir_delivery *deliveries; /* by stream and entry */
+    struct weir_delivery *deliveries;             /* by stream and entry */
     struct weir_delivery *spare;
     size_t spare_count;
     struct weir_lane *lanes;
     struct weir_delivery *suspects, *last_suspect; /* waiting to begin */
     size_t waiting_suspects, deferred;
-    bool reader_was_ready, suspect_under_way, one_alone, recovered_once, library_ready, library_said, stopping;
+    bool reader_was_ready, suspect_under_way, one_alone, recovered_once, library_ready,
+        library_said, stopping;
     size_t next_to_forget;
     int64_t started_ms; /* server's time of the first sign of life; 0: none yet */
     char host[64];
@@ -67,8 +68,7 @@ void weir_worker_free_deliveries(struct weir_worker *worker);
 
 /* ---- handling.c: the handler's turn, and what becomes of the commit ------------------------- */
 
-void weir_delivery_committed(void *delivery, enum weir_commit_outcome outcome,
-                             const char *detail);
+void weir_delivery_committed(void *delivery, enum weir_commit_outcome outcome, const char *detail);
 /* Lets go of a message without acknowledging it: it comes back when its claim has run out. */
 void weir_delivery_give_up(struct weir_delivery *delivery, const char *reason);
 /* A deferred handler has had its time. */

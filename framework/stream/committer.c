@@ -26,8 +26,7 @@ static void set_stalled(struct weir_committer *committer, bool stalled)
         committer->stall_changed(committer->user, stalled);
 }
 
-static void answer(struct weir_commit *commit, enum weir_commit_outcome outcome,
-                   const char *detail)
+static void answer(struct weir_commit *commit, enum weir_commit_outcome outcome, const char *detail)
 {
     unlink_commit(commit->committer, commit);
     commit->answered(commit->user, outcome, detail);
@@ -46,8 +45,7 @@ static void key_of_answer(const struct weir_commit *commit, const redisReply *in
         snprintf(name, room, "%s", commit->head_key);
     } else {
         const struct weir_effect_key *key = &effects->keys[number - 2];
-        snprintf(name, room, "%.*s", (int)key->name_length,
-                 effects->bytes.at + key->name_offset);
+        snprintf(name, room, "%.*s", (int)key->name_length, effects->bytes.at + key->name_offset);
     }
 }
 
@@ -152,8 +150,7 @@ static enum weir_status send(struct weir_committer *committer, struct weir_commi
     return status == WEIR_UNAVAILABLE ? WEIR_OK : status; /* sent when the link is ready */
 }
 
-enum weir_status weir_committer_submit(struct weir_committer *committer,
-                                       struct weir_commit *commit)
+enum weir_status weir_committer_submit(struct weir_committer *committer, struct weir_commit *commit)
 {
     enum weir_status status = WEIR_OK;
     commit->committer = committer;

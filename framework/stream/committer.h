@@ -21,10 +21,10 @@ enum weir_commit_outcome {
 };
 
 struct weir_commit {
-    struct weir_effects *effects;  /* borrowed until answered */
-    const char *function;          /* "weir_commit", "weir_settle", "weir_project" */
-    const char *head_key;          /* KEYS[1] */
-    const char *const *head;       /* ARGV[1…]; borrowed until answered */
+    struct weir_effects *effects; /* borrowed until answered */
+    const char *function;         /* "weir_commit", "weir_settle", "weir_project" */
+    const char *head_key;         /* KEYS[1] */
+    const char *const *head;      /* ARGV[1…]; borrowed until answered */
     size_t head_count;
     void *user;
     /* Called once, from the loop. `detail` says which key and why for CONFLICT and REFUSED, and
@@ -42,7 +42,7 @@ struct weir_committer {
     struct ev_loop *loop;
     struct weir_commit *first, *last; /* submitted and not answered, oldest first */
     struct weir_arguments arguments;
-    ev_timer again; /* sends what was put off */
+    ev_timer again;    /* sends what was put off */
     unsigned refusals; /* in a row, by a server that does not serve now */
     bool stalled;      /* commits do not get through: take in nothing new */
     void *user;

@@ -18,8 +18,8 @@ static void read_more(struct weir_group_reader *reader);
 
 static void pause_then_retry(struct weir_group_reader *reader)
 {
-    int64_t pause = reader->refusals < 6 ? (int64_t)PAUSE_BASE_MS << reader->refusals
-                                         : (int64_t)PAUSE_CAP_MS;
+    int64_t pause =
+        reader->refusals < 6 ? (int64_t)PAUSE_BASE_MS << reader->refusals : (int64_t)PAUSE_CAP_MS;
     reader->refusals++;
     ev_timer_stop(reader->settings.loop, &reader->pause);
     ev_timer_set(&reader->pause, (double)pause / 1000., 0.);
@@ -78,7 +78,7 @@ static void ensure_groups(struct weir_group_reader *reader)
     reader->groups_ready = true; /* until one is refused */
     for (size_t i = 0; i < reader->settings.stream_count; i++) {
         const char *arguments[] = {
-            "XGROUP", "CREATE", reader->settings.streams[i], reader->settings.group,
+            "XGROUP", "CREATE",  reader->settings.streams[i], reader->settings.group,
             "0",      "MKSTREAM"};
         if (weir_link_send(&reader->link, 6, arguments, NULL, on_group, reader) != WEIR_OK) {
             reader->groups_ready = false;

@@ -35,12 +35,12 @@ struct weir_group_reader_settings {
 struct weir_group_reader {
     struct weir_group_reader_settings settings;
     struct weir_link link;
-    ev_timer pause;        /* after a refusal */
-    size_t groups_owed;    /* answers to XGROUP CREATE */
-    unsigned refusals;     /* in a row */
+    ev_timer pause;     /* after a refusal */
+    size_t groups_owed; /* answers to XGROUP CREATE */
+    unsigned refusals;  /* in a row */
     bool groups_ready, reading, stopped, urgent_only;
-    uint64_t groups_made;  /* counter */
-    int64_t read_at;       /* monotonic ms of the last successful read */
+    uint64_t groups_made; /* counter */
+    int64_t read_at;      /* monotonic ms of the last successful read */
 };
 
 void weir_group_reader_init(struct weir_group_reader *reader,

@@ -20,8 +20,7 @@ static void copy_id(char *to, size_t room, const char *prefix, const redisReply 
 }
 
 /* {next, entries, lost}: hands over the entries; returns their number. */
-static size_t take(struct weir_pending *pending, const redisReply *reply, size_t stream,
-                   bool taken)
+static size_t take(struct weir_pending *pending, const redisReply *reply, size_t stream, bool taken)
 {
     const redisReply *entries = weir_reply_at(reply, 1);
     int64_t lost = 0;
@@ -51,8 +50,8 @@ static bool call_claim(void *user, struct weir_periodic *periodic)
     return weir_periodic_send(periodic, 10,
                               (const char *[]){"FCALL", "weir_claim", "2",
                                                settings->streams[pending->claim_stream],
-                                               settings->dead, settings->group,
-                                               settings->consumer, idle, pending->cursor, count});
+                                               settings->dead, settings->group, settings->consumer,
+                                               idle, pending->cursor, count});
 }
 
 static int64_t on_claimed(void *user, const redisReply *reply)
@@ -80,11 +79,11 @@ static bool call_recover(void *user, struct weir_periodic *periodic)
     if (!pending->recovering || batch == 0)
         return false;
     snprintf(count, sizeof count, "%zu", batch);
-    return weir_periodic_send(
-        periodic, 9,
-        (const char *[]){"FCALL", "weir_recover", "2", settings->streams[pending->recover_stream],
-                         settings->dead, settings->group, settings->consumer, pending->from,
-                         count});
+    return weir_periodic_send(periodic, 9,
+                              (const char *[]){"FCALL", "weir_recover", "2",
+                                               settings->streams[pending->recover_stream],
+                                               settings->dead, settings->group, settings->consumer,
+                                               pending->from, count});
 }
 
 static int64_t on_recovered(void *user, const redisReply *reply)
@@ -122,7 +121,10 @@ void weir_pending_init(struct weir_pending *pending, const struct weir_pending_s
     strcpy(pending->cursor, "0-0");
     strcpy(pending->from, "-");
     weir_periodic_init(&pending->claims, settings->loop, settings->link, settings->log, "claim",
-                       every < 100 ? 100 : every > 5000 ? 5000 : every, pending);
+                       every < 100    ? 100
+                       : every > 5000 ? 5000
+                                      : every,
+                       pending);
     pending->claims.call = call_claim;
     pending->claims.answered = on_claimed;
     weir_periodic_init(&pending->recoveries, settings->loop, settings->link, settings->log,

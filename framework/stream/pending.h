@@ -29,8 +29,8 @@ struct weir_pending {
     struct weir_pending_settings settings;
     struct weir_periodic claims, recoveries;
     size_t claim_stream, recover_stream;
-    char cursor[48]; /* of XAUTOCLAIM in claim_stream */
-    char from[48];   /* of the recovery in recover_stream; "" : nothing to recover */
+    char cursor[48];  /* of XAUTOCLAIM in claim_stream */
+    char from[48];    /* of the recovery in recover_stream; "" : nothing to recover */
     uint64_t claimed; /* counter */
     bool recovering;
 };

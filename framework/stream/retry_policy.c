@@ -7,9 +7,9 @@ struct weir_retry_verdict weir_retry_verdict(const struct weir_retry_policy *pol
 {
     struct weir_retry_verdict verdict = {.bury = deliveries >= policy->deliveries_max};
     if (!verdict.bury)
-        verdict.delay_ms = wanted_ms >= 0 ? wanted_ms
-                                          : weir_backoff_ms(policy->base_ms, policy->cap_ms,
-                                                            deliveries, random);
+        verdict.delay_ms =
+            wanted_ms >= 0 ? wanted_ms
+                           : weir_backoff_ms(policy->base_ms, policy->cap_ms, deliveries, random);
     return verdict;
 }
 
