@@ -53,6 +53,17 @@ local function id_less(one, other)
     return ms < other_ms or (ms == other_ms and sequence < other_sequence)
 end
 
+-- An error where one of the keys is neither a stream nor absent: to be given before any write.
+local function other_than_streams(keys, first)
+    for i = first, #keys do
+        local found = key_type(keys[i])
+        if found ~= 'stream' and found ~= 'none' then
+            return redis.error_reply('WRONGTYPE key ' .. i .. ' is a ' .. found .. ', not a stream')
+        end
+    end
+    return nil
+end
+
 -- A delivery that names an entry whose body somebody has deleted: nothing is left to handle.
 local function bury_lost(stream, dead, id, deliveries)
     redis.call('XADD', dead, '*', 'reason', 'the entry was deleted before it was handled',
@@ -190,9 +201,10 @@ local function type_problem(key, wanted, types)
 end
 
 -- Checks a run of operations against the server's state without writing.
+-- `types`: of keys that the call will make itself, by key; or nil.
 -- Returns nil, or the answer that the whole call gives instead of writing.
-local function check_operations(keys, args, position)
-    local planned = { types = {}, fields = {}, strings = {} }
+local function check_operations(keys, args, position, types)
+    local planned = { types = types or {}, fields = {}, strings = {} }
     while position <= #args do
         local name, index, count = args[position], args[position + 1], tonumber(args[position + 2])
         local operation, key = OPERATIONS[name], keys[tonumber(index)]

@@ -14,7 +14,8 @@ local function project(keys, args)
             return { 'moved', args[i] }
         end
     end
-    local answer = check_operations(keys, args, first_operation)
+    local made = key_type(keys[1]) == 'none' and { [keys[1]] = 'hash' } or nil
+    local answer = check_operations(keys, args, first_operation, made)
     if answer then return answer end
     for i = 2, first_operation - 1, 3 do
         redis.call('HSET', keys[1], args[i], args[i + 2])

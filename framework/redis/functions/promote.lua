@@ -21,12 +21,8 @@ local function message_fields(member)
 end
 
 local function promote(keys, args)
-    for i = 2, 3 do
-        local found = key_type(keys[i])
-        if found ~= 'stream' and found ~= 'none' then
-            return redis.error_reply('WRONGTYPE the inbox or the dead letters are not a stream')
-        end
-    end
+    local problem = other_than_streams(keys, 2)
+    if problem then return problem end
     local now = server_ms()
     local due = redis.call('ZRANGEBYSCORE', keys[1], '-inf', whole(now), 'LIMIT', '0', args[1])
     for _, member in ipairs(due) do

@@ -1,0 +1,47 @@
+/* What the coordinator's handlers share. */
+#ifndef WEIR_SAGA_HANDLERS_H
+#define WEIR_SAGA_HANDLERS_H
+
+#include "redis/key_names.h"
+#include "saga/carry_out.h"
+#include "saga/definition_cache.h"
+#include "service/context.h"
+#include "stream/periodic.h"
+
+struct weir_coordinator {
+    struct weir_definition_cache definitions;
+    struct weir_random random;
+    uint64_t stale; /* replies and timers that changed nothing */
+    struct weir_runtime *runtime;
+    struct weir_periodic expiry;
+    char ended_keys[2][WEIR_KEY_MAX];
+};
+
+/* ---- start.c ------------------------------------------------------------------------------- */
+
+/* StartSaga, and the keys that it loads: the saga's hash and the definition's. */
+enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *message);
+int weir_saga_start_keys(const weir_message *message, size_t index, char *rest, size_t room);
+
+/* ---- move.c -------------------------------------------------------------------------------- */
+
+/* StepSucceeded and StepFailed; SagaWake; the key that they load. */
+enum weir_outcome weir_saga_on_reply(weir_context *context, const weir_message *message);
+enum weir_outcome weir_saga_on_wake(weir_context *context, const weir_message *message);
+int weir_saga_key(const weir_message *message, size_t index, char *rest, size_t room);
+/* The saga that a message is about: a start without an id is known by the entry it first was. */
+const char *weir_saga_id(const weir_message *message);
+/* Applies an input and queues what follows from it. */
+enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_message *message,
+                                  const struct weir_saga_input *input);
+/* With the definition at hand: reads the saga from its hash and applies the message. */
+enum weir_outcome weir_saga_go_on(weir_context *context, const weir_message *message,
+                                  const struct weir_saga_definition *definition);
+
+/* ---- fetch.c ------------------------------------------------------------------------------- */
+
+/* Fetches a definition that is not at hand and goes on with it; deferred. */
+enum weir_outcome weir_saga_fetch_and_go_on(weir_context *context, const char *name,
+                                            int64_t version);
+
+#endif

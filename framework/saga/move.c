@@ -1,0 +1,226 @@
+/* What moves a saga that has begun: replies of its steps and its own timer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "saga/handlers.h"
+#include "saga/record.h"
+
+/* ---- What a message is about ------------------------------------------------------------- */
+
+/* A start without an id is known by the entry that it first was. */
+const char *weir_saga_id(const weir_message *message)
+{
+    if (message->saga != NULL)
+        return message->saga;
+    return message->origin_entry != NULL ? message->origin_entry : message->entry;
+}
+
+int weir_saga_key(const weir_message *message, size_t index, char *rest, size_t room)
+{
+    return index > 0 ? 0 : snprintf(rest, room, "saga:%s", weir_saga_id(message));
+}
+
+/* ---- Applying an input ------------------------------------------------------------------- */
+
+static enum weir_outcome stale(const struct weir_saga_case *one, const weir_message *message)
+{
+    struct weir_coordinator *coordinator = weir_user(one->context);
+    coordinator->stale++;
+    weir_log_info(one->context->runtime->log, "saga.stale", "type=%s saga=%s step=%s state=%s",
+                  message->type, one->id, message->step, weir_saga_state_text(one->saga->state));
+    return WEIR_DONE;
+}
+
+static void expect_revision(const struct weir_saga_case *one)
+{
+    const struct weir_loaded *hash = weir_context_loaded(one->context, one->key);
+    weir_context_expect(one->context, one->key, "revision",
+                        hash != NULL ? weir_loaded_value(hash, "revision") : NULL);
+}
+
+static void log_move(const struct weir_saga_case *one, enum weir_saga_state before)
+{
+    if (before != one->saga->state)
+        weir_log_info(one->context->runtime->log, "saga.moved",
+                      "saga=%s definition=%s from=%s to=%s reason=%s", one->id,
+                      one->definition->name, weir_saga_state_text(before),
+                      weir_saga_state_text(one->saga->state), one->saga->reason);
+}
+
+enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_message *message,
+                                  const struct weir_saga_input *input)
+{
+    struct weir_coordinator *coordinator = weir_user(one->context);
+    struct weir_saga_effects effects;
+    enum weir_saga_state before = one->saga->state;
+    int verdict = weir_saga_advance(one->definition, one->saga, input,
+                                    weir_context_now(one->context), &coordinator->random, &effects);
+    if (verdict < 0) {
+        weir_reason(one->context, "saga %s: %s", one->id,
+                    weir_status_text((enum weir_status) - verdict));
+        return -verdict == WEIR_NO_MEMORY ? WEIR_RETRY : WEIR_REJECT;
+    }
+    if (verdict == WEIR_SAGA_MOVED) {
+        expect_revision(one);
+        weir_saga_carry_out(one, before, &effects);
+        log_move(one, before);
+        return WEIR_DONE;
+    }
+    if (input->kind == WEIR_SAGA_WAKE && effects.wake_at != 0) { /* woken early */
+        expect_revision(one);
+        weir_saga_set_timer(one, effects.wake_at);
+        return WEIR_DONE;
+    }
+    return stale(one, message);
+}
+
+/* ---- Replies and timers ------------------------------------------------------------------ */
+
+/* Whether the reply's id, if it has one, names the step that the reply names. */
+static bool id_fits(const weir_message *message)
+{
+    char id[320];
+    size_t length;
+    if (message->id == NULL)
+        return true;
+    length =
+        (size_t)snprintf(id, sizeof id, "%s/%s/%s", message->saga, message->step, message->action);
+    return strncmp(message->id, id, length) == 0 &&
+           (message->id[length] == '\0' || message->id[length] == '#');
+}
+
+static unsigned answered_number(const weir_message *message)
+{
+    const char *mark = message->id != NULL ? strrchr(message->id, '#') : NULL;
+    int64_t number;
+    if (message->id == NULL)
+        return 0;
+    if (mark == NULL || !weir_parse_integer(mark + 1, strlen(mark + 1), &number) || number < 1 ||
+        number > 1000000)
+        return 1;
+    return (unsigned)number;
+}
+
+static enum weir_outcome apply_reply(struct weir_saga_case *one, const weir_message *message)
+{
+    struct weir_saga_input input = {.kind = WEIR_SAGA_REPLY, .number = answered_number(message)};
+    int step = weir_saga_definition_step(one->definition, message->step, strlen(message->step));
+    char *result = NULL;
+    enum weir_outcome outcome = WEIR_RETRY;
+    if (step < 0 || !id_fits(message) ||
+        !weir_step_action_parse(message->action, strlen(message->action), &input.action))
+        return stale(one, message);
+    input.step = (size_t)step;
+    input.succeeded = strcmp(message->type, "StepSucceeded") == 0;
+    if (input.succeeded) {
+        result = json_dumps(message->data, JSON_COMPACT);
+        input.result = result;
+    } else {
+        input.reason = json_string_value(json_object_get(message->data, "reason"));
+        input.unknown = json_is_true(json_object_get(message->data, "unknown"));
+    }
+    if (!input.succeeded || result != NULL)
+        outcome = weir_saga_apply(one, message, &input);
+    free(result);
+    return outcome;
+}
+
+static enum weir_outcome apply_message(struct weir_saga_case *one, const weir_message *message)
+{
+    struct weir_saga_input wake = {.kind = WEIR_SAGA_WAKE};
+    return strcmp(message->type, "SagaWake") == 0 ? weir_saga_apply(one, message, &wake)
+                                                  : apply_reply(one, message);
+}
+
+/* With the definition at hand: read the saga from its hash and apply the message. */
+enum weir_outcome weir_saga_go_on(weir_context *context, const weir_message *message,
+                                  const struct weir_saga_definition *definition)
+{
+    char key[160];
+    struct weir_saga saga = {0};
+    struct weir_error error = {0};
+    enum weir_outcome outcome = WEIR_RETRY;
+    const struct weir_loaded *hash;
+    struct weir_saga_case one = {.context = context,
+                                 .definition = definition,
+                                 .saga = &saga,
+                                 .id = message->saga,
+                                 .key = key,
+                                 .retention_ms = context->runtime->settings->retention_ms};
+    snprintf(key, sizeof key, "saga:%s", message->saga);
+    hash = weir_context_loaded(context, key);
+    one.data = weir_loaded_value(hash, "data");
+    one.traceparent = weir_loaded_value(hash, "traceparent");
+    if (weir_saga_init(&saga, definition) != WEIR_OK)
+        return WEIR_RETRY;
+    if (one.data == NULL || one.data[0] != '{')
+        weir_error_set(&error, WEIR_INVALID, "field data: is not a JSON object");
+    if (error.status == WEIR_OK)
+        (void)!weir_saga_record_read(definition, hash, &saga, &error);
+    if (error.status == WEIR_OK)
+        outcome = apply_message(&one, message);
+    else if (error.status != WEIR_NO_MEMORY) {
+        weir_reason(context, "{sagas}:%s: %s", key, error.text);
+        outcome = WEIR_REJECT;
+    }
+    weir_saga_close(&saga);
+    return outcome;
+}
+
+/* ---- Handlers ---------------------------------------------------------------------------- */
+
+static bool complete_reply(weir_context *context, const weir_message *message)
+{
+    const char *missing = message->saga == NULL     ? "saga"
+                          : message->step == NULL   ? "step"
+                          : message->action == NULL ? "action"
+                                                    : NULL;
+    if (missing != NULL)
+        weir_reason(context, "%s: is missing", missing);
+    return missing == NULL;
+}
+
+static enum weir_outcome on_move(weir_context *context, const weir_message *message)
+{
+    struct weir_coordinator *coordinator = weir_user(context);
+    const struct weir_loaded *hash = weir_context_loaded(context, NULL);
+    const struct weir_saga_definition *definition;
+    const char *name, *version_text, *checksum_text;
+    int64_t version = 0, checksum = 0;
+
+    if (hash == NULL || hash->field_count == 0) {
+        coordinator->stale++;
+        weir_log_warning(context->runtime->log, "saga.unknown", "type=%s saga=%s step=%s",
+                         message->type, message->saga, message->step);
+        return WEIR_DONE;
+    }
+    name = weir_loaded_value(hash, "definition");
+    version_text = weir_loaded_value(hash, "version");
+    checksum_text = weir_loaded_value(hash, "checksum");
+    if (name == NULL || !weir_name_valid(name, strlen(name)) || version_text == NULL ||
+        !weir_parse_integer(version_text, strlen(version_text), &version)) {
+        weir_reason(context, "{sagas}:saga:%s: has no definition and version", message->saga);
+        return WEIR_REJECT;
+    }
+    if (checksum_text != NULL)
+        (void)!weir_parse_integer(checksum_text, strlen(checksum_text), &checksum);
+    definition =
+        weir_definition_cache_find(&coordinator->definitions, name, version, (uint32_t)checksum);
+    return definition != NULL ? weir_saga_go_on(context, message, definition)
+                              : weir_saga_fetch_and_go_on(context, name, version);
+}
+
+enum weir_outcome weir_saga_on_reply(weir_context *context, const weir_message *message)
+{
+    return complete_reply(context, message) ? on_move(context, message) : WEIR_REJECT;
+}
+
+enum weir_outcome weir_saga_on_wake(weir_context *context, const weir_message *message)
+{
+    if (message->saga == NULL) {
+        weir_reason(context, "saga: is missing");
+        return WEIR_REJECT;
+    }
+    return on_move(context, message);
+}

@@ -1,0 +1,109 @@
+/* How a saga begins. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "saga/handlers.h"
+#include "saga/record.h"
+
+static const struct weir_field *definition_name(const weir_message *message)
+{
+    const struct weir_field *name = weir_message_field(message, "definition");
+    return name != NULL && weir_name_valid(name->value.at, name->value.length) ? name : NULL;
+}
+
+int weir_saga_start_keys(const weir_message *message, size_t index, char *rest, size_t room)
+{
+    const struct weir_field *name = definition_name(message);
+    if (index == 0)
+        return weir_saga_key(message, 0, rest, room);
+    return index == 1 && name != NULL ? snprintf(rest, room, "definition:%s", name->value.at) : 0;
+}
+
+/* ---- Start ------------------------------------------------------------------------------- */
+
+static const struct weir_saga_definition *latest_definition(weir_context *context, const char *name,
+                                                            uint32_t *checksum,
+                                                            struct weir_error *error)
+{
+    struct weir_coordinator *coordinator = weir_user(context);
+    char key[160];
+    const struct weir_loaded *hash;
+    const char *version, *json;
+    int64_t number;
+    snprintf(key, sizeof key, "definition:%s", name);
+    hash = weir_context_loaded(context, key);
+    version = hash != NULL ? weir_loaded_value(hash, "latest") : NULL;
+    json = version != NULL ? weir_loaded_value(hash, version) : NULL;
+    if (version == NULL)
+        weir_error_set(error, WEIR_NOT_FOUND, "there is none of that name");
+    else if (json == NULL || !weir_parse_integer(version, strlen(version), &number))
+        weir_error_set(error, WEIR_INVALID, "its latest version \"%.40s\" is not there", version);
+    if (error->status != WEIR_OK)
+        return NULL;
+    *checksum = weir_definition_checksum(json, strlen(json));
+    return weir_definition_cache_add(&coordinator->definitions, name, number, weir_slice_of(json),
+                                     error);
+}
+
+static void write_head(const struct weir_saga_case *one, uint32_t checksum)
+{
+    weir_hset(one->context, one->key, "definition", one->definition->name);
+    weir_hset_integer(one->context, one->key, "version", one->definition->version);
+    weir_hset_integer(one->context, one->key, "checksum", (int64_t)checksum);
+    weir_hset(one->context, one->key, "data", one->data);
+    if (one->traceparent != NULL)
+        weir_hset(one->context, one->key, "traceparent", one->traceparent);
+}
+
+static enum weir_outcome begin(struct weir_saga_case *one, const weir_message *message,
+                               uint32_t checksum)
+{
+    struct weir_saga_input input = {.kind = WEIR_SAGA_START};
+    struct weir_saga saga = {0};
+    char *data = json_dumps(message->data, JSON_COMPACT);
+    enum weir_outcome outcome = WEIR_RETRY;
+    if (data != NULL && weir_saga_init(&saga, one->definition) == WEIR_OK) {
+        one->saga = &saga;
+        one->data = data;
+        write_head(one, checksum);
+        outcome = weir_saga_apply(one, message, &input);
+    }
+    weir_saga_close(&saga);
+    free(data);
+    return outcome;
+}
+
+enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *message)
+{
+    char key[160];
+    const struct weir_field *name = definition_name(message);
+    const struct weir_loaded *hash;
+    struct weir_error error = {0};
+    uint32_t checksum = 0;
+    struct weir_saga_case one = {.context = context,
+                                 .id = weir_saga_id(message),
+                                 .key = key,
+                                 .traceparent = message->traceparent,
+                                 .retention_ms = context->runtime->settings->retention_ms};
+    snprintf(key, sizeof key, "saga:%s", one.id);
+    hash = weir_context_loaded(context, key);
+    if (hash != NULL && hash->field_count > 0) {
+        weir_log_info(context->runtime->log, "saga.started_before", "saga=%s", one.id);
+        return WEIR_DONE;
+    }
+    if (name == NULL) {
+        weir_reason(context, "definition: is missing or not a name");
+        return WEIR_REJECT;
+    }
+    if (json_object_get(message->data, "steps") != NULL) {
+        weir_reason(context, "data: the field steps is kept for the steps' results");
+        return WEIR_REJECT;
+    }
+    one.definition = latest_definition(context, name->value.at, &checksum, &error);
+    if (one.definition == NULL) {
+        weir_reason(context, "definition %s: %s", name->value.at, error.text);
+        return WEIR_REJECT;
+    }
+    return begin(&one, message, checksum);
+}
