@@ -190,7 +190,9 @@ void weir_delivery_give_up(struct weir_delivery *delivery, const char *reason)
     weir_log_error(delivery->context.runtime->log, "message.left_pending",
                    "type=%s stream=%s entry=%s reason=%s", delivery->message->type,
                    delivery->message->stream, delivery->message->entry, reason);
-    weir_delivery_release(delivery);
+    delivery->spare_next = delivery->worker->given_up;
+    delivery->worker->given_up = delivery;
+    ev_timer_start(delivery->context.runtime->loop, &delivery->worker->releasing);
 }
 
 /* ---- Deferral ---------------------------------------------------------------------------- */

@@ -60,18 +60,32 @@ static void name_keys(struct weir_worker *worker)
 
 /* ---- Readiness --------------------------------------------------------------------------- */
 
+static void go_on(struct weir_worker *worker)
+{
+    weir_group_reader_go_on(&worker->reader);
+    weir_pending_go_on(&worker->pending);
+}
+
 void weir_worker_room_changed(struct weir_worker *worker)
 {
     size_t window = (size_t)worker->runtime.settings->concurrency;
     /* reads come in batches: not for every place that becomes free */
     if (weir_worker_room(worker) >= (window / 4 < BATCH_MIN ? window / 4 : BATCH_MIN))
-        weir_group_reader_go_on(&worker->reader);
+        go_on(worker);
     weir_worker_check_drained(worker);
 }
 
 static size_t room(void *user)
 {
     return weir_worker_room(user);
+}
+
+/* What an earlier process of this name has left comes first: before that is known, a message just
+ * read could not be told from one that was left, and would count as delivered once more. */
+static size_t room_for_new(void *user)
+{
+    const struct weir_worker *worker = user;
+    return worker->recovered_once ? weir_worker_room(worker) : 0;
 }
 
 static void on_stall(void *user, bool stalled)
@@ -168,6 +182,7 @@ static void on_recovered(void *user)
 {
     struct weir_worker *worker = user;
     worker->recovered_once = true;
+    weir_worker_room_changed(worker);
 }
 
 static void on_reader_lost(void *user, const struct weir_error *error)
@@ -297,7 +312,7 @@ static void init_reader(struct weir_worker *worker)
         .entry = weir_worker_entry,
         .ready = on_reader_ready,
         .lost = on_reader_lost,
-        .room = room,
+        .room = room_for_new,
     };
     struct weir_pending_settings pending = {
         .loop = runtime->loop,
@@ -377,6 +392,18 @@ static enum weir_status start_components(struct weir_worker *worker, struct weir
     return status;
 }
 
+static void on_releasing(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct weir_worker *worker = timer->data;
+    (void)loop;
+    (void)events;
+    while (worker->given_up != NULL) {
+        struct weir_delivery *delivery = worker->given_up;
+        worker->given_up = delivery->spare_next;
+        weir_delivery_release(delivery);
+    }
+}
+
 static void run_loop(struct weir_worker *worker)
 {
     struct ev_loop *loop = worker->runtime.loop;
@@ -386,6 +413,8 @@ static void run_loop(struct weir_worker *worker)
     ev_signal_init(&interrupt, on_stop_signal, SIGINT);
     ev_prepare_init(&drained, on_poll_drained);
     ev_timer_init(&worker->grace, on_grace_over, (double)GRACE_MS / 1000., 0.);
+    ev_timer_init(&worker->releasing, on_releasing, 0., 0.);
+    worker->releasing.data = worker;
     term.data = interrupt.data = drained.data = worker->grace.data = worker;
     ev_signal_start(loop, &term);
     ev_signal_start(loop, &interrupt);
@@ -397,6 +426,7 @@ static void run_loop(struct weir_worker *worker)
     ev_signal_stop(loop, &interrupt);
     ev_prepare_stop(loop, &drained);
     ev_timer_stop(loop, &worker->grace);
+    ev_timer_stop(loop, &worker->releasing);
 }
 
 static void close_worker(struct weir_worker *worker)

@@ -25,6 +25,8 @@ struct weir_worker {
     struct weir_periodic promotion, presence, trimming;
     ev_timer housekeeping;
     ev_timer grace;
+    ev_timer releasing; /* of what was given up */
+    struct weir_delivery *given_up;
     /* streams: inboxes first, then the events subscribed to */
     size_t stream_count, inbox_count;
     char *streams[WEIR_READER_STREAMS_MAX];
@@ -69,7 +71,8 @@ void weir_worker_free_deliveries(struct weir_worker *worker);
 /* ---- handling.c: the handler's turn, and what becomes of the commit ------------------------- */
 
 void weir_delivery_committed(void *delivery, enum weir_commit_outcome outcome, const char *detail);
-/* Lets go of a message without acknowledging it: it comes back when its claim has run out. */
+/* Lets go of a message without acknowledging it: it comes back when its claim has run out. It is
+ * released from the loop, not from inside this call. */
 void weir_delivery_give_up(struct weir_delivery *delivery, const char *reason);
 /* A deferred handler has had its time. */
 void weir_delivery_time_out(struct weir_delivery *delivery);

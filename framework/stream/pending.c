@@ -111,6 +111,12 @@ void weir_pending_recover(struct weir_pending *pending)
     weir_periodic_hasten(&pending->recoveries, 0);
 }
 
+void weir_pending_go_on(struct weir_pending *pending)
+{
+    if (pending->recovering && batch_size(pending) > 0)
+        weir_periodic_hasten(&pending->recoveries, 0);
+}
+
 /* ---- Life -------------------------------------------------------------------------------- */
 
 void weir_pending_init(struct weir_pending *pending, const struct weir_pending_settings *settings)

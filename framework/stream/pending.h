@@ -39,6 +39,8 @@ void weir_pending_init(struct weir_pending *pending, const struct weir_pending_s
 void weir_pending_start(struct weir_pending *pending);
 /* Looks through everything pending for this consumer, stream by stream. */
 void weir_pending_recover(struct weir_pending *pending);
+/* Goes on with a recovery that had no room. */
+void weir_pending_go_on(struct weir_pending *pending);
 void weir_pending_stop(struct weir_pending *pending);
 
 #endif
