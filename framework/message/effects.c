@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define NONE ((size_t)-1)
+#define DIGITS 24
 
 /* ---- Memory ------------------------------------------------------------------------------ */
 
@@ -27,6 +28,29 @@ static bool reserve(void **array, size_t count, size_t *capacity, size_t size)
         return false;
     *array = grown;
     *capacity = wanted;
+    return true;
+}
+
+/* What a caller passes may have been read from these very bytes, which move when they grow. So they
+ * grow before anything else is done, by at least `needed`, and the caller frees the old ones, in
+ * `old`, when it is done. */
+static bool make_room(struct weir_effects *effects, size_t needed, char **old)
+{
+    struct weir_text *bytes = &effects->bytes;
+    size_t capacity = 2 * bytes->capacity + needed + 64;
+    char *grown;
+    *old = NULL;
+    if (needed < bytes->capacity - bytes->length)
+        return true;
+    grown = malloc(capacity);
+    if (grown == NULL)
+        return out_of_memory(effects);
+    if (bytes->length > 0)
+        memcpy(grown, bytes->at, bytes->length);
+    grown[bytes->length] = '\0';
+    *old = bytes->at;
+    bytes->at = grown;
+    bytes->capacity = capacity;
     return true;
 }
 
@@ -165,36 +189,19 @@ static struct weir_effect *find_field(const struct weir_effects *effects,
     return found;
 }
 
-/* A value that was read from these very effects would move while it is copied. */
-static bool lies_within(const struct weir_effects *effects, const struct weir_slice *value)
-{
-    const char *start = effects->bytes.at;
-    return start != NULL && value != NULL && value->at >= start &&
-           value->at <= start + effects->bytes.length;
-}
-
 /* Turns `effect` into a write of field and value, its arguments laid anew. */
 static void lay(struct weir_effects *effects, struct weir_effect *effect,
                 enum weir_effect_kind kind, const char *verb, const char *field,
                 const struct weir_slice *value)
 {
     size_t first = effects->argument_count;
-    struct weir_text copy = {0};
-    struct weir_slice source = value != NULL ? *value : (struct weir_slice){0};
-    if (lies_within(effects, value)) {
-        weir_text_append(&copy, value->at, value->length);
-        source.at = copy.at;
-        if (copy.failed)
-            out_of_memory(effects);
-    }
-    if (!copy.failed && push_argument(effects, field, strlen(field)) &&
-        (value == NULL || push_argument(effects, source.at, source.length))) {
-        effect->kind = kind;
-        effect->verb = verb;
-        effect->first_argument = first;
-        effect->argument_count = value != NULL ? 2 : 1;
-    }
-    weir_text_close(&copy);
+    if (!push_argument(effects, field, strlen(field)) ||
+        (value != NULL && !push_argument(effects, value->at, value->length)))
+        return;
+    effect->kind = kind;
+    effect->verb = verb;
+    effect->first_argument = first;
+    effect->argument_count = value != NULL ? 2 : 1;
 }
 
 static struct weir_effect *field_effect(struct weir_effects *effects, const char *key_name,
@@ -211,30 +218,39 @@ static struct weir_effect *field_effect(struct weir_effects *effects, const char
 void weir_effects_set(struct weir_effects *effects, const char *key, const char *field,
                       struct weir_slice value)
 {
-    struct weir_effect *effect = field_effect(effects, key, field);
+    struct weir_effect *effect;
+    char *old;
+    if (!make_room(effects, strlen(key) + strlen(field) + value.length + 3, &old))
+        return;
+    effect = field_effect(effects, key, field);
     if (effect != NULL)
         lay(effects, effect, WEIR_EFFECT_SET, "HSET", field, &value);
+    free(old);
 }
 
 void weir_effects_remove(struct weir_effects *effects, const char *key, const char *field)
 {
-    struct weir_effect *effect = field_effect(effects, key, field);
+    struct weir_effect *effect;
+    char *old;
+    if (!make_room(effects, strlen(key) + strlen(field) + 2, &old))
+        return;
+    effect = field_effect(effects, key, field);
     if (effect != NULL)
         lay(effects, effect, WEIR_EFFECT_REMOVE, "HDEL", field, NULL);
+    free(old);
 }
 
 static void lay_number(struct weir_effects *effects, struct weir_effect *effect,
                        enum weir_effect_kind kind, const char *field, int64_t number)
 {
-    char digits[24];
+    char digits[DIGITS];
     struct weir_slice value = {digits, 0};
     value.length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number);
     lay(effects, effect, kind, kind == WEIR_EFFECT_ADD ? "HINCRBY" : "HSET", field, &value);
     effect->delta = number;
 }
 
-void weir_effects_add(struct weir_effects *effects, const char *key, const char *field,
-                      int64_t delta)
+static void add(struct weir_effects *effects, const char *key, const char *field, int64_t delta)
 {
     struct weir_effect_key *known = find_key(effects, key);
     struct weir_effect *before = known ? find_field(effects, known, field, false) : NULL;
@@ -263,8 +279,18 @@ void weir_effects_add(struct weir_effects *effects, const char *key, const char 
         lay_number(effects, before, WEIR_EFFECT_ADD, field, sum);
 }
 
-void weir_effects_expect(struct weir_effects *effects, const char *key_name, const char *field,
-                         const char *value)
+void weir_effects_add(struct weir_effects *effects, const char *key, const char *field,
+                      int64_t delta)
+{
+    char *old;
+    if (!make_room(effects, strlen(key) + strlen(field) + DIGITS + 2, &old))
+        return;
+    add(effects, key, field, delta);
+    free(old);
+}
+
+static void expect(struct weir_effects *effects, const char *key_name, const char *field,
+                   const char *value)
 {
     struct weir_effect_key *key = get_key(effects, key_name);
     struct weir_effect *effect;
@@ -285,8 +311,19 @@ void weir_effects_expect(struct weir_effects *effects, const char *key_name, con
     effect->argument_count = 2;
 }
 
-void weir_effects_plain(struct weir_effects *effects, const char *verb, const char *key_name,
-                        const struct weir_slice *arguments, size_t count)
+void weir_effects_expect(struct weir_effects *effects, const char *key, const char *field,
+                         const char *value)
+{
+    char *old;
+    size_t length = value != NULL ? strlen(value) : 0;
+    if (!make_room(effects, strlen(key) + strlen(field) + length + 4, &old))
+        return;
+    expect(effects, key, field, value);
+    free(old);
+}
+
+static void plain(struct weir_effects *effects, const char *verb, const char *key_name,
+                  const struct weir_slice *arguments, size_t count)
 {
     struct weir_effect_key *key = get_key(effects, key_name);
     struct weir_effect *effect = key ? push_effect(effects, key, WEIR_EFFECT_PLAIN, verb) : NULL;
@@ -298,6 +335,19 @@ void weir_effects_plain(struct weir_effects *effects, const char *verb, const ch
         if (!push_argument(effects, arguments[i].at, arguments[i].length))
             return;
     effect->argument_count = count;
+}
+
+void weir_effects_plain(struct weir_effects *effects, const char *verb, const char *key,
+                        const struct weir_slice *arguments, size_t count)
+{
+    size_t needed = strlen(key) + 1;
+    char *old;
+    for (size_t i = 0; i < count; i++)
+        needed += arguments[i].length + 1;
+    if (!make_room(effects, needed, &old))
+        return;
+    plain(effects, verb, key, arguments, count);
+    free(old);
 }
 
 void weir_parts_pack(struct weir_text *out, const struct weir_slice *parts, size_t count)

@@ -7,6 +7,7 @@
 
 #define NONE ((size_t)-1)
 #define DIGITS 21
+#define OPERANDS_MAX 1000 /* of effects that share an operation; the server bounds them, too */
 
 void weir_arguments_close(struct weir_arguments *arguments)
 {
@@ -98,7 +99,8 @@ static size_t push_operation(const struct weir_effects *effects, struct weir_arg
     do {
         operands += effects->effects[end].argument_count;
         end = effects->effects[end].next;
-    } while (end != NONE && joins(first) && effects->effects[end].kind == first->kind);
+    } while (end != NONE && joins(first) && effects->effects[end].kind == first->kind &&
+             operands < OPERANDS_MAX);
     push_text(arguments, first->verb);
     push_number(arguments, key_index);
     push_number(arguments, operands);

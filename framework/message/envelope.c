@@ -139,12 +139,15 @@ static void take_text(weir_message *message, const struct text_field *known,
         *member = value.at;
 }
 
-static int64_t take_number(const char *name, struct weir_slice value, int64_t minimum,
-                           int64_t maximum, struct weir_error *error)
+static int64_t take_number(const weir_message *message, const struct weir_field *field,
+                           int64_t minimum, int64_t maximum, struct weir_error *error)
 {
+    const char *name = field->name.at;
     int64_t number;
-    if (weir_parse_integer(value.at, value.length, &number) && number >= minimum &&
-        number <= maximum)
+    if (weir_message_field(message, name) != field)
+        weir_error_set(error, WEIR_INVALID, "%s: stands twice", name);
+    else if (weir_parse_integer(field->value.at, field->value.length, &number) &&
+             number >= minimum && number <= maximum)
         return number;
     weir_error_set(error, WEIR_INVALID, "%s: must be a whole number from %lld to %lld", name,
                    (long long)minimum, (long long)maximum);
@@ -176,13 +179,11 @@ static void take_field(weir_message *message, const struct weir_field *field, si
     else if (weir_slice_equals(field->name, "data"))
         take_data(message, field->value, data_max, error);
     else if (weir_slice_equals(field->name, "delay"))
-        message->delay_ms = take_number("delay", field->value, 0, WEIR_DELAY_MAX_MS, error);
+        message->delay_ms = take_number(message, field, 0, WEIR_DELAY_MAX_MS, error);
     else if (weir_slice_equals(field->name, WEIR_FIELD_DELIVERIES))
-        message->deliveries +=
-            (unsigned)take_number(WEIR_FIELD_DELIVERIES, field->value, 0, 1000000, error);
+        message->deliveries += (unsigned)take_number(message, field, 0, 1000000, error);
     else if (weir_slice_equals(field->name, WEIR_FIELD_ATTEMPT))
-        message->attempt =
-            (unsigned)take_number(WEIR_FIELD_ATTEMPT, field->value, 1, 1000000, error);
+        message->attempt = (unsigned)take_number(message, field, 1, 1000000, error);
 }
 
 enum weir_status weir_message_decode(weir_message *message, size_t data_max, unsigned deliveries,

@@ -1,6 +1,8 @@
 /* JSON objects from outside, read strictly. */
 #include "message/envelope.h"
 
+#include <string.h>
+
 /* How deep arrays and objects nest, without parsing: a document that nests deeply would cost the
  * parser its stack. Brackets within texts do not count. */
 static size_t nesting(const char *bytes, size_t length)
@@ -21,6 +23,17 @@ static size_t nesting(const char *bytes, size_t length)
     return deepest;
 }
 
+/* The parser quotes what it has read last, which may end within a character. */
+static void make_printable(char *text)
+{
+    bool whole = weir_utf8_valid(text, strlen(text));
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte < ' ' || byte == 0x7f || (byte >= 0x80 && !whole))
+            *text = '?';
+    }
+}
+
 json_t *weir_object_parse(const char *bytes, size_t length, struct weir_error *error)
 {
     json_error_t parse_error;
@@ -31,6 +44,7 @@ json_t *weir_object_parse(const char *bytes, size_t length, struct weir_error *e
     }
     object = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &parse_error);
     if (object == NULL) {
+        make_printable(parse_error.text);
         weir_error_set(error, WEIR_INVALID, "not valid JSON: %s (line %d, column %d)",
                        parse_error.text, parse_error.line, parse_error.column);
         return NULL;

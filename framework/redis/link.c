@@ -27,7 +27,7 @@ struct weir_link_request {
 
 /* Which state may follow which: one bit for each state. */
 static const unsigned moves[] = {
-    [WEIR_LINK_CLOSED] = 1u << WEIR_LINK_CONNECTING | 1u << WEIR_LINK_WAITING,
+    [WEIR_LINK_CLOSED] = 1u << WEIR_LINK_WAITING,
     [WEIR_LINK_CONNECTING] =
         1u << WEIR_LINK_GREETING | 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
     [WEIR_LINK_GREETING] = 1u << WEIR_LINK_READY | 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
@@ -332,7 +332,7 @@ static void connect_now(struct weir_link *link)
         return;
     }
     tune_socket(link);
-    set_timer(link, CONNECT_LIMIT_MS);
+    set_timer(link, link->settings.connect_limit_ms);
 }
 
 /* An answer is owed for too long. A look that comes late itself (the process was stopped, or a
@@ -360,7 +360,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
     else if (link->state == WEIR_LINK_READY)
         watch(link);
     else if (link->state != WEIR_LINK_CLOSED)
-        drop(link, "no connection within 5 s");
+        drop(link, "no connection in time");
 }
 
 /* ---- Life -------------------------------------------------------------------------------- */
@@ -369,6 +369,8 @@ void weir_link_init(struct weir_link *link, const struct weir_link_settings *set
 {
     memset(link, 0, sizeof *link);
     link->settings = *settings;
+    if (link->settings.connect_limit_ms <= 0)
+        link->settings.connect_limit_ms = CONNECT_LIMIT_MS;
     link->client_id = -1;
     weir_random_init(&link->random, weir_random_seed());
     ev_timer_init(&link->timer, on_timer, 0., 0.);
@@ -379,8 +381,10 @@ void weir_link_init(struct weir_link *link, const struct weir_link_settings *set
 
 void weir_link_open(struct weir_link *link)
 {
-    if (link->state == WEIR_LINK_CLOSED)
-        connect_now(link);
+    if (link->state != WEIR_LINK_CLOSED)
+        return;
+    move(link, WEIR_LINK_WAITING); /* from the loop, as `lost` may follow at once */
+    set_timer(link, 0);
 }
 
 void weir_link_close(struct weir_link *link)

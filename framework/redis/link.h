@@ -1,9 +1,8 @@
 /* One connection to the server that comes back by itself.
  *
- *   closed ──open──> connecting ──> greeting ──> ready
- *                        ^  │           │          │
- *                        │  v           v          v
- *                      waiting  <──── lost (back-off with jitter)
+ *   closed ──open──> waiting ──> connecting ──> greeting ──> ready
+ *                       ^            │             │           │
+ *                       └──────── lost (back-off with jitter) ─┘
  *
  * Every request is answered exactly once, never from inside the call that made it, and in order:
  * done, refused, or unknown, where the connection was lost after the request may have left. All
@@ -49,6 +48,7 @@ struct weir_link_settings {
     const char *role;                     /* "commands", "reader": for logs and CLIENT SETNAME */
     const char *client_name;              /* the service's; borrowed */
     int64_t silence_limit_ms;             /* how long an answer that is owed may take */
+    int64_t connect_limit_ms;             /* how long connecting and greeting may take; 0: 5 s */
     void *user;
     void (*ready)(void *user); /* requests may be sent */
     /* The connection is gone, or could not be made; `error` says why. It is being made again. */

@@ -15,6 +15,8 @@ local function entry_body(stream, id)
 end
 
 local function claim(keys, args)
+    local problem = other_than_streams(keys, 2)
+    if problem then return problem end
     local answer = redis.call('XAUTOCLAIM', keys[1], args[1], args[2], args[3], args[4],
         'COUNT', args[5], 'JUSTID')
     local entries = {}
@@ -38,6 +40,8 @@ redis.register_function('weir_claim', claim)
 -- Neither idle time nor delivery counter change, as they would by XREADGROUP … 0.
 
 local function recover(keys, args)
+    local problem = other_than_streams(keys, 2)
+    if problem then return problem end
     local pending = redis.call('XPENDING', keys[1], args[1], args[3], '+', args[4], args[2])
     local entries, lost, last = {}, 0, ''
     for _, row in ipairs(pending) do
@@ -60,14 +64,17 @@ redis.register_function('weir_recover', recover)
 -- KEYS    1 stream
 -- ARGV    1 group  2 consumer  3… entry ids
 -- Returns number of entries that are still this consumer's
--- An entry that another has taken over meanwhile is left to it.
+-- An entry that another has taken over meanwhile is left to it. XCLAIM would end the claim of one
+-- whose body has been deleted meanwhile; who handles it has the body and may still commit.
 
 local function refresh(keys, args)
     local kept = 0
     for i = 3, #args do
         local row = redis.call('XPENDING', keys[1], args[1], args[i], args[i], '1', args[2])
         if row[1] then
-            redis.call('XCLAIM', keys[1], args[1], args[2], '0', args[i], 'JUSTID')
+            if entry_body(keys[1], args[i]) then
+                redis.call('XCLAIM', keys[1], args[1], args[2], '0', args[i], 'JUSTID')
+            end
             kept = kept + 1
         end
     end

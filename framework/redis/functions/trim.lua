@@ -4,19 +4,20 @@
 -- Returns number removed
 -- Errors  WRONGTYPE
 --
--- The bound is the smallest of: the age, each group's oldest pending entry or else its last
--- delivered one, each projection's position. Age only keeps events longer; it never removes one
+-- The bound is the smallest of: the age, each group's oldest pending entry and its last delivered
+-- one, each projection's position. Age only keeps events longer; it never removes one
 -- that has not been read.
 
 local function smaller(bound, id)
     return id_less(id, bound) and id or bound
 end
 
+-- A group that was set back may have entries pending behind the ones that it will read again.
 local function group_position(stream, group)
     local info = {}
     for i = 1, #group, 2 do info[group[i]] = group[i + 1] end
     if info['pending'] > 0 then
-        return redis.call('XPENDING', stream, info['name'])[2]
+        return smaller(info['last-delivered-id'], redis.call('XPENDING', stream, info['name'])[2])
     end
     return info['last-delivered-id']
 end

@@ -1,0 +1,300 @@
+/* weir_commit and weir_settle: the fence, what was read, what is refused, and what is written. */
+#include "functions.h"
+
+#define COMMIT "FCALL weir_commit 3 {s}:commands {s}:good {s}:key s 1-1 1 "
+
+/* A message 1-1 in the inbox, pending for one worker. */
+static int deliver(void **state)
+{
+    empty(state);
+    test_do(&server, "XGROUP CREATE {s}:commands s 0 MKSTREAM");
+    test_do(&server, "XADD {s}:commands 1-1 type Charge");
+    test_do(&server, "XREADGROUP GROUP s worker STREAMS {s}:commands >");
+    return 0;
+}
+
+static const char *pending(void)
+{
+    return answer("XPENDING {s}:commands s");
+}
+
+static void refuses_a_malformed_operation(void **state)
+{
+    (void)state;
+    static const char *const operations[] = {
+        "FROB 2 1 a",
+        "hset 2 2 f v",
+        "GET 2 0",
+        "type 2 0",
+        "HSET 0 2 f v",
+        "HSET 4 2 f v",
+        "HSET -1 2 f v",
+        "HSET x 2 f v",
+        "HSET 1.5 2 f v",
+        "HSET nan 2 f v",
+        "HSET 2 x f v",
+        "HSET 2 3 f v",
+        "HSET 2 2 f",
+        "HSET 2 -1 f v",
+        "HSET 2 1.5 f v",
+        "HDEL 2 nan f",
+        "HDEL 2 -nan f",
+        "HSET 2 inf f v",
+        "HSET 2 1e9 f v",
+        "HDEL 2 0.5 f",
+        "HDEL 2 1.5 f",
+        "HSET 2",
+        "HSET",
+        "DEL 2",
+        "SADD 2 7001 a",
+        "DEL 2 -1",
+        "DEL 2 -3",
+        "DEL 2 0 HSET",
+        "DEL 2 0 DEL 9 0",
+        "XADD 2 2.5 f v",
+        "SET 2 18446744073709551616 v",
+    };
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        char line[256];
+        snprintf(line, sizeof line, COMMIT "HSET 2 2 before 1 %s", operations[i]);
+        uint64_t before = dataset();
+        const char *given = answer(line);
+        if (strncmp(given, "[refused, ", 10) != 0 && strcmp(given, "[refused]") != 0)
+            fail_msg("%s: %s", operations[i], given);
+        assert_int_equal(dataset(), before);
+    }
+}
+
+static void refuses_the_wrong_number_of_arguments(void **state)
+{
+    (void)state;
+    static const char *const operations[] = {
+        "HSET 3 0",         "HSET 3 1 f",         "HSET 3 3 f v g",    "HDEL 3 0",
+        "HINCRBY 3 0",      "HINCRBY 3 1 f",      "HINCRBY 3 3 f 1 g", "SADD 3 0",
+        "SREM 3 0",         "ZADD 3 0",           "ZADD 3 1 1",        "ZADD 3 3 1 m 2",
+        "ZREM 3 0",         "INCRBY 3 0",         "INCRBY 3 2 1 1",    "DEL 3 1 x",
+        "PEXPIRE 3 0",      "PEXPIRE 3 2 1 1",    "SET 3 0",           "SET 3 3 v 1 2",
+        "XADD 3 0",         "XADD 3 1 f",         "XADD 3 3 f v g",    "SCHEDULE 3 0",
+        "SCHEDULE 3 1 5",   "SCHEDULE 3 3 5 m 5", "EXPECT 3 0",        "EXPECT 3 1 f",
+        "EXPECT 3 3 f - g", "EXISTS 3 0",         "EXISTS 3 2 0 0",
+    };
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        char line[256];
+        snprintf(line, sizeof line, COMMIT "HSET 2 2 before 1 %s", operations[i]);
+        uint64_t before = dataset();
+        const char *given = answer(line);
+        if (strncmp(given, "[refused, 3, ", 13) != 0)
+            fail_msg("%s: %s", operations[i], given);
+        assert_int_equal(dataset(), before);
+    }
+}
+
+static void bounds_the_arguments_of_an_operation(void **state)
+{
+    (void)state;
+    static struct words words;
+    static const char *const head[] = {"FCALL", "weir_commit", "2", "{s}:commands", "{s}:key",
+                                       "s",     "1-1",         "1", "XADD",         "2"};
+    for (int limit = 7002; limit >= 7000; limit -= 2) {
+        char count[16];
+        snprintf(count, sizeof count, "%d", limit);
+        words.count = 0;
+        for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
+            add_word(&words, head[i]);
+        add_word(&words, count);
+        for (int i = 0; i < limit; i++)
+            add_word(&words, i % 2 ? "value" : "field");
+        check_answer(__FILE__, __LINE__, limit > 7000 ? "[refused, 2, malformed operation]" : "1",
+                     answer_words(&words));
+    }
+    expect("1", "XLEN {s}:key");
+}
+
+static void an_expectation_that_fails_is_a_conflict(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET {s}:key name old empty %b", "", (size_t)0);
+    expect_untouched("[conflict, 3]", COMMIT "HSET 2 2 f v EXPECT 3 2 name =new");
+    expect_untouched("[conflict, 3]", COMMIT "HSET 2 2 f v EXPECT 3 2 name -");
+    expect_untouched("[conflict, 3]", COMMIT "EXPECT 3 2 other = HSET 2 2 f v");
+    expect_untouched("[conflict, 3]", COMMIT "EXPECT 3 2 empty - HSET 2 2 f v");
+    expect_untouched("[conflict, 3]", COMMIT "EXPECT 3 4 name =old empty =x HSET 2 2 f v");
+    expect_untouched("[conflict, 3]", COMMIT "EXPECT 3 2 name old HSET 2 2 f v");
+    expect_untouched("[conflict, 2]", COMMIT "EXPECT 2 2 name =old HSET 2 2 f v");
+    expect_untouched("[conflict, 3]", COMMIT "EXISTS 3 1 0 HSET 2 2 f v");
+    expect_untouched("[conflict, 2]", COMMIT "EXISTS 2 1 1 HSET 2 2 f v");
+    expect_untouched("[conflict, 2]", COMMIT "EXISTS 2 1 yes HSET 2 2 f v");
+    /* a refusal behind a conflict does not hide it, and the other way round */
+    expect_untouched("[conflict, 3]", COMMIT "EXISTS 3 1 0 SADD 3 1 m");
+    expect_untouched("[refused, 3, it is a hash, not a set]", COMMIT "SADD 3 1 m EXISTS 3 1 0");
+}
+
+static void expectations_that_hold_write_nothing_themselves(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET {s}:key name old empty %b", "", (size_t)0);
+    expect("1", COMMIT "EXPECT 3 6 name =old empty = none - EXISTS 3 1 1 EXISTS 2 1 0");
+    expect("[name, old, empty, ]", "HGETALL {s}:key");
+    expect("0", "EXISTS {s}:good");
+    expect("0", "XLEN {s}:commands");
+}
+
+static void what_was_read_is_compared_byte_by_byte(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET {s}:key f %b", "a\0b\r\n\xff", (size_t)6);
+    expect_untouched("[conflict, 3]", COMMIT "EXPECT 3 2 f %b", "=a\0c\r\n\xff", (size_t)7);
+    expect_untouched("[conflict, 3]", COMMIT "EXPECT 3 2 f %b", "=a", (size_t)2);
+    expect("1", COMMIT "EXPECT 3 2 f %b", "=a\0b\r\n\xff", (size_t)7);
+}
+
+static void only_the_first_of_two_writes(void **state)
+{
+    (void)state;
+    expect("1", COMMIT "HSET 2 2 winner one");
+    expect_untouched("0", COMMIT "HSET 2 2 winner two");
+    expect("one", "HGET {s}:good winner");
+}
+
+static void what_is_not_pending_writes_nothing(void **state)
+{
+    (void)state;
+    static const char *const fences[] = {"s 1-2 1", "s 0-0 0", "t 1-1 1", "t 1-1 0"};
+    test_do(&server, "XADD {s}:commands 1-2 type Charge"); /* there, but not delivered */
+    test_do(&server, "XGROUP CREATE {s}:commands t 0");
+    for (size_t i = 0; i < sizeof fences / sizeof fences[0]; i++) {
+        char line[256];
+        snprintf(line, sizeof line,
+                 "FCALL weir_commit 2 {s}:commands {s}:key %s HSET 2 2 f v DEL 2 0", fences[i]);
+        expect_untouched("0", line);
+    }
+    expect_untouched("0", "FCALL weir_commit 2 {s}:gone {s}:key s 1-1 1 HSET 2 2 f v");
+    test_do(&server, "SET {s}:text 1");
+    expect_untouched("!WRONGTYPE*", "FCALL weir_commit 2 {s}:text {s}:key s 1-1 1 HSET 2 2 f v");
+    expect_untouched("!ERR*", "FCALL weir_commit 2 {s}:commands {s}:key s x 1 HSET 2 2 f v");
+}
+
+static void a_command_leaves_the_inbox_and_an_event_stays(void **state)
+{
+    (void)state;
+    expect("1", "FCALL weir_commit 1 {s}:commands s 1-1 1");
+    expect("0", "XLEN {s}:commands");
+    check_answer(__FILE__, __LINE__, "[0, nil, nil, nil]", pending());
+    deliver(state);
+    expect("1", "FCALL weir_settle 1 {s}:commands s 1-1 0");
+    expect("1", "XLEN {s}:commands");
+    check_answer(__FILE__, __LINE__, "[0, nil, nil, nil]", pending());
+}
+
+static void whoever_holds_it_may_finish(void **state)
+{
+    (void)state;
+    test_do(&server, "XCLAIM {s}:commands s other 0 1-1");
+    expect("1", COMMIT "HSET 2 2 f v");
+    expect_untouched("0", COMMIT "HSET 2 2 f w");
+}
+
+static void each_operation_writes_what_it_says(void **state)
+{
+    (void)state;
+    expect("1", "FCALL weir_commit 8 {s}:commands h s z n v x d s 1-1 1"
+                " HSET 2 4 f 1 g 2 HINCRBY 2 2 n -5 HDEL 2 2 g none SADD 3 3 a b c SREM 3 1 b"
+                " ZADD 4 4 7 p -8 q ZREM 4 1 none INCRBY 5 1 -3 SET 6 1 text XADD 7 4 k 1 k 2"
+                " SET 8 2 brief 100000 PEXPIRE 3 1 100000");
+    expect("[f, 1, n, -5]", "HGETALL h");
+    expect("2", "SCARD s");
+    expect("0", "SISMEMBER s b");
+    expect("[q, -8, p, 7]", "ZRANGE z 0 -1 WITHSCORES");
+    expect("-3", "GET n");
+    expect("text", "GET v");
+    expect("1", "XLEN x");
+    expect("-1", "PTTL v");
+    assert_true(test_ask_integer(&server, "PTTL d") > 90000);
+    assert_true(test_ask_integer(&server, "PTTL s") > 90000);
+    deliver(state);
+    test_do(&server, "SET v old PX 100000");
+    expect("1", "FCALL weir_commit 3 {s}:commands v gone s 1-1 1 SET 2 1 new DEL 3 0");
+    expect("-1", "PTTL v"); /* SET without a life takes the life away */
+}
+
+static void a_schedule_is_counted_from_now(void **state)
+{
+    (void)state;
+    long long before = server_now();
+    expect("1", COMMIT "SCHEDULE 3 2 5000 later SCHEDULE 3 2 -5000 past SCHEDULE 3 2 0 now");
+    long long after = server_now();
+    static const struct {
+        const char *member;
+        long long delay;
+    } members[] = {{"later", 5000}, {"past", -5000}, {"now", 0}};
+    for (size_t i = 0; i < 3; i++) {
+        long long score = atoll(answer("ZSCORE {s}:key %s", members[i].member));
+        assert_in_range(score - members[i].delay, before, after);
+    }
+}
+
+static void deletion_and_writing_keep_their_order(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET {s}:key old 1");
+    expect("1", COMMIT "DEL 3 0 HSET 3 2 new 2");
+    expect("[new, 2]", "HGETALL {s}:key");
+    deliver(state);
+    expect("1", COMMIT "HSET 3 2 new 2 DEL 3 0");
+    expect("0", "EXISTS {s}:key");
+}
+
+static void all_bytes_pass_unchanged(void **state)
+{
+    (void)state;
+    char all[256];
+    for (size_t i = 0; i < sizeof all; i++)
+        all[i] = (char)i;
+    expect("1", COMMIT "HSET 2 2 %b %b XADD 3 2 %b %b", all, sizeof all, all, sizeof all, "\r\n\0",
+           (size_t)3, all, sizeof all);
+    redisReply *value = test_ask(&server, "HGET {s}:good %b", all, sizeof all);
+    assert_int_equal(value->len, sizeof all);
+    assert_memory_equal(value->str, all, sizeof all);
+    freeReplyObject(value);
+    redisReply *range = test_ask(&server, "XRANGE {s}:key - +");
+    const redisReply *body = range->element[0]->element[1];
+    assert_memory_equal(body->element[0]->str, "\r\n\0", 3);
+    assert_memory_equal(body->element[1]->str, all, sizeof all);
+    freeReplyObject(range);
+}
+
+static void without_memory_only_settling_goes_on(void **state)
+{
+    (void)state;
+    test_do(&server, "CONFIG SET maxmemory 1");
+    expect_untouched("!OOM*", COMMIT "HSET 2 2 f v");
+    expect_untouched("!OOM*", COMMIT);
+    expect("1", "FCALL weir_settle 1 {s}:commands s 1-1 1");
+    expect("0", "FCALL weir_settle 1 {s}:commands s 1-1 1");
+    test_do(&server, "CONFIG SET maxmemory 0");
+    expect("0", "XLEN {s}:commands");
+}
+
+#define EACH(test) cmocka_unit_test_setup(test, deliver)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EACH(refuses_a_malformed_operation),
+        EACH(refuses_the_wrong_number_of_arguments),
+        EACH(bounds_the_arguments_of_an_operation),
+        EACH(an_expectation_that_fails_is_a_conflict),
+        EACH(expectations_that_hold_write_nothing_themselves),
+        EACH(what_was_read_is_compared_byte_by_byte),
+        EACH(only_the_first_of_two_writes),
+        EACH(what_is_not_pending_writes_nothing),
+        EACH(a_command_leaves_the_inbox_and_an_event_stays),
+        EACH(whoever_holds_it_may_finish),
+        EACH(each_operation_writes_what_it_says),
+        EACH(a_schedule_is_counted_from_now),
+        EACH(deletion_and_writing_keep_their_order),
+        EACH(all_bytes_pass_unchanged),
+        EACH(without_memory_only_settling_goes_on),
+    };
+    return cmocka_run_group_tests_name("commit", tests, start_functions, stop_functions);
+}
