@@ -17,6 +17,12 @@ static const struct weir_route *route_of(const struct weir_runner *runner,
                : NULL;
 }
 
+void weir_folded_close(struct weir_folded *event)
+{
+    weir_message_free(event->message);
+    free(event->problem);
+}
+
 /* Adds the event's keys to the snapshot; the first becomes the context's. */
 static bool name_keys(struct weir_runner *runner, const struct weir_folded *event,
                       const struct weir_route *route)
@@ -48,12 +54,13 @@ bool weir_fold_prepare(struct weir_runner *runner)
                                    &error);
         if (error.status == WEIR_NO_MEMORY)
             return false;
-        event->understood = error.status == WEIR_OK;
-        if (!event->understood)
+        if (error.status != WEIR_OK && (event->problem = strdup(error.text)) == NULL)
+            return false;
+        if (event->problem != NULL)
             weir_log_warning(runner->runtime->log, "projection.not_understood",
                              "projection=%s stream=%s entry=%s reason=%s", runner->name,
                              event->message->stream, event->message->entry, error.text);
-        route = event->understood ? route_of(runner, event) : NULL;
+        route = event->problem == NULL ? route_of(runner, event) : NULL;
         if (route != NULL && !name_keys(runner, event, route))
             return false;
     }
@@ -75,10 +82,8 @@ static void bury(struct weir_runner *runner, const struct weir_folded *event)
         parts[count++] = message->fields[i].name;
         parts[count++] = message->fields[i].value;
     }
-    const char *more[] = {"reason",     "not understood by the projection",
-                          "deliveries", "1",
-                          "stream",     message->stream,
-                          "entry",      message->entry};
+    const char *more[] = {"reason", event->problem,  "deliveries", "1",
+                          "stream", message->stream, "entry",      message->entry};
     for (size_t i = 0; i < 8; i++)
         parts[count++] = weir_slice_of(more[i]);
     weir_effects_append(&runner->effects,
@@ -92,9 +97,9 @@ static bool fold_event(struct weir_runner *runner, const struct weir_folded *eve
 {
     const struct weir_route *route = route_of(runner, event);
     enum weir_outcome outcome = WEIR_DONE;
-    if (!event->understood)
+    if (event->problem != NULL)
         bury(runner, event);
-    if (!event->understood || route == NULL)
+    if (event->problem != NULL || route == NULL)
         return true;
     runner->context.message = event->message;
     memset(&runner->context.reason, 0, sizeof runner->context.reason);
@@ -136,6 +141,6 @@ bool weir_fold_batch(struct weir_runner *runner, char *why, size_t room)
         return false;
     /* write what came before it; the next batch begins with it */
     while (runner->batch_count > folded)
-        weir_message_free(runner->batch[--runner->batch_count].message);
+        weir_folded_close(&runner->batch[--runner->batch_count]);
     return fold_some(runner, folded, why, room) == folded;
 }

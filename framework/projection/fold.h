@@ -4,6 +4,8 @@
 
 #include "projection/runner.h"
 
+void weir_folded_close(struct weir_folded *event);
+
 /* Decodes the batch and names all hashes that its handlers want loaded. False: no memory. */
 bool weir_fold_prepare(struct weir_runner *runner);
 

@@ -47,7 +47,7 @@ static void move(struct weir_runner *runner, enum weir_runner_state next)
 static void drop_batch(struct weir_runner *runner)
 {
     for (size_t i = 0; i < runner->batch_count; i++)
-        weir_message_free(runner->batch[i].message);
+        weir_folded_close(&runner->batch[i]);
     runner->batch_count = 0;
     weir_snapshot_clear(&runner->snapshot);
     weir_context_close(&runner->context);
@@ -357,12 +357,13 @@ static void write_batch(struct weir_runner *runner)
     set_commit_head(runner);
     runner->commit.effects = &runner->effects;
     runner->commit.function = "weir_project";
+    runner->commit.once = true; /* the events may be gone after a restart: look at them again */
     runner->commit.head_key = runner->checkpoint;
     runner->commit.user = runner;
     runner->commit.answered = on_committed;
     move(runner, WEIR_RUNNER_WRITING);
     if (weir_committer_submit(runner->runtime->committer, &runner->commit) != WEIR_OK)
-        pause_then_locate(runner, "no memory for the commit");
+        pause_then_locate(runner, "the commit could not be sent");
 }
 
 static void fold_and_write(struct weir_runner *runner)

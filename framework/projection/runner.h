@@ -52,7 +52,7 @@ struct weir_runner {
     struct weir_folded {
         weir_message *message;
         size_t source;
-        bool understood;
+        char *problem; /* why it cannot be understood; NULL: it is */
     } batch[WEIR_PROJECTION_BATCH * WEIR_PROJECTION_SOURCES_MAX];
     size_t batch_count;
     size_t answers_owed;

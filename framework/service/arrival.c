@@ -172,15 +172,37 @@ static void doom(struct weir_delivery *delivery, bool unknown, const char *reaso
     delivery->doomed_unknown = unknown;
 }
 
+/* The link is gone: it waits on, the first in the row. The count is absolute, so it does not
+ * matter whether it has arrived. */
+static void put_back(struct weir_delivery *delivery)
+{
+    struct weir_worker *worker = delivery->worker;
+    if (worker->stopping) {
+        weir_delivery_release(delivery); /* left to others, as the rest of the row has been */
+        return;
+    }
+    delivery->counted--;
+    delivery->message->deliveries--;
+    delivery->suspect_next = worker->suspects;
+    worker->suspects = delivery;
+    if (worker->last_suspect == NULL)
+        worker->last_suspect = delivery;
+    worker->waiting_suspects++;
+    worker->suspect = NULL;
+    worker->one_alone = false;
+}
+
 static void on_counted(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_delivery *delivery = user;
-    if (answer == WEIR_ANSWER_DONE && reply->type == REDIS_REPLY_ARRAY && reply->elements == 0)
+    if (answer == WEIR_ANSWER_UNKNOWN)
+        put_back(delivery);
+    else if (answer == WEIR_ANSWER_REFUSED) /* it was not begun, so it may come back as it is */
+        weir_delivery_give_up(delivery, reply->str);
+    else if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 0)
         weir_delivery_release(delivery); /* no longer pending: somebody has finished it */
-    else if (answer == WEIR_ANSWER_DONE)
+    else
         enter_lane(delivery);
-    else /* it was not begun, so it may come back as it is */
-        weir_delivery_give_up(delivery, "could not be counted");
 }
 
 static void count_and_begin(struct weir_delivery *delivery)
@@ -198,8 +220,12 @@ static void count_and_begin(struct weir_delivery *delivery)
                                "RETRYCOUNT",
                                count,
                                "JUSTID"};
-    if (weir_link_send(runtime->link, 9, arguments, NULL, on_counted, delivery) != WEIR_OK)
-        weir_delivery_give_up(delivery, "could not be counted");
+    enum weir_status status =
+        weir_link_send(runtime->link, 9, arguments, NULL, on_counted, delivery);
+    if (status == WEIR_UNAVAILABLE)
+        put_back(delivery);
+    else if (status != WEIR_OK)
+        weir_delivery_give_up(delivery, "no memory to count it");
 }
 
 static void begin_suspect(struct weir_delivery *delivery)
@@ -218,6 +244,14 @@ static void begin_suspect(struct weir_delivery *delivery)
         count_and_begin(delivery);
 }
 
+void weir_worker_suspect_survived(struct weir_worker *worker, const struct weir_delivery *delivery)
+{
+    if (worker->suspect != delivery)
+        return;
+    worker->suspect = NULL;
+    worker->one_alone = false;
+}
+
 static void enter_suspects(struct weir_delivery *delivery)
 {
     struct weir_worker *worker = delivery->worker;
@@ -234,14 +268,14 @@ static void enter_suspects(struct weir_delivery *delivery)
 void weir_worker_begin_suspect(struct weir_worker *worker)
 {
     struct weir_delivery *delivery = worker->suspects;
-    if (delivery == NULL || worker->suspect_under_way || worker->stopping ||
+    if (delivery == NULL || worker->suspect != NULL || worker->stopping ||
         (wants_to_be_alone(delivery) && others_under_way(worker)))
         return;
     worker->suspects = delivery->suspect_next;
     worker->waiting_suspects--;
     if (worker->suspects == NULL)
         worker->last_suspect = NULL;
-    worker->suspect_under_way = true;
+    worker->suspect = delivery;
     worker->one_alone = wants_to_be_alone(delivery);
     begin_suspect(delivery);
 }
@@ -330,7 +364,7 @@ static struct weir_delivery *new_delivery(struct weir_worker *worker, size_t str
     delivery->counted = entry->deliveries < 1         ? 1
                         : entry->deliveries > 1000000 ? 1000000
                                                       : (unsigned)entry->deliveries;
-    delivery->begun_at = delivery->refreshed_at = weir_clock_monotonic_ms();
+    delivery->refreshed_at = weir_clock_monotonic_ms();
     delivery->context.runtime = &worker->runtime;
     delivery->context.message = delivery->message;
     delivery->context.effects = &delivery->effects;
@@ -393,14 +427,12 @@ void weir_delivery_release(struct weir_delivery *delivery)
 {
     struct weir_worker *worker = delivery->worker;
     struct weir_delivery *next = leave_lane(delivery);
-    bool suspect = delivery->suspect;
     weir_delivery_move(delivery, WEIR_DELIVERY_ENDED);
+    weir_worker_suspect_survived(worker, delivery);
     HASH_DEL(worker->deliveries, delivery);
     give_back(worker, delivery);
     if (next != NULL)
         go(next);
-    if (suspect)
-        worker->suspect_under_way = worker->one_alone = false;
     weir_worker_begin_suspect(worker);
     weir_worker_room_changed(worker);
 }

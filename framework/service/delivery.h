@@ -73,11 +73,12 @@ struct weir_delivery {
     bool is_step;    /* a saga's command */
     bool compensating;
     bool suspect;
-    unsigned counted;               /* the server's delivery counter of the entry */
-    unsigned number;                /* of a saga's command */
-    unsigned runs;                  /* how often the handler ran into a conflict */
-    int64_t begun_at, refreshed_at; /* monotonic ms */
-    char *execute, *compensate;     /* fields of the step's record; NULL: not there */
+    unsigned counted;           /* the server's delivery counter of the entry */
+    unsigned number;            /* of a saga's command */
+    unsigned runs;              /* how often the handler ran into a conflict */
+    int64_t begun_at;           /* monotonic ms when the handler was last called */
+    int64_t refreshed_at;       /* monotonic ms when its claim was last renewed */
+    char *execute, *compensate; /* fields of the step's record; NULL: not there */
     struct weir_load loads[WEIR_LOADS_MAX];
     size_t answers_owed;
     bool load_again; /* an answer was lost: load anew when the link is ready */

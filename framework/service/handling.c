@@ -72,6 +72,7 @@ static void run_handler(struct weir_delivery *delivery)
 {
     enum weir_outcome outcome;
     weir_delivery_move(delivery, WEIR_DELIVERY_HANDLING);
+    delivery->begun_at = weir_clock_monotonic_ms();
     weir_context_begin(&delivery->context);
     delivery->context.unchecked = delivery->route->unchecked;
     outcome = delivery->route->handler(&delivery->context, delivery->message);
@@ -80,7 +81,8 @@ static void run_handler(struct weir_delivery *delivery)
         return;
     }
     weir_delivery_move(delivery, WEIR_DELIVERY_DEFERRED);
-    weir_worker_begin_suspect(delivery->worker); /* it may have waited for this one */
+    weir_worker_suspect_survived(delivery->worker, delivery);
+    weir_worker_begin_suspect(delivery->worker);
 }
 
 /* The part of a step's command that does not need the handler; true where that was all. */

@@ -11,7 +11,7 @@ enum weir_status weir_load_pattern_check(const char *pattern, struct weir_error 
     size_t keys = 0;
     bool open = false, in_key = false;
     for (const char *c = pattern; *c != '\0'; c++) {
-        if (*c == '{' ? open : *c == '}' ? !open : false)
+        if (*c == '{' || *c == ' ' ? open : *c == '}' ? !open : false)
             return weir_error_set(error, WEIR_INVALID, "\"%s\": braces do not match", pattern);
         if (*c == '{' || *c == '}')
             open = *c == '{';

@@ -12,13 +12,15 @@
 #define GONE_AFTER "60000"
 #define TRIM_EVERY_MS 10000
 #define TRIM_LIMIT "10000"
-#define REFRESH_MAX 64
+#define REFRESH_MAX 256
 
 /* ---- Schedule ---------------------------------------------------------------------------- */
 
 static bool call_promote(void *user, struct weir_periodic *periodic)
 {
     struct weir_worker *worker = user;
+    if (!worker->library_ready) /* it was refused, and somebody may have loaded it since */
+        weir_library_loader_ensure(&worker->library);
     return weir_periodic_send(periodic, 7,
                               (const char *[]){"FCALL", "weir_promote", "3",
                                                worker->keys[WEIR_KEY_SCHEDULED],
@@ -142,8 +144,9 @@ static bool call_trim(void *user, struct weir_periodic *periodic)
 
 /* ---- Claims ------------------------------------------------------------------------------ */
 
-/* Keeps the claims on one stream's messages that have been in hand for a while. */
-static void refresh_stream(struct weir_worker *worker, size_t stream, int64_t now)
+/* Keeps claims on one stream's messages that have been in hand for a while, as many as one call
+ * takes; returns how many. */
+static size_t refresh_some(struct weir_worker *worker, size_t stream, int64_t now)
 {
     const char *arguments[8 + REFRESH_MAX];
     int64_t due = worker->runtime.settings->claim_idle_ms / 3;
@@ -166,6 +169,13 @@ static void refresh_stream(struct weir_worker *worker, size_t stream, int64_t no
     }
     if (count > head)
         (void)!weir_link_send(&worker->link, count, arguments, NULL, ignore_answer, worker);
+    return (size_t)(count - head);
+}
+
+static void refresh_stream(struct weir_worker *worker, size_t stream, int64_t now)
+{
+    while (refresh_some(worker, stream, now) == REFRESH_MAX)
+        continue;
 }
 
 static void look_at_deliveries(struct weir_worker *worker, int64_t now)

@@ -11,6 +11,7 @@
 
 #define COMMAND_SILENCE_MS 10000
 #define GRACE_MS 25000
+#define UNBLOCK_EVERY_MS 50
 #define BATCH_MIN 32
 #define EXIT_FAILURE_INSIDE 70
 #define EXIT_DENIED 77
@@ -112,6 +113,8 @@ static void stop_for(struct weir_worker *worker, int exit_code)
 
 static void denied(struct weir_worker *worker, const struct weir_error *error)
 {
+    if (worker->exit_code == EXIT_DENIED)
+        return; /* the other connection has said so */
     weir_log_error(worker->runtime.log, "worker.denied", "server=%s reason=%s",
                    worker->runtime.endpoint->shown, error->text);
     stop_for(worker, EXIT_DENIED);
@@ -134,6 +137,7 @@ static void on_library(void *user, const struct weir_error *error)
     worker->library_ready = true;
     weir_committer_resume(&worker->committer);
     resume_loads(worker);
+    weir_worker_begin_suspect(worker);
     if (worker->reader_was_ready && !worker->stopping)
         weir_worker_upkeep_start(worker); /* what could not be called is called now */
     for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
@@ -232,14 +236,20 @@ static void on_unblocked(void *user, enum weir_answer answer, const redisReply *
     (void)reply;
 }
 
-/* A read that waits would bring entries to a process that is gone: end it now. */
-static void unblock_reader(struct weir_worker *worker)
+/* A read that waits would bring entries to a process that is gone: end it now. It may be on its way
+ * to the server only, so this is said again until it has ended. */
+static void on_unblocking(struct ev_loop *loop, ev_timer *timer, int events)
 {
+    struct weir_worker *worker = timer->data;
     char id[24];
+    (void)events;
+    if (!weir_group_reader_busy(&worker->reader)) {
+        ev_timer_stop(loop, timer);
+        return;
+    }
     snprintf(id, sizeof id, "%lld", (long long)weir_group_reader_client(&worker->reader));
-    if (weir_group_reader_busy(&worker->reader))
-        (void)!weir_link_send(&worker->link, 3, (const char *[]){"CLIENT", "UNBLOCK", id}, NULL,
-                              on_unblocked, worker);
+    (void)!weir_link_send(&worker->link, 3, (const char *[]){"CLIENT", "UNBLOCK", id}, NULL,
+                          on_unblocked, worker);
 }
 
 static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
@@ -287,7 +297,7 @@ static void on_stop_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     ev_timer_start(worker->runtime.loop, &worker->grace);
     weir_group_reader_stop(&worker->reader);
     weir_pending_stop(&worker->pending);
-    unblock_reader(worker);
+    ev_timer_start(worker->runtime.loop, &worker->unblocking);
     for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
         c->stop(c->self);
     drop_waiting_suspects(worker);
@@ -413,9 +423,11 @@ static void run_loop(struct weir_worker *worker)
     ev_signal_init(&interrupt, on_stop_signal, SIGINT);
     ev_prepare_init(&drained, on_poll_drained);
     ev_timer_init(&worker->grace, on_grace_over, (double)GRACE_MS / 1000., 0.);
+    ev_timer_init(&worker->unblocking, on_unblocking, 0., (double)UNBLOCK_EVERY_MS / 1000.);
     ev_timer_init(&worker->releasing, on_releasing, 0., 0.);
     worker->releasing.data = worker;
-    term.data = interrupt.data = drained.data = worker->grace.data = worker;
+    term.data = interrupt.data = drained.data = worker;
+    worker->grace.data = worker->unblocking.data = worker;
     ev_signal_start(loop, &term);
     ev_signal_start(loop, &interrupt);
     ev_prepare_start(loop, &drained);
@@ -426,6 +438,7 @@ static void run_loop(struct weir_worker *worker)
     ev_signal_stop(loop, &interrupt);
     ev_prepare_stop(loop, &drained);
     ev_timer_stop(loop, &worker->grace);
+    ev_timer_stop(loop, &worker->unblocking);
     ev_timer_stop(loop, &worker->releasing);
 }
 

@@ -24,7 +24,7 @@ struct weir_worker {
     struct weir_pending pending;
     struct weir_periodic promotion, presence, trimming;
     ev_timer housekeeping;
-    ev_timer grace;
+    ev_timer grace, unblocking;
     ev_timer releasing; /* of what was given up */
     struct weir_delivery *given_up;
     /* streams: inboxes first, then the events subscribed to */
@@ -36,9 +36,9 @@ struct weir_worker {
     size_t spare_count;
     struct weir_lane *lanes;
     struct weir_delivery *suspects, *last_suspect; /* waiting to begin */
+    struct weir_delivery *suspect;                 /* the one under way; borrowed */
     size_t waiting_suspects, deferred;
-    bool reader_was_ready, suspect_under_way, one_alone, recovered_once, library_ready,
-        library_said, stopping;
+    bool reader_was_ready, one_alone, recovered_once, library_ready, library_said, stopping;
     size_t next_to_forget;
     int64_t started_ms; /* server's time of the first sign of life; 0: none yet */
     char host[64];
@@ -64,6 +64,9 @@ void weir_worker_pending_entry(void *worker, size_t stream, const struct weir_en
 void weir_delivery_release(struct weir_delivery *delivery);
 /* Begins the next suspect where it is its turn. */
 void weir_worker_begin_suspect(struct weir_worker *worker);
+/* The delivery has ended or is waiting for something outside: if it was the suspect under way, the
+ * next may begin. */
+void weir_worker_suspect_survived(struct weir_worker *worker, const struct weir_delivery *delivery);
 /* How many more deliveries may come. */
 size_t weir_worker_room(const struct weir_worker *worker);
 void weir_worker_free_deliveries(struct weir_worker *worker);

@@ -94,6 +94,23 @@ static void put_off(struct weir_committer *committer, struct weir_commit *commit
     set_stalled(committer, true);
 }
 
+/* The server carries out commits, or refuses this one alone. */
+static void serves(struct weir_committer *committer)
+{
+    if (committer->refusals > 0)
+        weir_log_info(committer->log, "commit.resumed", "after=%u", committer->refusals);
+    committer->refusals = 0;
+    set_stalled(committer, false);
+}
+
+static void answer_unfinished(struct weir_committer *committer, struct weir_commit *commit,
+                              const char *why)
+{
+    if (weir_refusal_of(why) == WEIR_REFUSAL_FUNCTION && committer->library_missing)
+        committer->library_missing(committer->user);
+    answer(commit, WEIR_COMMIT_CONFLICT, why);
+}
+
 static void refused(struct weir_committer *committer, struct weir_commit *commit, const char *why)
 {
     char detail[512];
@@ -102,15 +119,20 @@ static void refused(struct weir_committer *committer, struct weir_commit *commit
     case WEIR_REFUSAL_TYPE:
     case WEIR_REFUSAL_PLACE:
         snprintf(detail, sizeof detail, "%s: %s", commit->head_key, why);
+        serves(committer);
         answer(commit, WEIR_COMMIT_REFUSED, detail);
         break;
     case WEIR_REFUSAL_GROUP: /* no group, so nothing is pending */
+        serves(committer);
         answer(commit, WEIR_COMMIT_FENCED, "");
         break;
     case WEIR_REFUSAL_SERVER:
     case WEIR_REFUSAL_DENIED:
     case WEIR_REFUSAL_FUNCTION:
-        put_off(committer, commit, weir_refusal_of(why), why);
+        if (commit->once)
+            answer_unfinished(committer, commit, why);
+        else
+            put_off(committer, commit, weir_refusal_of(why), why);
         break;
     }
 }
@@ -119,6 +141,10 @@ static void on_answer(void *user, enum weir_answer answered, const redisReply *r
 {
     struct weir_commit *commit = user;
     struct weir_committer *committer = commit->committer;
+    if (answered == WEIR_ANSWER_UNKNOWN && commit->once) {
+        answer(commit, WEIR_COMMIT_CONFLICT, "the connection was lost");
+        return;
+    }
     if (answered == WEIR_ANSWER_UNKNOWN) {
         commit->sent = false; /* repeated when the link is ready again */
         return;
@@ -127,10 +153,7 @@ static void on_answer(void *user, enum weir_answer answered, const redisReply *r
         refused(committer, commit, reply->str);
         return;
     }
-    if (committer->refusals > 0)
-        weir_log_info(committer->log, "commit.resumed", "after=%u", committer->refusals);
-    committer->refusals = 0;
-    set_stalled(committer, false);
+    serves(committer);
     if (reply->type == REDIS_REPLY_INTEGER)
         answer(commit, reply->integer == 1 ? WEIR_COMMIT_DONE : WEIR_COMMIT_FENCED, "");
     else
@@ -159,10 +182,12 @@ enum weir_status weir_committer_submit(struct weir_committer *committer, struct 
     commit->previous = committer->last;
     *(committer->last ? &committer->last->next : &committer->first) = commit;
     committer->last = commit;
-    if (!ev_is_active(&committer->again))
+    if (!ev_is_active(&committer->again) || commit->once)
         status = send(committer, commit);
     else
         status = commit->effects->error.status;
+    if (status == WEIR_OK && commit->once && !commit->sent)
+        status = WEIR_UNAVAILABLE;
     if (status != WEIR_OK)
         unlink_commit(committer, commit);
     return status;

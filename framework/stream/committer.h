@@ -26,6 +26,9 @@ struct weir_commit {
     const char *head_key;         /* KEYS[1] */
     const char *const *head;      /* ARGV[1…]; borrowed until answered */
     size_t head_count;
+    /* Not to be repeated: no acknowledgement in it tells whether it still fits the server, which
+     * may have gone back in time. Whatever keeps it from its answer makes it a CONFLICT. */
+    bool once;
     void *user;
     /* Called once, from the loop. `detail` says which key and why for CONFLICT and REFUSED, and
      * for weir_project's CONFLICT "" where another runner has moved on. */
@@ -56,7 +59,8 @@ void weir_committer_init(struct weir_committer *committer, struct weir_link *lin
 void weir_committer_close(struct weir_committer *committer);
 
 /* Hands over a commit: `answered` follows, from the loop. WEIR_OK, or the effects' own error or
- * WEIR_NO_MEMORY, then it was not taken. */
+ * WEIR_NO_MEMORY, then it was not taken; a commit that is not to be repeated is not taken with
+ * WEIR_UNAVAILABLE while there is no connection. */
 WEIR_CHECKED enum weir_status weir_committer_submit(struct weir_committer *committer,
                                                     struct weir_commit *commit);
 /* Sends again what is without an answer; to be called when the link is ready. */

@@ -37,12 +37,17 @@ static void on_pause(struct ev_loop *loop, ev_timer *timer, int events)
         ensure_groups(reader);
 }
 
-/* One line for the first of a row of refusals. */
+/* One line for the first of a row of refusals. Missing rights are no better than a lost link. */
 static void report(struct weir_group_reader *reader, const char *event, const char *why)
 {
+    struct weir_error error = {0};
     if (reader->refusals == 0)
         weir_log_error(reader->settings.log, event, "group=%s reason=%s", reader->settings.group,
                        why);
+    if (weir_refusal_of(why) != WEIR_REFUSAL_DENIED)
+        return;
+    weir_error_set(&error, WEIR_DENIED, "%s", why);
+    reader->settings.lost(reader->settings.user, &error);
 }
 
 /* ---- Groups ------------------------------------------------------------------------------ */

@@ -62,9 +62,15 @@ static enum weir_outcome crash(weir_context *context, const weir_message *messag
     return mark(context, message);
 }
 
+/* How long it takes: only the first delivery takes long. */
+static long long time_of(const weir_message *message)
+{
+    return weir_message_deliveries(message) == 1 ? number_of(message, "ms") : 0;
+}
+
 static enum weir_outcome hold_up(weir_context *context, const weir_message *message)
 {
-    long long ms = number_of(message, "ms");
+    long long ms = time_of(message);
     say(context, message);
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
     take_effect(context, message);
@@ -75,7 +81,11 @@ struct waiting {
     ev_timer timer;
     weir_deferral *deferral;
     const weir_message *message;
+    struct waiting *next, **link;
 };
+
+/* Those that a second SIGTERM leaves behind are no leaks. */
+static struct waiting *all;
 
 static void on_waited(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -84,7 +94,12 @@ static void on_waited(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop, (void)events;
     if (context)
         take_effect(context, waiting->message);
+    else
+        fputs("came too late\n", stderr);
     weir_finish(waiting->deferral, WEIR_DONE);
+    *waiting->link = waiting->next;
+    if (waiting->next)
+        waiting->next->link = waiting->link;
     free(waiting);
 }
 
@@ -95,7 +110,12 @@ static enum weir_outcome defer(weir_context *context, const weir_message *messag
     if (!waiting || !(waiting->deferral = weir_defer(context)))
         return WEIR_RETRY;
     waiting->message = message;
-    ev_timer_init(&waiting->timer, on_waited, (double)number_of(message, "ms") / 1000., 0.);
+    waiting->next = all;
+    waiting->link = &all;
+    if (all)
+        all->link = &waiting->next;
+    all = waiting;
+    ev_timer_init(&waiting->timer, on_waited, (double)time_of(message) / 1000., 0.);
     waiting->timer.data = waiting;
     ev_timer_start(weir_loop(context), &waiting->timer);
     return WEIR_DEFERRED;

@@ -8,14 +8,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #define SERVE "serve"
 #define OPTIONS_MAX 32
+#define RUNNING_MAX 16
 #define LIMIT_MS 30000
 
 /* ---- Processes ----------------------------------------------------------------------------- */
+
+static pid_t running[RUNNING_MAX]; /* 0: free */
+
+static void forget(pid_t pid)
+{
+    for (size_t i = 0; i < RUNNING_MAX; i++)
+        if (running[i] == pid)
+            running[i] = 0;
+}
+
+void test_workers_clear(void)
+{
+    for (size_t i = 0; i < RUNNING_MAX; i++) {
+        if (running[i] > 0 && waitpid(running[i], NULL, WNOHANG) == 0) {
+            kill(running[i], SIGKILL);
+            waitpid(running[i], NULL, 0);
+        }
+        running[i] = 0;
+    }
+}
 
 bool test_worker_wanted(int argc)
 {
@@ -44,6 +66,12 @@ struct test_worker test_worker_launch(const char *url, const char *service, cons
     snprintf(worker.consumer, sizeof(worker.consumer), "%s", consumer);
     snprintf(worker.log, sizeof(worker.log), "%s.%u.log", consumer, ++started);
     worker.pid = test_spawn(words, worker.log);
+    for (size_t i = 0; i < RUNNING_MAX; i++)
+        if (running[i] == 0) {
+            running[i] = worker.pid;
+            return worker;
+        }
+    fail_msg("more than %d workers at once", RUNNING_MAX);
     return worker;
 }
 
@@ -58,8 +86,18 @@ struct test_worker test_worker_start(const struct test_server *server, const cha
 int test_worker_end(struct test_worker *worker, int signal)
 {
     int code = test_end(worker->pid, signal, LIMIT_MS);
+    forget(worker->pid);
     worker->pid = 0;
     return code;
+}
+
+bool test_worker_ended(struct test_worker *worker)
+{
+    if (worker->pid == 0 || waitpid(worker->pid, NULL, WNOHANG) != worker->pid)
+        return worker->pid == 0;
+    forget(worker->pid);
+    worker->pid = 0;
+    return true;
 }
 
 int test_worker_await_end(struct test_worker *worker)
@@ -104,7 +142,10 @@ long long test_backlog(struct test_server *server, const char *service)
 
 long long test_pending(struct test_server *server, const char *service)
 {
-    redisReply *reply = test_ask(server, "XPENDING {%s}:commands %s", service, service);
+    redisReply *reply =
+        redisCommand(server->connection, "XPENDING {%s}:commands %s", service, service);
+    if (!reply)
+        fail_msg("no answer to XPENDING: %s", server->connection->errstr);
     long long pending = reply->elements > 0 ? reply->element[0]->integer : -1;
     freeReplyObject(reply);
     return pending;
@@ -120,21 +161,20 @@ long long test_dead(struct test_server *server, const char *service)
     return test_ask_integer(server, "XLEN {%s}:dead", service);
 }
 
-/* A message on its way from the schedule to the inbox is in one of them at any time, so both are
- * asked in one step. */
-static bool settled(struct test_server *server, const char *service)
+bool test_settled(struct test_server *server, const char *service)
 {
-    return test_ask_integer(server,
-                            "EVAL return(redis.call('XLEN',KEYS[1])+redis.call('ZCARD',KEYS[2])) "
-                            "2 {%s}:commands {%s}:scheduled",
-                            service, service) == 0 &&
-           test_pending(server, service) == 0;
+    /* in one step: a message may be on its way between them */
+    static const char script[] = "local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1]) "
+                                 "return redis.call('XLEN', KEYS[1]) + "
+                                 "redis.call('ZCARD', KEYS[2]) + (pending[1] or 1)";
+    return test_ask_integer(server, "EVAL %s 2 {%s}:commands {%s}:scheduled %s", script, service,
+                            service, service) == 0;
 }
 
 void test_await_settled(struct test_server *server, const char *service)
 {
     long long end = test_now() + LIMIT_MS;
-    while (!settled(server, service)) {
+    while (!test_settled(server, service)) {
         if (test_now() > end)
             fail_msg("service %s has not settled: backlog %lld, pending %lld, scheduled %lld",
                      service, test_backlog(server, service), test_pending(server, service),

@@ -42,6 +42,10 @@ struct test_worker test_worker_start(const struct test_server *server, const cha
 int test_worker_end(struct test_worker *worker, int signal);
 /* Waits until it has ended by itself; returns the same. */
 int test_worker_await_end(struct test_worker *worker);
+/* Whether it has ended by itself, without waiting. */
+bool test_worker_ended(struct test_worker *worker);
+/* Kills what a failed test has left running; for set-ups. */
+void test_workers_clear(void);
 
 /* How often the text stands in the worker's log. */
 int test_worker_logged(const struct test_worker *worker, const char *text);
@@ -64,12 +68,14 @@ void test_send(struct test_server *server, const char *service, const char *type
         }                                                                                          \
     } while (0)
 
-/* The backlog, what is pending, what is on the schedule, the dead letters of a service. */
+/* The backlog, what is pending (-1: there is no group), what is on the schedule, the dead letters
+ * of a service. */
 long long test_backlog(struct test_server *server, const char *service);
 long long test_pending(struct test_server *server, const char *service);
 long long test_scheduled(struct test_server *server, const char *service);
 long long test_dead(struct test_server *server, const char *service);
-/* Waits until backlog, pending and schedule are empty. */
+/* Whether backlog, pending and schedule are all empty, and there is a group; waits for it. */
+bool test_settled(struct test_server *server, const char *service);
 void test_await_settled(struct test_server *server, const char *service);
 
 /* A field of a hash as a number, 0 where it is not there; as a text, "" then, valid for the next
