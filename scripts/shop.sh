@@ -166,8 +166,19 @@ choose_port() {
     done
 }
 
+# A file that ends within a transaction is mended before the server reads it: Redis 7 would start,
+# but leave the open MULTI in the file, and lose at the next start what was written behind it.
+mend_append_only_file() {
+    local manifest=$dir/appendonlydir/appendonly.aof.manifest check
+    [[ -f $manifest ]] || return 0
+    check=$(command -v redis-check-aof || command -v valkey-check-aof) || return 0
+    "$check" --fix "$manifest" < <(yes 2>/dev/null) >>"$dir/redis.log" 2>&1 ||
+        fail_with_log redis "the append-only file in $dir/appendonlydir cannot be mended"
+}
+
 launch_server() { # PORT
     local options=() program
+    mend_append_only_file
     program=$(command -v "${REDIS_SERVER:-redis-server}" || command -v valkey-server) ||
         fail "neither redis-server nor valkey-server is installed"
     read -ra options <<<"${SHOP_REDIS_OPTIONS:-}"

@@ -217,10 +217,7 @@ static void events_stay_until_everybody_has_passed(void **state)
     assert_int_equal(events(), 1000); /* pending for the slow group */
     test_do(&server, "XGROUP SETID {work}:events slow $");
     test_do(&server, "XGROUP DELCONSUMER {work}:events slow s");
-    for (int i = 0; i < 20; i++)
-        publish("y");
-    AWAIT(test_number(&server, "{view}:total", "events") == 1020);
-    AWAIT((trim(), events()) < 300);
+    AWAIT((publish("y"), trim(), events()) < 300); /* the view says how far it is now and then */
     assert_true(events() > 0);
     end_well(&reader);
     end_well(&view);
