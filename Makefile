@@ -30,7 +30,7 @@ WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/functions/test_*.c tests/integration/test_*.c))
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all check check-unit tests install uninstall clean format lint sanitize help
+.PHONY: all check check-unit tests install uninstall clean format layout lint sanitize help
 .SECONDARY:
 
 all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
@@ -100,9 +100,12 @@ C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 format: ## lay out all C files by .clang-format
 	clang-format -i $(C_FILES)
 
-lint: ## layout, dependency direction, scripts
+layout: ## check the layout of all C files (clang-format 14)
 	clang-format --dry-run --Werror $(C_FILES)
+
+lint: layout ## check layout, dependency direction and scripts
 	tests/check_floors.sh $(BUILD)
+	shellcheck scripts/*.sh tests/*.sh tests/end_to_end/*.sh
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)

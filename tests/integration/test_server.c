@@ -142,6 +142,26 @@ static void commits_wait_for_memory(void **state)
     end_well(&one);
 }
 
+/* What was put off is refused in the end: the worker must not wait for its success. */
+static void a_refusal_ends_the_waiting(void **state)
+{
+    (void)state;
+    struct test_worker one = start_worker("one");
+    send_batch("Defer", 0, 10, ",\"ms\":100");
+    AWAIT(test_worker_logged(&one, "test.run") == 10);
+    test_do(&server, "CONFIG SET maxmemory 1");
+    test_worker_await_log(&one, "commit.put_off");
+    kill(one.pid, SIGSTOP);
+    test_do(&server, "CONFIG SET maxmemory 0");
+    test_do(&server, "SET {work}:commands x");
+    kill(one.pid, SIGCONT);
+    AWAIT(test_worker_logged(&one, "message.left_pending") == 10);
+    test_do(&server, "DEL {work}:commands");
+    send_batch("Mark", 100, 10, "");
+    AWAIT(test_ask_integer(&server, "HLEN {work}:marks") == 10);
+    end_well(&one);
+}
+
 /* The function library cannot be loaded either; one worker loads it in the end, and another finds
  * it there. */
 static void starts_without_memory(void **state)
@@ -267,9 +287,10 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         CASE(functions_are_loaded_again), CASE(a_group_is_made_again),
         CASE(goes_on_after_all_is_gone),  CASE(commits_wait_for_memory),
-        CASE(starts_without_memory),      CASE(a_pause_costs_nothing),
-        CASE(waits_for_a_server),         CASE(stops_without_a_server),
-        CASE(a_refused_login_ends_it),    CASE(missing_rights_end_it),
+        CASE(a_refusal_ends_the_waiting), CASE(starts_without_memory),
+        CASE(a_pause_costs_nothing),      CASE(waits_for_a_server),
+        CASE(stops_without_a_server),     CASE(a_refused_login_ends_it),
+        CASE(missing_rights_end_it),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, test_work_service);

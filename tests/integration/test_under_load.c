@@ -91,7 +91,7 @@ static void workers_die(void **state)
     (void)state;
     struct test_worker workers[3] = {start_worker("w0"), start_worker("w1"), start_worker("w2")};
     for (int i = 0; i < 12; i++) {
-        char consumer[16];
+        char consumer[32];
         struct test_worker *worker = &workers[test_random(3)];
         send_batch(i * MESSAGES / 12, MESSAGES / 12);
         pause_for(test_random(15));
