@@ -12,6 +12,7 @@ struct fetch {
     weir_deferral *deferral;
     char name[80];
     int64_t version;
+    weir_saga_with_definition *go_on;
 };
 
 /* A saga in flight whose definition is gone is not failed: it says so and is looked at again. */
@@ -39,7 +40,7 @@ static void on_fetched(void *user, enum weir_answer answer, const redisReply *re
     if (context != NULL && answer == WEIR_ANSWER_DONE && weir_reply_text(reply, &json)) {
         definition = weir_definition_cache_add(&fetch->coordinator->definitions, fetch->name,
                                                fetch->version, json, &error);
-        outcome = definition != NULL ? weir_saga_go_on(context, context->message, definition)
+        outcome = definition != NULL ? fetch->go_on(context, context->message, definition)
                                      : look_again(context, fetch, error.text);
     } else if (context != NULL) {
         outcome = look_again(context, fetch,
@@ -63,6 +64,7 @@ enum weir_outcome weir_saga_fetch_and_go_on(weir_context *context, const char *n
     fetch->coordinator = weir_user(context);
     snprintf(fetch->name, sizeof fetch->name, "%s", name);
     fetch->version = version;
+    fetch->go_on = go_on;
     weir_key_definition(key, context->runtime->prefix, name);
     snprintf(field, sizeof field, "%lld", (long long)version);
     if (weir_link_send(context->runtime->link, 3, (const char *[]){"HGET", key, field}, NULL,

@@ -34,14 +34,14 @@ const char *weir_saga_id(const weir_message *message);
 /* Applies an input and queues what follows from it. */
 enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_message *message,
                                   const struct weir_saga_input *input);
-/* With the definition at hand: reads the saga from its hash and applies the message. */
-enum weir_outcome weir_saga_go_on(weir_context *context, const weir_message *message,
-                                  const struct weir_saga_definition *definition);
-
 /* ---- fetch.c ------------------------------------------------------------------------------- */
 
+typedef enum weir_outcome weir_saga_with_definition(weir_context *context,
+                                                    const weir_message *message,
+                                                    const struct weir_saga_definition *definition);
+
 /* Fetches a definition that is not at hand and goes on with it; deferred. */
-enum weir_outcome weir_saga_fetch_and_go_on(weir_context *context, const char *name,
-                                            int64_t version);
+enum weir_outcome weir_saga_fetch(weir_context *context, const char *name, int64_t version,
+                                  weir_saga_with_definition *go_on);
 
 #endif

@@ -134,8 +134,8 @@ static enum weir_outcome apply_message(struct weir_saga_case *one, const weir_me
 }
 
 /* With the definition at hand: read the saga from its hash and apply the message. */
-enum weir_outcome weir_saga_go_on(weir_context *context, const weir_message *message,
-                                  const struct weir_saga_definition *definition)
+static enum weir_outcome go_on(weir_context *context, const weir_message *message,
+                               const struct weir_saga_definition *definition)
 {
     char key[160];
     struct weir_saga saga = {0};
@@ -207,8 +207,8 @@ static enum weir_outcome on_move(weir_context *context, const weir_message *mess
         (void)!weir_parse_integer(checksum_text, strlen(checksum_text), &checksum);
     definition =
         weir_definition_cache_find(&coordinator->definitions, name, version, (uint32_t)checksum);
-    return definition != NULL ? weir_saga_go_on(context, message, definition)
-                              : weir_saga_fetch_and_go_on(context, name, version);
+    return definition != NULL ? go_on(context, message, definition)
+                              : weir_saga_fetch(context, name, version, go_on);
 }
 
 enum weir_outcome weir_saga_on_reply(weir_context *context, const weir_message *message)

@@ -47,6 +47,8 @@ const char *weir_ending_text(enum weir_ending ending);
 struct weir_worker;
 struct weir_delivery;
 
+typedef void weir_delivery_then(struct weir_delivery *delivery);
+
 /* Deliveries for the same key, in order; the first is under way. */
 struct weir_lane {
     char *key;
@@ -80,6 +82,7 @@ struct weir_delivery {
     int64_t refreshed_at;       /* monotonic ms when its claim was last renewed */
     char *execute, *compensate; /* fields of the step's record; NULL: not there */
     struct weir_load loads[WEIR_LOADS_MAX];
+    weir_delivery_then *loaded;
     size_t answers_owed;
     bool load_again; /* an answer was lost: load anew when the link is ready */
     bool seen;       /* a message with this id has been handled */
@@ -99,30 +102,19 @@ struct weir_delivery {
     UT_hash_handle hh;
 };
 
+/* A delivery of an entry, entered in the worker's table; its message is copied, not decoded. NULL:
+ * no memory. */
+WEIR_CHECKED struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t stream,
+                                                     const struct weir_entry *entry);
+/* Takes it out of the table and keeps its memory for another. */
+void weir_delivery_free(struct weir_delivery *delivery);
+/* Frees all deliveries and what was kept. */
+void weir_delivery_free_all(struct weir_worker *worker);
+/* Whether the entry is in this worker's hands already. */
+bool weir_delivery_in_hand(const struct weir_worker *worker, size_t stream, struct weir_slice id);
 /* The one door of its states; an unlisted move is logged as an error. */
 void weir_delivery_move(struct weir_delivery *delivery, enum weir_delivery_state next);
-
-/* ---- loading.c: state, record and time, before the handler -------------------------------- */
-
-/* Sends for all that the handler needs; calls weir_delivery_loaded when it is there, at once
- * where nothing is needed. */
-void weir_delivery_load(struct weir_delivery *delivery);
-/* Where the handling goes on (worker.c). */
-void weir_delivery_loaded(struct weir_delivery *delivery);
-
-/* ---- ending.c: the effects of each ending -------------------------------------------------- */
-
-/* Each fills the effects for its ending and commits. */
-void weir_delivery_done(struct weir_delivery *delivery);
-void weir_delivery_reject(struct weir_delivery *delivery);
-/* Delivered again later, or buried where the limit is reached. */
-void weir_delivery_retry(struct weir_delivery *delivery);
-/* `unknown`: the handler may have run and left effects outside the server. */
-void weir_delivery_bury(struct weir_delivery *delivery, const char *reason, bool unknown);
-void weir_delivery_discard(struct weir_delivery *delivery);
-void weir_delivery_hold(struct weir_delivery *delivery);
-void weir_delivery_repeat(struct weir_delivery *delivery, const struct weir_step_end *first);
-void weir_delivery_null(struct weir_delivery *delivery);
-void weir_delivery_barred(struct weir_delivery *delivery);
+/* It will be buried, once what is recorded of it is known. The first reason counts. */
+void weir_delivery_doom(struct weir_delivery *delivery, bool unknown, const char *reason);
 
 #endif

@@ -1,10 +1,14 @@
 /* A running service: the handler's turn, and what becomes of its commit. */
+#include "service/handling.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "service/worker.h"
+#include "service/ending.h"
+#include "service/loading.h"
+#include "service/queue.h"
 
 #define RUNS_MAX 20 /* of one handler over state that keeps changing, before it is put off */
 
@@ -12,28 +16,49 @@ struct weir_deferral {
     struct weir_delivery *delivery; /* NULL: the message is no longer this handler's to finish */
 };
 
-/* ---- States ------------------------------------------------------------------------------ */
+static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail);
+static void on_loaded(struct weir_delivery *delivery);
 
-#define TO(state) (1u << WEIR_DELIVERY_##state)
-static const unsigned moves[WEIR_DELIVERY_STATES] = {
-    [WEIR_DELIVERY_ARRIVED] = TO(QUEUED) | TO(LOADING) | TO(ENDED),
-    [WEIR_DELIVERY_QUEUED] = TO(LOADING) | TO(ENDED),
-    [WEIR_DELIVERY_LOADING] = TO(LOADING) | TO(HANDLING) | TO(COMMITTING) | TO(ENDED),
-    [WEIR_DELIVERY_HANDLING] = TO(DEFERRED) | TO(COMMITTING) | TO(ENDED),
-    [WEIR_DELIVERY_DEFERRED] = TO(COMMITTING) | TO(ENDED),
-    [WEIR_DELIVERY_COMMITTING] = TO(LOADING) | TO(COMMITTING) | TO(ENDED),
-    [WEIR_DELIVERY_ENDED] = 0,
-};
+/* ---- Ways out ------------------------------------------------------------------------- */
 
-void weir_delivery_move(struct weir_delivery *delivery, enum weir_delivery_state next)
+/* Lets go of a message without acknowledging it: it comes back when its claim has run out. It is
+ * released from the loop, not from inside this call. */
+static void give_up(struct weir_delivery *delivery, const char *reason)
 {
-    if (!(moves[delivery->state] & 1u << next))
-        weir_log_error(delivery->context.runtime->log, "delivery.unlisted_move",
-                       "from=%d to=%d entry=%s", (int)delivery->state, (int)next,
-                       delivery->message->entry);
-    delivery->worker->deferred += next == WEIR_DELIVERY_DEFERRED;
-    delivery->worker->deferred -= delivery->state == WEIR_DELIVERY_DEFERRED;
-    delivery->state = next;
+    weir_log_error(delivery->context.runtime->log, "message.left_pending",
+                   "type=%s stream=%s entry=%s reason=%s", delivery->message->type,
+                   delivery->message->stream, delivery->message->entry, reason);
+    delivery->spare_next = delivery->worker->given_up;
+    delivery->worker->given_up = delivery;
+    ev_timer_start(delivery->context.runtime->loop, &delivery->worker->releasing);
+}
+
+/* Hands the effects over. Effects that cannot be committed at all end in a burial; if even that
+ * fails the message stays pending on the server and comes back when its claim has run out. */
+static void commit(struct weir_delivery *delivery, const char *function)
+{
+    const struct weir_runtime *runtime = delivery->context.runtime;
+    struct weir_error error = delivery->effects.error;
+    delivery->commit.effects = &delivery->effects;
+    delivery->commit.function = function;
+    delivery->commit.head_key = delivery->message->stream;
+    delivery->commit_head[0] = runtime->settings->group;
+    delivery->commit_head[1] = delivery->message->entry;
+    delivery->commit_head[2] = delivery->own_stream ? "1" : "0";
+    delivery->commit.head = delivery->commit_head;
+    delivery->commit.head_count = 3;
+    delivery->commit.user = delivery;
+    delivery->commit.answered = on_committed;
+    if (delivery->state != WEIR_DELIVERY_COMMITTING)
+        weir_delivery_move(delivery, WEIR_DELIVERY_COMMITTING);
+    if (error.status == WEIR_OK)
+        error.status = weir_committer_submit(runtime->committer, &delivery->commit);
+    if (error.status == WEIR_OK)
+        return;
+    if (error.status == WEIR_NO_MEMORY || delivery->ending == WEIR_ENDING_BURIED)
+        give_up(delivery, error.text[0] ? error.text : "no memory");
+    else
+        commit(delivery, weir_ending_buried(delivery, error.text, true));
 }
 
 /* ---- Outcomes ---------------------------------------------------------------------------- */
@@ -44,26 +69,26 @@ static void finish(struct weir_delivery *delivery, enum weir_outcome outcome)
     if (outcome == WEIR_DONE && mistake.status == WEIR_NO_MEMORY)
         outcome = WEIR_RETRY;
     else if (outcome == WEIR_DONE && mistake.status != WEIR_OK) {
-        weir_delivery_bury(delivery, mistake.text, true);
+        commit(delivery, weir_ending_buried(delivery, mistake.text, true));
         return;
     }
     switch (outcome) {
     case WEIR_DONE:
-        weir_delivery_done(delivery);
+        commit(delivery, weir_ending_done(delivery));
         break;
     case WEIR_REJECT:
-        weir_delivery_reject(delivery);
+        commit(delivery, weir_ending_rejected(delivery));
         break;
     case WEIR_DISCARD:
-        weir_delivery_discard(delivery);
+        commit(delivery, weir_ending_discarded(delivery));
         break;
     case WEIR_DEFERRED: /* without weir_defer, or as the outcome of weir_finish */
         weir_reason(&delivery->context, "the handler deferred without weir_defer");
-        weir_delivery_retry(delivery);
+        commit(delivery, weir_ending_retried(delivery));
         break;
     case WEIR_RETRY:
     default:
-        weir_delivery_retry(delivery);
+        commit(delivery, weir_ending_retried(delivery));
         break;
     }
 }
@@ -81,8 +106,8 @@ static void run_handler(struct weir_delivery *delivery)
         return;
     }
     weir_delivery_move(delivery, WEIR_DELIVERY_DEFERRED);
-    weir_worker_suspect_survived(delivery->worker, delivery);
-    weir_worker_begin_suspect(delivery->worker);
+    weir_queue_suspect_survived(delivery->worker, delivery);
+    weir_queue_begin_suspect(delivery->worker);
 }
 
 /* The part of a step's command that does not need the handler; true where that was all. */
@@ -92,13 +117,13 @@ static bool take_part(struct weir_delivery *delivery)
         delivery->execute, delivery->compensate, delivery->compensating, delivery->number);
     switch (decision.verdict) {
     case WEIR_PARTICIPANT_REPEAT:
-        weir_delivery_repeat(delivery, &decision.answer);
+        commit(delivery, weir_ending_repeated(delivery, &decision.answer));
         return true;
     case WEIR_PARTICIPANT_NULL:
-        weir_delivery_null(delivery);
+        commit(delivery, weir_ending_null(delivery));
         return true;
     case WEIR_PARTICIPANT_BARRED:
-        weir_delivery_barred(delivery);
+        commit(delivery, weir_ending_barred(delivery));
         return true;
     case WEIR_PARTICIPANT_HANDLE:
         break;
@@ -106,21 +131,22 @@ static bool take_part(struct weir_delivery *delivery)
     return false;
 }
 
-void weir_delivery_loaded(struct weir_delivery *delivery)
+static void on_loaded(struct weir_delivery *delivery)
 {
     if (delivery->load_error.status == WEIR_NO_MEMORY)
-        weir_delivery_give_up(delivery, "no memory");
+        give_up(delivery, "no memory");
     else if (delivery->load_error.status != WEIR_OK)
-        weir_delivery_bury(delivery, delivery->load_error.text, false);
+        commit(delivery, weir_ending_buried(delivery, delivery->load_error.text, false));
     else if (delivery->is_step && take_part(delivery))
         return;
     else if (delivery->doom.status != WEIR_OK)
-        weir_delivery_bury(delivery, delivery->doom.text, delivery->doomed_unknown);
+        commit(delivery,
+               weir_ending_buried(delivery, delivery->doom.text, delivery->doomed_unknown));
     else if (delivery->route == NULL ||
              delivery->seen) /* an event nobody asked for; a repetition */
-        weir_delivery_discard(delivery);
+        commit(delivery, weir_ending_discarded(delivery));
     else if (delivery->message->delay_ms > 0)
-        weir_delivery_hold(delivery);
+        commit(delivery, weir_ending_held(delivery));
     else
         run_handler(delivery);
 }
@@ -152,14 +178,14 @@ static void run_again(struct weir_delivery *delivery, const char *detail)
     delivery->worker->conflicts++;
     if (++delivery->runs < RUNS_MAX) {
         weir_effects_clear(&delivery->effects);
-        weir_delivery_load(delivery);
+        weir_delivery_load(delivery, on_loaded);
         return;
     }
     weir_reason(&delivery->context, "%s kept changing", detail);
-    weir_delivery_retry(delivery);
+    commit(delivery, weir_ending_retried(delivery));
 }
 
-void weir_delivery_committed(void *user, enum weir_commit_outcome outcome, const char *detail)
+static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail)
 {
     struct weir_delivery *delivery = user;
     struct weir_worker *worker = delivery->worker;
@@ -168,33 +194,23 @@ void weir_delivery_committed(void *user, enum weir_commit_outcome outcome, const
         worker->endings[delivery->ending]++;
         hasten_schedule(delivery);
         log_end(delivery, false);
-        weir_delivery_release(delivery);
+        weir_handling_release(delivery);
         break;
     case WEIR_COMMIT_FENCED:
         worker->fenced++;
         log_end(delivery, true);
-        weir_delivery_release(delivery);
+        weir_handling_release(delivery);
         break;
     case WEIR_COMMIT_CONFLICT:
         run_again(delivery, detail);
         break;
     case WEIR_COMMIT_REFUSED:
         if (delivery->ending == WEIR_ENDING_BURIED)
-            weir_delivery_give_up(delivery, detail);
+            give_up(delivery, detail);
         else
-            weir_delivery_bury(delivery, detail, true);
+            commit(delivery, weir_ending_buried(delivery, detail, true));
         break;
     }
-}
-
-void weir_delivery_give_up(struct weir_delivery *delivery, const char *reason)
-{
-    weir_log_error(delivery->context.runtime->log, "message.left_pending",
-                   "type=%s stream=%s entry=%s reason=%s", delivery->message->type,
-                   delivery->message->stream, delivery->message->entry, reason);
-    delivery->spare_next = delivery->worker->given_up;
-    delivery->worker->given_up = delivery;
-    ev_timer_start(delivery->context.runtime->loop, &delivery->worker->releasing);
 }
 
 /* ---- Deferral ---------------------------------------------------------------------------- */
@@ -232,12 +248,37 @@ void weir_finish(weir_deferral *deferral, enum weir_outcome outcome)
     finish(delivery, outcome);
 }
 
-void weir_delivery_time_out(struct weir_delivery *delivery)
+void weir_handling_time_out(struct weir_delivery *delivery)
 {
     if (delivery->deferral != NULL)
         delivery->deferral->delivery = NULL; /* weir_finish comes too late */
     delivery->deferral = NULL;
     weir_reason(&delivery->context, "the handler gave no outcome within %lld ms",
                 (long long)delivery->context.runtime->settings->handler_timeout_ms);
-    weir_delivery_retry(delivery);
+    commit(delivery, weir_ending_retried(delivery));
+}
+
+/* ---- Begin and end ----------------------------------------------------------------------- */
+
+void weir_handling_begin(struct weir_delivery *delivery)
+{
+    weir_delivery_load(delivery, on_loaded);
+}
+
+void weir_handling_give_up(struct weir_delivery *delivery, const char *reason)
+{
+    give_up(delivery, reason);
+}
+
+void weir_handling_release(struct weir_delivery *delivery)
+{
+    struct weir_worker *worker = delivery->worker;
+    struct weir_delivery *next = weir_queue_leave(delivery);
+    weir_delivery_move(delivery, WEIR_DELIVERY_ENDED);
+    weir_queue_suspect_survived(worker, delivery);
+    weir_delivery_free(delivery);
+    if (next != NULL)
+        weir_handling_begin(next);
+    weir_queue_begin_suspect(worker);
+    worker->room_changed(worker);
 }

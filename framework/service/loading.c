@@ -1,12 +1,12 @@
 /* One message in a worker's hands: loading state, record and time before the handler. */
+#include "service/loading.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "redis/key_names.h"
 #include "redis/refusal.h"
-#include "service/delivery.h"
 #include "service/load_pattern.h"
-#include "service/worker.h"
 
 enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3 };
 
@@ -75,7 +75,7 @@ static void on_loaded(void *user, enum weir_answer answer, const redisReply *rep
     else if (answer == WEIR_ANSWER_UNKNOWN || take(load, reply) != WEIR_OK)
         delivery->load_again = true; /* lost, or no memory now */
     if (delivery->answers_owed == 0 && !delivery->load_again)
-        weir_delivery_loaded(delivery);
+        delivery->loaded(delivery);
 }
 
 /* Sends one of the loads; where it cannot be sent, all is loaded anew when the link is ready. */
@@ -109,9 +109,10 @@ static void load_seen(struct weir_delivery *delivery)
     send(delivery, LOAD_SEEN, 2, (const char *[]){"EXISTS", key});
 }
 
-void weir_delivery_load(struct weir_delivery *delivery)
+void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *loaded)
 {
     const struct weir_route *route = delivery->route;
+    delivery->loaded = loaded;
     weir_delivery_move(delivery, WEIR_DELIVERY_LOADING);
     delivery->load_again = delivery->seen = false;
     memset(&delivery->load_error, 0, sizeof delivery->load_error);
@@ -127,5 +128,5 @@ void weir_delivery_load(struct weir_delivery *delivery)
     if (route != NULL && route->wants_time)
         send(delivery, LOAD_TIME, 1, (const char *[]){"TIME"});
     if (delivery->answers_owed == 0 && !delivery->load_again)
-        weir_delivery_loaded(delivery);
+        delivery->loaded(delivery);
 }

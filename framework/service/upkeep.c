@@ -1,10 +1,12 @@
 /* A running service: schedule, signs of life, claims of what takes long, trimming of events. */
+#include "service/upkeep.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "service/worker.h"
+#include "service/handling.h"
 
 #define PROMOTE_EVERY_MS 1000
 #define PROMOTE_LIMIT "200"
@@ -121,7 +123,7 @@ static void on_left(void *user, enum weir_answer answer, const redisReply *reply
     ev_break(worker->runtime.loop, EVBREAK_ALL);
 }
 
-void weir_worker_leave(struct weir_worker *worker)
+void weir_upkeep_leave(struct weir_worker *worker)
 {
     if (forget(worker, worker->runtime.consumer, "0", on_left) != WEIR_OK)
         ev_break(worker->runtime.loop, EVBREAK_ALL);
@@ -185,10 +187,10 @@ static void look_at_deliveries(struct weir_worker *worker, int64_t now)
     {
         if (delivery->state == WEIR_DELIVERY_DEFERRED &&
             now - delivery->begun_at > worker->runtime.settings->handler_timeout_ms)
-            weir_delivery_time_out(delivery);
+            weir_handling_time_out(delivery);
         else if (delivery->state == WEIR_DELIVERY_LOADING && delivery->load_again &&
                  delivery->answers_owed == 0 && worker->link.state == WEIR_LINK_READY)
-            weir_delivery_load(delivery);
+            weir_handling_begin(delivery);
     }
 }
 
@@ -216,10 +218,10 @@ static void init_periodic(struct weir_worker *worker, struct weir_periodic *peri
                        every_ms, worker);
     periodic->call = call;
     periodic->answered = answered;
-    periodic->library_missing = weir_worker_library_missing;
+    periodic->library_missing = worker->runtime.library_missing;
 }
 
-void weir_worker_upkeep_init(struct weir_worker *worker)
+void weir_upkeep_init(struct weir_worker *worker)
 {
     int64_t look_every = worker->runtime.settings->claim_idle_ms / 6;
     double seconds = (double)(look_every < 100 ? 100 : look_every > 1000 ? 1000 : look_every) / 1e3;
@@ -238,7 +240,7 @@ void weir_worker_upkeep_init(struct weir_worker *worker)
             *c = '_';
 }
 
-void weir_worker_upkeep_start(struct weir_worker *worker)
+void weir_upkeep_start(struct weir_worker *worker)
 {
     weir_periodic_start(&worker->promotion);
     weir_periodic_start(&worker->presence);
@@ -247,7 +249,7 @@ void weir_worker_upkeep_start(struct weir_worker *worker)
     ev_timer_start(worker->runtime.loop, &worker->housekeeping);
 }
 
-void weir_worker_upkeep_stop(struct weir_worker *worker)
+void weir_upkeep_stop(struct weir_worker *worker)
 {
     weir_periodic_stop(&worker->promotion);
     weir_periodic_stop(&worker->presence);

@@ -1,17 +1,18 @@
 /* A running service: wiring, start, draining, stop. */
 #include "service/worker.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "redis/key_names.h"
+#include "service/arrival.h"
+#include "service/handling.h"
+#include "service/queue.h"
+#include "service/stopping.h"
+#include "service/upkeep.h"
 
 #define COMMAND_SILENCE_MS 10000
-#define GRACE_MS 25000
-#define UNBLOCK_EVERY_MS 50
 #define BATCH_MIN 32
 #define EXIT_FAILURE_INSIDE 70
 #define EXIT_DENIED 77
@@ -61,24 +62,33 @@ static void name_keys(struct weir_worker *worker)
 
 /* ---- Readiness --------------------------------------------------------------------------- */
 
+static size_t room_left(const struct weir_worker *worker)
+{
+    size_t in_hand = HASH_COUNT(worker->deliveries);
+    size_t window = (size_t)worker->runtime.settings->concurrency;
+    bool closed = worker->stopping || worker->committer.stalled || !worker->library_ready ||
+                  weir_queue_closed(worker);
+    return closed || in_hand >= window ? 0 : window - in_hand;
+}
+
 static void go_on(struct weir_worker *worker)
 {
     weir_group_reader_go_on(&worker->reader);
     weir_pending_go_on(&worker->pending);
 }
 
-void weir_worker_room_changed(struct weir_worker *worker)
+static void room_changed(struct weir_worker *worker)
 {
     size_t window = (size_t)worker->runtime.settings->concurrency;
     /* reads come in batches: not for every place that becomes free */
-    if (weir_worker_room(worker) >= (window / 4 < BATCH_MIN ? window / 4 : BATCH_MIN))
+    if (room_left(worker) >= (window / 4 < BATCH_MIN ? window / 4 : BATCH_MIN))
         go_on(worker);
-    weir_worker_check_drained(worker);
+    weir_stopping_check(worker);
 }
 
 static size_t room(void *user)
 {
-    return weir_worker_room(user);
+    return room_left(user);
 }
 
 /* What an earlier process of this name has left comes first: before that is known, a message just
@@ -86,14 +96,14 @@ static size_t room(void *user)
 static size_t room_for_new(void *user)
 {
     const struct weir_worker *worker = user;
-    return worker->recovered_once ? weir_worker_room(worker) : 0;
+    return worker->recovered_once ? room_left(worker) : 0;
 }
 
 static void on_stall(void *user, bool stalled)
 {
     struct weir_worker *worker = user;
     if (!stalled)
-        weir_worker_room_changed(worker);
+        room_changed(worker);
 }
 
 static void resume_loads(struct weir_worker *worker)
@@ -102,13 +112,7 @@ static void resume_loads(struct weir_worker *worker)
     HASH_ITER(hh, worker->deliveries, delivery, next)
     if (delivery->state == WEIR_DELIVERY_LOADING && delivery->load_again &&
         delivery->answers_owed == 0)
-        weir_delivery_load(delivery);
-}
-
-static void stop_for(struct weir_worker *worker, int exit_code)
-{
-    worker->exit_code = exit_code;
-    ev_break(worker->runtime.loop, EVBREAK_ALL);
+        weir_handling_begin(delivery);
 }
 
 static void denied(struct weir_worker *worker, const struct weir_error *error)
@@ -117,7 +121,7 @@ static void denied(struct weir_worker *worker, const struct weir_error *error)
         return; /* the other connection has said so */
     weir_log_error(worker->runtime.log, "worker.denied", "server=%s reason=%s",
                    worker->runtime.endpoint->shown, error->text);
-    stop_for(worker, EXIT_DENIED);
+    weir_stopping_now(worker, EXIT_DENIED);
 }
 
 static void on_library(void *user, const struct weir_error *error)
@@ -137,13 +141,13 @@ static void on_library(void *user, const struct weir_error *error)
     worker->library_ready = true;
     weir_committer_resume(&worker->committer);
     resume_loads(worker);
-    weir_worker_begin_suspect(worker);
+    weir_queue_begin_suspect(worker);
     if (worker->reader_was_ready && !worker->stopping)
-        weir_worker_upkeep_start(worker); /* what could not be called is called now */
+        weir_upkeep_start(worker); /* what could not be called is called now */
     for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
         if (c->link_ready != NULL)
             c->link_ready(c->self);
-    weir_worker_room_changed(worker);
+    room_changed(worker);
 }
 
 static void on_link_ready(void *user)
@@ -161,7 +165,7 @@ static void on_link_lost(void *user, const struct weir_error *error)
         denied(worker, error);
 }
 
-void weir_worker_library_missing(void *user)
+static void library_missing(void *user)
 {
     struct weir_worker *worker = user;
     weir_library_loader_ensure(&worker->library);
@@ -177,7 +181,7 @@ static void on_reader_ready(void *user)
         weir_log_info(worker->runtime.log, "worker.ready", "consumer=%s group=%s server=%s",
                       worker->runtime.consumer, worker->runtime.settings->group,
                       worker->runtime.endpoint->shown);
-        weir_worker_upkeep_start(worker);
+        weir_upkeep_start(worker);
     }
     weir_pending_recover(&worker->pending);
 }
@@ -186,7 +190,7 @@ static void on_recovered(void *user)
 {
     struct weir_worker *worker = user;
     worker->recovered_once = true;
-    weir_worker_room_changed(worker);
+    room_changed(worker);
 }
 
 static void on_reader_lost(void *user, const struct weir_error *error)
@@ -203,104 +207,9 @@ static void on_lost_bodies(void *user, int64_t count)
                    worker->keys[WEIR_KEY_DEAD]);
 }
 
-/* ---- Stopping ---------------------------------------------------------------------------- */
-
-static bool components_busy(const struct weir_worker *worker)
-{
-    for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
-        if (c->busy(c->self))
-            return true;
-    return false;
-}
-
-void weir_worker_check_drained(struct weir_worker *worker)
-{
-    if (!worker->stopping || HASH_COUNT(worker->deliveries) > 0 ||
-        weir_group_reader_busy(&worker->reader) || components_busy(worker) ||
-        !ev_is_active(&worker->grace))
-        return;
-    ev_timer_stop(worker->runtime.loop, &worker->grace);
-    weir_worker_upkeep_stop(worker);
-    weir_worker_leave(worker);
-}
-
 static void on_component_idle(void *user)
 {
-    weir_worker_check_drained(user);
-}
-
-static void on_unblocked(void *user, enum weir_answer answer, const redisReply *reply)
-{
-    (void)user;
-    (void)answer;
-    (void)reply;
-}
-
-/* A read that waits would bring entries to a process that is gone: end it now. It may be on its way
- * to the server only, so this is said again until it has ended. */
-static void on_unblocking(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    struct weir_worker *worker = timer->data;
-    char id[24];
-    (void)events;
-    if (!weir_group_reader_busy(&worker->reader)) {
-        ev_timer_stop(loop, timer);
-        return;
-    }
-    snprintf(id, sizeof id, "%lld", (long long)weir_group_reader_client(&worker->reader));
-    (void)!weir_link_send(&worker->link, 3, (const char *[]){"CLIENT", "UNBLOCK", id}, NULL,
-                          on_unblocked, worker);
-}
-
-static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    struct weir_worker *worker = timer->data;
-    (void)loop;
-    (void)events;
-    weir_log_warning(worker->runtime.log, "worker.grace_over", "left_pending=%u",
-                     HASH_COUNT(worker->deliveries));
-    stop_for(worker, 0);
-}
-
-/* Suspects that have not begun are left to others. */
-static void drop_waiting_suspects(struct weir_worker *worker)
-{
-    while (worker->suspects != NULL) {
-        struct weir_delivery *delivery = worker->suspects;
-        worker->suspects = delivery->suspect_next;
-        worker->waiting_suspects--;
-        delivery->suspect = false;
-        weir_delivery_release(delivery);
-    }
-    worker->last_suspect = NULL;
-}
-
-static void on_poll_drained(struct ev_loop *loop, ev_prepare *prepare, int events)
-{
-    (void)loop;
-    (void)events;
-    weir_worker_check_drained(prepare->data);
-}
-
-static void on_stop_signal(struct ev_loop *loop, ev_signal *watcher, int events)
-{
-    struct weir_worker *worker = watcher->data;
-    (void)loop;
-    (void)events;
-    if (worker->stopping) { /* asked twice: at once */
-        stop_for(worker, 0);
-        return;
-    }
-    weir_log_info(worker->runtime.log, "worker.stopping", "in_hand=%u",
-                  HASH_COUNT(worker->deliveries));
-    worker->stopping = true;
-    ev_timer_start(worker->runtime.loop, &worker->grace);
-    weir_group_reader_stop(&worker->reader);
-    weir_pending_stop(&worker->pending);
-    ev_timer_start(worker->runtime.loop, &worker->unblocking);
-    for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
-        c->stop(c->self);
-    drop_waiting_suspects(worker);
+    weir_stopping_check(user);
 }
 
 /* ---- Wiring ------------------------------------------------------------------------------ */
@@ -319,7 +228,7 @@ static void init_reader(struct weir_worker *worker)
         .stream_count = worker->stream_count,
         .urgent_count = worker->inbox_count - 1,
         .user = worker,
-        .entry = weir_worker_entry,
+        .entry = weir_arrival_entry,
         .ready = on_reader_ready,
         .lost = on_reader_lost,
         .room = room_for_new,
@@ -335,11 +244,11 @@ static void init_reader(struct weir_worker *worker)
         .dead = worker->keys[WEIR_KEY_DEAD],
         .claim_idle_ms = runtime->settings->claim_idle_ms,
         .user = worker,
-        .entry = weir_worker_pending_entry,
+        .entry = weir_arrival_pending_entry,
         .room = room,
         .recovered = on_recovered,
         .lost_bodies = on_lost_bodies,
-        .library_missing = weir_worker_library_missing,
+        .library_missing = library_missing,
     };
     weir_group_reader_init(&worker->reader, &reader);
     weir_pending_init(&worker->pending, &pending);
@@ -365,7 +274,7 @@ static void init_link(struct weir_worker *worker)
                         worker->runtime.loop);
     worker->committer.user = worker;
     worker->committer.stall_changed = on_stall;
-    worker->committer.library_missing = weir_worker_library_missing;
+    worker->committer.library_missing = library_missing;
 }
 
 static void init_runtime(struct weir_worker *worker, const struct weir_worker_settings *settings,
@@ -383,7 +292,7 @@ static void init_runtime(struct weir_worker *worker, const struct weir_worker_se
         .committer = &worker->committer,
         .user = worker->service->user,
         .worker = worker,
-        .library_missing = weir_worker_library_missing,
+        .library_missing = library_missing,
         .idle = on_component_idle,
     };
     worker->retry_policy =
@@ -410,45 +319,30 @@ static void on_releasing(struct ev_loop *loop, ev_timer *timer, int events)
     while (worker->given_up != NULL) {
         struct weir_delivery *delivery = worker->given_up;
         worker->given_up = delivery->spare_next;
-        weir_delivery_release(delivery);
+        weir_handling_release(delivery);
     }
 }
 
 static void run_loop(struct weir_worker *worker)
 {
-    struct ev_loop *loop = worker->runtime.loop;
-    ev_signal term, interrupt;
-    ev_prepare drained;
-    ev_signal_init(&term, on_stop_signal, SIGTERM);
-    ev_signal_init(&interrupt, on_stop_signal, SIGINT);
-    ev_prepare_init(&drained, on_poll_drained);
-    ev_timer_init(&worker->grace, on_grace_over, (double)GRACE_MS / 1000., 0.);
-    ev_timer_init(&worker->unblocking, on_unblocking, 0., (double)UNBLOCK_EVERY_MS / 1000.);
     ev_timer_init(&worker->releasing, on_releasing, 0., 0.);
     worker->releasing.data = worker;
-    term.data = interrupt.data = drained.data = worker;
-    worker->grace.data = worker->unblocking.data = worker;
-    ev_signal_start(loop, &term);
-    ev_signal_start(loop, &interrupt);
-    ev_prepare_start(loop, &drained);
+    weir_stopping_init(worker);
+    weir_stopping_watch(worker);
     weir_link_open(&worker->link);
     weir_group_reader_open(&worker->reader);
-    ev_run(loop, 0);
-    ev_signal_stop(loop, &term);
-    ev_signal_stop(loop, &interrupt);
-    ev_prepare_stop(loop, &drained);
-    ev_timer_stop(loop, &worker->grace);
-    ev_timer_stop(loop, &worker->unblocking);
-    ev_timer_stop(loop, &worker->releasing);
+    ev_run(worker->runtime.loop, 0);
+    weir_stopping_close(worker);
+    ev_timer_stop(worker->runtime.loop, &worker->releasing);
 }
 
 static void close_worker(struct weir_worker *worker)
 {
-    weir_worker_upkeep_stop(worker);
+    weir_upkeep_stop(worker);
     weir_committer_close(&worker->committer);
     weir_group_reader_close(&worker->reader);
     weir_link_close(&worker->link);
-    weir_worker_free_deliveries(worker);
+    weir_delivery_free_all(worker);
     for (size_t i = 0; i < worker->stream_count; i++)
         free(worker->streams[i]);
 }
@@ -464,6 +358,10 @@ int weir_worker_run(struct weir_service *service, const struct weir_worker_setti
         return exit_code;
     }
     worker->service = service;
+    worker->begin = weir_handling_begin;
+    worker->release = weir_handling_release;
+    worker->give_up = weir_handling_give_up;
+    worker->room_changed = room_changed;
     init_runtime(worker, settings, endpoint, log);
     if (worker->runtime.loop == NULL || !name_streams(worker)) {
         weir_error_set(error, WEIR_TOO_LARGE, "no event loop, or more than %d streams to read",
@@ -472,7 +370,7 @@ int weir_worker_run(struct weir_service *service, const struct weir_worker_setti
         name_keys(worker);
         init_link(worker);
         init_reader(worker);
-        weir_worker_upkeep_init(worker);
+        weir_upkeep_init(worker);
         if (start_components(worker, error) == WEIR_OK) {
             run_loop(worker);
             exit_code = worker->exit_code;

@@ -1,0 +1,167 @@
+/* One message in a worker's hands: the object, its place in the table, its states. */
+#include "service/delivery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "service/worker_state.h"
+
+#define SPARE_MAX 256
+
+/* ---- States ------------------------------------------------------------------------------ */
+
+#define TO(state) (1u << WEIR_DELIVERY_##state)
+static const unsigned moves[WEIR_DELIVERY_STATES] = {
+    [WEIR_DELIVERY_ARRIVED] = TO(QUEUED) | TO(LOADING) | TO(ENDED),
+    [WEIR_DELIVERY_QUEUED] = TO(LOADING) | TO(ENDED),
+    [WEIR_DELIVERY_LOADING] = TO(LOADING) | TO(HANDLING) | TO(COMMITTING) | TO(ENDED),
+    [WEIR_DELIVERY_HANDLING] = TO(DEFERRED) | TO(COMMITTING) | TO(ENDED),
+    [WEIR_DELIVERY_DEFERRED] = TO(COMMITTING) | TO(ENDED),
+    [WEIR_DELIVERY_COMMITTING] = TO(LOADING) | TO(COMMITTING) | TO(ENDED),
+    [WEIR_DELIVERY_ENDED] = 0,
+};
+
+void weir_delivery_move(struct weir_delivery *delivery, enum weir_delivery_state next)
+{
+    if (!(moves[delivery->state] & 1u << next))
+        weir_log_error(delivery->context.runtime->log, "delivery.unlisted_move",
+                       "from=%d to=%d entry=%s", (int)delivery->state, (int)next,
+                       delivery->message->entry);
+    delivery->worker->deferred += next == WEIR_DELIVERY_DEFERRED;
+    delivery->worker->deferred -= delivery->state == WEIR_DELIVERY_DEFERRED;
+    delivery->state = next;
+}
+
+void weir_delivery_doom(struct weir_delivery *delivery, bool unknown, const char *reason)
+{
+    weir_error_set(&delivery->doom, WEIR_REFUSED, "%s", reason);
+    delivery->doomed_unknown = unknown;
+}
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
+static void reset(struct weir_delivery *delivery)
+{
+    struct weir_effects effects = delivery->effects;
+    struct weir_snapshot snapshot = delivery->snapshot;
+    weir_effects_clear(&effects);
+    weir_snapshot_clear(&snapshot);
+    memset(delivery, 0, sizeof *delivery);
+    delivery->effects = effects; /* their memory is used again */
+    delivery->snapshot = snapshot;
+}
+
+static struct weir_delivery *take_delivery(struct weir_worker *worker)
+{
+    struct weir_delivery *delivery = worker->spare;
+    if (delivery == NULL)
+        return calloc(1, sizeof *delivery);
+    worker->spare = delivery->spare_next;
+    worker->spare_count--;
+    return delivery;
+}
+
+static void free_delivery(struct weir_delivery *delivery)
+{
+    weir_effects_close(&delivery->effects);
+    weir_snapshot_close(&delivery->snapshot);
+    free(delivery);
+}
+
+static void give_back(struct weir_worker *worker, struct weir_delivery *delivery)
+{
+    weir_context_close(&delivery->context);
+    weir_message_free(delivery->message);
+    free(delivery->name);
+    free(delivery->execute);
+    free(delivery->compensate);
+    /* a big message's memory is not kept */
+    if (worker->spare_count >= SPARE_MAX || delivery->effects.bytes.capacity > 16384) {
+        free_delivery(delivery);
+        return;
+    }
+    reset(delivery);
+    delivery->spare_next = worker->spare;
+    worker->spare = delivery;
+    worker->spare_count++;
+}
+
+struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t stream,
+                                        const struct weir_entry *entry)
+{
+    struct weir_delivery *delivery = take_delivery(worker);
+    size_t count = entry->body != NULL ? entry->body->elements : 0;
+    struct weir_slice *parts = malloc((count + 1) * sizeof *parts);
+    char id[64], name[96];
+
+    snprintf(id, sizeof id, "%.*s", (int)entry->id.length, entry->id.at);
+    snprintf(name, sizeof name, "%zu/%s", stream, id);
+    if (delivery != NULL && parts != NULL) {
+        if (entry->body != NULL && !weir_reply_parts(entry->body, parts))
+            count = 0; /* becomes a message without type, and so a dead letter */
+        delivery->message = weir_message_new(worker->streams[stream], id, parts, count);
+        delivery->name = strdup(name);
+    }
+    free(parts);
+    if (delivery == NULL)
+        return NULL;
+    delivery->worker = worker;
+    if (delivery->message == NULL || delivery->name == NULL) {
+        give_back(worker, delivery);
+        return NULL;
+    }
+    delivery->stream = stream;
+    delivery->own_stream = stream < worker->inbox_count;
+    delivery->counted = entry->deliveries < 1         ? 1
+                        : entry->deliveries > 1000000 ? 1000000
+                                                      : (unsigned)entry->deliveries;
+    delivery->refreshed_at = weir_clock_monotonic_ms();
+    delivery->context.runtime = &worker->runtime;
+    delivery->context.message = delivery->message;
+    delivery->context.effects = &delivery->effects;
+    delivery->context.snapshot = &delivery->snapshot;
+    delivery->context.delivery = delivery;
+    delivery->context.retry_after_ms = -1;
+    HASH_ADD_KEYPTR(hh, worker->deliveries, delivery->name, strlen(delivery->name), delivery);
+    return delivery;
+}
+
+void weir_delivery_free(struct weir_delivery *delivery)
+{
+    struct weir_worker *worker = delivery->worker;
+    HASH_DEL(worker->deliveries, delivery);
+    give_back(worker, delivery);
+}
+
+void weir_delivery_free_all(struct weir_worker *worker)
+{
+    struct weir_delivery *delivery, *next;
+    struct weir_lane *lane, *next_lane;
+    HASH_ITER(hh, worker->deliveries, delivery, next)
+    {
+        HASH_DEL(worker->deliveries, delivery);
+        give_back(worker, delivery);
+    }
+    HASH_ITER(hh, worker->lanes, lane, next_lane)
+    {
+        HASH_DEL(worker->lanes, lane);
+        free(lane->key);
+        free(lane);
+    }
+    while (worker->spare != NULL) {
+        delivery = worker->spare;
+        worker->spare = delivery->spare_next;
+        free_delivery(delivery);
+    }
+}
+
+bool weir_delivery_in_hand(const struct weir_worker *worker, size_t stream, struct weir_slice id)
+{
+    struct weir_delivery *found;
+    char name[96];
+    snprintf(name, sizeof name, "%zu/%.*s", stream, (int)id.length, id.at);
+    HASH_FIND_STR(worker->deliveries, name, found);
+    return found != NULL;
+}

@@ -1,0 +1,27 @@
+/* What is committed for each way that the handling of a message can end. Each fills the delivery's
+ * effects and returns the server function that carries them out. */
+#ifndef WEIR_SERVICE_ENDING_H
+#define WEIR_SERVICE_ENDING_H
+
+#include "service/delivery.h"
+
+WEIR_CHECKED const char *weir_ending_done(struct weir_delivery *delivery);
+/* A business refusal: the step's answer, or the dead letters. */
+WEIR_CHECKED const char *weir_ending_rejected(struct weir_delivery *delivery);
+/* Delivered again later, or buried where the limit is reached. */
+WEIR_CHECKED const char *weir_ending_retried(struct weir_delivery *delivery);
+/* `unknown`: the handler may have run and left effects outside the server. */
+WEIR_CHECKED const char *weir_ending_buried(struct weir_delivery *delivery, const char *reason,
+                                            bool unknown);
+WEIR_CHECKED const char *weir_ending_discarded(struct weir_delivery *delivery);
+/* Held back, as its `delay` asks. */
+WEIR_CHECKED const char *weir_ending_held(struct weir_delivery *delivery);
+/* Answered with the first outcome. */
+WEIR_CHECKED const char *weir_ending_repeated(struct weir_delivery *delivery,
+                                              const struct weir_step_end *first);
+/* A compensation of what has not happened succeeds, and bars the step. */
+WEIR_CHECKED const char *weir_ending_null(struct weir_delivery *delivery);
+/* An execution after its compensation. */
+WEIR_CHECKED const char *weir_ending_barred(struct weir_delivery *delivery);
+
+#endif

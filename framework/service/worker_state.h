@@ -1,0 +1,62 @@
+/* What the parts of a running worker share. */
+#ifndef WEIR_SERVICE_WORKER_STATE_H
+#define WEIR_SERVICE_WORKER_STATE_H
+
+#include "base/backoff.h"
+#include "redis/library_loader.h"
+#include "service/delivery.h"
+#include "stream/group_reader.h"
+#include "stream/pending.h"
+#include "stream/periodic.h"
+
+#define WEIR_REASON_MAX 512
+
+struct weir_worker {
+    struct weir_service *service;
+    struct weir_runtime runtime;
+    struct weir_retry_policy retry_policy;
+    struct weir_random random;
+    struct weir_link link;
+    struct weir_library_loader library;
+    struct weir_committer committer;
+    struct weir_group_reader reader;
+    struct weir_pending pending;
+    struct weir_periodic promotion, presence, trimming;
+    ev_timer housekeeping;
+    ev_timer grace, unblocking;
+    struct weir_stopping {
+        ev_signal terminate, interrupt;
+        ev_prepare drained;
+    } watchers;
+    ev_timer releasing; /* of what was given up */
+    struct weir_delivery *given_up;
+    /* streams: inboxes first, then the events subscribed to */
+    size_t stream_count, inbox_count;
+    char *streams[WEIR_READER_STREAMS_MAX];
+    const char *sources[WEIR_READER_STREAMS_MAX]; /* NULL for inboxes */
+    struct weir_delivery *deliveries;             /* by stream and entry */
+    struct weir_delivery *spare;
+    size_t spare_count;
+    struct weir_lane *lanes;
+    struct weir_delivery *suspects, *last_suspect; /* waiting to begin */
+    struct weir_delivery *suspect;                 /* the one under way; borrowed */
+    size_t waiting_suspects, deferred;
+    bool reader_was_ready, one_alone, recovered_once, library_ready, library_said, stopping;
+    size_t next_to_forget;
+    int64_t started_ms; /* server's time of the first sign of life; 0: none yet */
+    char host[64];
+    int exit_code;
+    char keys[5][512]; /* commands, events, dead, scheduled, workers, in the order of the enum */
+    char readers_key[512];
+    uint64_t endings[WEIR_ENDINGS];
+    uint64_t received, fenced, conflicts, lost_bodies;
+    /* What lower parts call upward. */
+    void (*begin)(struct weir_delivery *delivery);   /* its turn has come */
+    void (*release)(struct weir_delivery *delivery); /* it is out of hand; frees it */
+    void (*give_up)(struct weir_delivery *delivery, const char *reason); /* it stays pending */
+    void (*room_changed)(struct weir_worker *worker); /* more may come, or all is done */
+};
+
+enum { WEIR_KEY_COMMANDS, WEIR_KEY_EVENTS, WEIR_KEY_DEAD, WEIR_KEY_SCHEDULED, WEIR_KEY_WORKERS };
+
+#endif
