@@ -52,8 +52,8 @@ static void on_fetched(void *user, enum weir_answer answer, const redisReply *re
     free(fetch);
 }
 
-enum weir_outcome weir_saga_fetch_and_go_on(weir_context *context, const char *name,
-                                            int64_t version)
+enum weir_outcome weir_saga_fetch(weir_context *context, const char *name, int64_t version,
+                                  weir_saga_with_definition *go_on)
 {
     char key[WEIR_KEY_MAX], field[24];
     struct fetch *fetch = calloc(1, sizeof *fetch);
