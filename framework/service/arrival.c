@@ -57,6 +57,8 @@ static void understand(struct weir_delivery *delivery)
                  worker->service->name);
         weir_delivery_doom(delivery, false, reason);
     }
+    if (delivery->route == NULL && source != NULL && message->type != NULL)
+        memset(&delivery->doom, 0, sizeof delivery->doom); /* not for us: not ours to complain */
     if (delivery->route != NULL && delivery->doom.status == WEIR_OK)
         name_keys(delivery);
 }
