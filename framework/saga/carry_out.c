@@ -138,6 +138,6 @@ void weir_saga_carry_out(const struct weir_saga_case *one, enum weir_saga_state 
         send_command(one, &effects->sends[i]);
     for (size_t i = 0; i < effects->event_count; i++)
         publish_event(one, effects->events[i]);
-    if (ended(one->saga->state) && one->retention_ms > 0)
+    if (ended(one->saga->state) && !ended(before) && one->retention_ms > 0)
         weir_expire(one->context, one->key, one->retention_ms);
 }

@@ -67,6 +67,10 @@ enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_m
         log_move(one, before);
         return WEIR_DONE;
     }
+    if (verdict == WEIR_SAGA_REFUSED) {
+        weir_reason(one->context, "%s", effects.refusal);
+        return WEIR_REJECT;
+    }
     if (input->kind == WEIR_SAGA_WAKE && effects.wake_at != 0) { /* woken early */
         expect_revision(one);
         weir_saga_set_timer(one, effects.wake_at);
