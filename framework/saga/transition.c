@@ -144,7 +144,8 @@ static bool is_awaited(const struct weir_saga_change *change, const struct weir_
 static bool is_late(const struct weir_saga_change *change, const struct weir_saga_input *reply)
 {
     const struct weir_step_record *record = &change->saga->steps[reply->step];
-    if (!reply->succeeded || reply->action != WEIR_STEP_EXECUTE || reply->number > 1)
+    if (change->saga->state == WEIR_SAGA_NONE || !reply->succeeded ||
+        reply->action != WEIR_STEP_EXECUTE || reply->number > 1)
         return false;
     if (record->late_at != 0 || record->attempts == 0)
         return false;
