@@ -179,6 +179,7 @@ void weir_change_send(struct weir_saga_change *change, size_t step)
         fail(change, WEIR_INVALID);
         return;
     }
+    bool is_new = record->unsent || *attempts_of(record) == 0;
     ++*attempts_of(record);
     record->waiting_to_send = false;
     record->unsent = false;
@@ -190,6 +191,7 @@ void weir_change_send(struct weir_saga_change *change, size_t step)
             record->state == WEIR_STEP_COMPENSATING ? WEIR_STEP_COMPENSATE : WEIR_STEP_EXECUTE,
         .number = record->number,
         .attempt = weir_step_attempts(record),
+        .is_new = is_new,
     };
 }
 
@@ -201,10 +203,12 @@ bool weir_change_take_back(struct weir_saga_change *change, size_t step)
         at++;
     if (at == effects->send_count)
         return false;
+    bool is_new = effects->sends[at].is_new;
     effects->send_count--;
     for (; at < effects->send_count; at++)
         effects->sends[at] = effects->sends[at + 1];
     struct weir_step_record *record = touch(change, step);
+    record->unsent = is_new;
     if (--*attempts_of(record) == 0)
         record->sent_at = 0;
     return true;

@@ -161,6 +161,7 @@ struct weir_saga_send {
     enum weir_step_action action;
     unsigned number;  /* for the command's id: "#<number>" from 2 on */
     unsigned attempt; /* 1 for the first command of this action */
+    bool is_new;      /* nothing has gone out under this number before */
 };
 
 struct weir_saga_effects {

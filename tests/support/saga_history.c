@@ -25,10 +25,16 @@ void history_close(struct history *history)
     history->count = history->room = 0;
 }
 
+void history_open_world(const struct history *history, struct world *world)
+{
+    world_open(world, history->definition, history->resumes, history->unsendables);
+    world->bar_is_broken = history->bar_is_broken;
+}
+
 bool history_breaks(const struct history *history, char violation[200])
 {
     struct world world;
-    world_open(&world, history->definition, history->resumes, history->unsendables);
+    history_open_world(history, &world);
     for (size_t i = 0; i < history->count && world.violation[0] == '\0'; i++)
         (void)world_apply(&world, &history->events[i]);
     memcpy(violation, world.violation, sizeof world.violation);
@@ -40,9 +46,9 @@ bool history_breaks(const struct history *history, char violation[200])
 static bool can_spare(struct history *history, size_t at, size_t length)
 {
     char violation[200];
-    struct history shorter = {.definition = history->definition,
-                              .resumes = history->resumes,
-                              .unsendables = history->unsendables};
+    struct history shorter = *history;
+    shorter.events = NULL;
+    shorter.count = shorter.room = 0;
     for (size_t i = 0; i < history->count; i++) {
         if (i < at || i >= at + length)
             history_add(&shorter, history->events[i]);
@@ -76,7 +82,7 @@ void history_shrink(struct history *history)
 void history_write(const struct history *history, struct weir_text *out)
 {
     struct world world;
-    world_open(&world, history->definition, history->resumes, history->unsendables);
+    history_open_world(history, &world);
     for (size_t i = 0; i < history->count; i++) {
         bool applied = world_apply(&world, &history->events[i]);
         world_event_write(&world, &history->events[i], out);

@@ -8,6 +8,7 @@
 struct history {
     const struct weir_saga_definition *definition;
     unsigned resumes, unsendables; /* how often an operator and a missing input may step in */
+    bool bar_is_broken;            /* as in struct world */
     struct world_event *events;    /* owned */
     size_t count, room;
 };
@@ -15,6 +16,8 @@ struct history {
 void history_add(struct history *history, struct world_event event);
 void history_close(struct history *history);
 
+/* Opens the world in which the history takes place. */
+void history_open_world(const struct history *history, struct world *world);
 /* Plays the history in a new world. True: a rule is broken, and `violation` says which. Events
  * without meaning are passed over. */
 bool history_breaks(const struct history *history, char violation[200]);

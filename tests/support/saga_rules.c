@@ -38,7 +38,7 @@ static const char *const saga_leaps[] = {
 
 /* What one input may do to a step; rows from, columns to, in the order of the enum. */
 static const char *const step_leaps[] = {
-    /* pending      */ "xxxx...x",
+    /* pending      */ "xxxxx..x",
     /* running      */ ".xxxxx.x",
     /* succeeded    */ "..x..x..",
     /* failed       */ "...x.x..",
@@ -219,8 +219,9 @@ static void check_state(struct world *world)
 }
 
 void rules_check_input(struct world *world, const struct rules_before *before,
-                       const struct weir_saga_input *input)
+                       const struct weir_saga_input *input, bool forged)
 {
+    RULE(world, !forged || world->verdict == WEIR_SAGA_STALE, "a forged reply is heard");
     if (world->verdict < 0)
         broken(world, "the engine fails: %s",
                weir_status_text((enum weir_status) - world->verdict));

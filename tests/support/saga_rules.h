@@ -13,9 +13,9 @@ struct rules_before {
 void rules_note(struct rules_before *before, const struct world *world);
 
 /* After an input and the effects that follow from it: moves, events, commands. The commands are
- * taken into the world's books. */
+ * taken into the world's books. A forged reply must change nothing. */
 void rules_check_input(struct world *world, const struct rules_before *before,
-                       const struct weir_saga_input *input);
+                       const struct weir_saga_input *input, bool forged);
 
 /* After any event: what is true at the services fits what the saga says. */
 void rules_check_world(struct world *world);

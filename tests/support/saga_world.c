@@ -123,6 +123,8 @@ static void serve(struct world *world, const struct world_event *event)
         break;
     case WEIR_PARTICIPANT_BARRED:
         answer = WORLD_REFUSED;
+        if (world->bar_is_broken)
+            handle(service, event);
         break;
     }
     service->answers[event->action][event->number] |= (uint8_t)(1u << answer);
@@ -134,6 +136,13 @@ static bool can_be_served(const struct world *world, const struct world_event *e
 }
 
 /* ---- Inputs of the saga ------------------------------------------------------------------ */
+
+/* Nobody can have sent it. */
+static bool is_forged(const struct world *world, const struct world_event *event)
+{
+    return event->forged && event->number == world->seen[event->step].sent[event->action] + 1 &&
+           !event->unnumbered;
+}
 
 static bool has_answer(const struct world *world, const struct world_event *event)
 {
@@ -161,7 +170,7 @@ static bool make_input(const struct world *world, const struct world_event *even
         input->succeeded = event->outcome == WORLD_OK;
         input->unknown = event->outcome == WORLD_UNKNOWN;
         input->reason = input->succeeded ? NULL : "no";
-        return has_answer(world, event);
+        return is_forged(world, event) || (!event->forged && has_answer(world, event));
     case WORLD_WAKE:
         input->kind = WEIR_SAGA_WAKE;
         return world->wake_at != 0;
@@ -211,7 +220,7 @@ static void put_in(struct world *world, const struct world_event *event,
         world->resumes_left--;
         world->seen[event->step].skipped_by_operator |= event->skip;
     }
-    rules_check_input(world, &before, input);
+    rules_check_input(world, &before, input, event->forged);
 }
 
 bool world_apply(struct world *world, const struct world_event *event)

@@ -37,6 +37,7 @@ struct world_event {
     uint8_t outcome; /* SERVE: what comes of it; REPLY: which answer */
     bool unnumbered; /* REPLY: does not say to which number */
     bool skip;       /* RESUME */
+    bool forged;     /* REPLY: to the next number, which has not gone out */
     bool unsendable; /* any input: the first command that follows from it cannot be made up */
 };
 
@@ -67,6 +68,7 @@ struct world {
     unsigned turned_back;
     bool took_back; /* a command of the last input could not be made up */
     uint8_t resumes_left, unsendables_left;
+    bool bar_is_broken; /* a planted defect: the services execute what they have barred */
     struct world_service services[WORLD_STEPS_MAX];
     struct world_seen seen[WORLD_STEPS_MAX];
     char violation[200]; /* the rule that was broken; empty */

@@ -91,6 +91,8 @@ void world_event_write(const struct world *world, const struct world_event *even
         weir_text_format(out, " %s", step);
     if (event->unnumbered)
         weir_text_append_string(out, " unnumbered");
+    if (event->forged)
+        weir_text_append_string(out, " forged");
     if (event->unsendable)
         weir_text_append_string(out, " unsendable");
 }
@@ -122,6 +124,8 @@ static bool take_word(const struct weir_saga_definition *definition, const char 
         event->skip = true;
     else if (strcmp(word, "unnumbered") == 0)
         event->unnumbered = true;
+    else if (strcmp(word, "forged") == 0)
+        event->forged = true;
     else if (strcmp(word, "unsendable") == 0)
         event->unsendable = true;
     else if (step >= 0)

@@ -90,7 +90,7 @@ static void show_and_fail(uint32_t node, struct world_event event, const char *v
     add_way_to(&history, node);
     history_add(&history, event);
     history_write(&history, &text);
-    print_error("%s", text.at);
+    fprintf(stderr, "%s", text.at);
     weir_text_close(&text);
     fail_msg("%s", violation);
 }
@@ -189,32 +189,32 @@ static void pivot_and_retriable(void **state)
 static void retriable_alone(void **state)
 {
     (void)state;
-    explore(
-        "retriable side by side, no pivot",
-        "\"steps\":[" STEP("a", UNDONE("\"attempts\":1")) "," STEP("r", "\"kind\":\"retriable\","
-                                                                        "\"attempts\":1,\"after\":["
-                                                                        "\"a\"]") "," STEP(
-            "t", "\"kind\":\"retriable\",\"attempts\":1,\"after\":[\"a\"]"),
-        2, 1);
+    explore("retriable side by side, no pivot",
+            "\"steps\":[" STEP("a", UNDONE("\"attempts\":1")) "," STEP(
+                "r",
+                "\"kind\":\"retriable\","
+                "\"attempts\":1,\"after\":["
+                "\"a\"]") "," STEP("t", "\"kind\":\"retriable\",\"attempts\":1,\"after\":[\"a\"]"),
+            2, 1);
 }
 
 static void diamond(void **state)
 {
     (void)state;
-    explore("diamond",
-            "\"steps\":[" STEP("a", UNDONE("\"attempts\":1")) "," STEP(
-                "b",
-                UNDONE(
-                    "\"attempts\":1,\"after\":[\"a\"]")) "," STEP("c",
-                                                                  "\"attempts\":1,\"after\":["
-                                                                  "\"a\"]") "," STEP("d",
-                                                                                     UNDONE(
-                                                                                         "\"attempt"
-                                                                                         "s\":1,"
-                                                                                         "\"after\""
-                                                                                         ":[\"b\","
-                                                                                         "\"c\"]")),
-            1, 0);
+    explore(
+        "diamond",
+        "\"steps\":[" STEP("a", UNDONE("\"attempts\":1")) "," STEP(
+            "b",
+            UNDONE("\"attempts\":1,\"after\":[\"a\"]")) "," STEP("c",
+                                                                 "\"attempts\":1,\"after\":["
+                                                                 "\"a\"]") "," STEP("d",
+                                                                                    UNDONE(
+                                                                                        "\"attempt"
+                                                                                        "s\":1,"
+                                                                                        "\"after\""
+                                                                                        ":[\"b\","
+                                                                                        "\"c\"]")),
+        1, 0);
 }
 
 static void signals(void **state)
