@@ -31,7 +31,7 @@ bool weir_field_refuse(struct weir_error *error, const char *problem, const json
 bool weir_field_refuse_value(struct weir_error *error, const char *field, const char *allowed,
                              const json_t *value)
 {
-    char problem[160];
+    char problem[240];
     snprintf(problem, sizeof problem, "%s: must be %s, not", field, allowed);
     return weir_field_refuse(error, problem, value);
 }

@@ -108,7 +108,8 @@ static bool check_path(const struct weir_saga_definition *definition, size_t ste
         path->step = (size_t)named;
         return true;
     }
-    weir_error_set(error, WEIR_INVALID, "input: %.80s: \"%.64s\" %s", path->text, path->step_name,
+    weir_error_set(error, WEIR_INVALID, "input.%s: %.80s: \"%.64s\" %s", path->field, path->text,
+                   path->step_name,
                    named < 0 ? "is no step of this saga" : "does not come before this step");
     return false;
 }

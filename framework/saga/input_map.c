@@ -1,6 +1,7 @@
 /* Paths into a saga's data, and the commands' data that they make up. */
 #include "saga/input_map.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,13 @@ static bool check_field_name(const char *field, struct weir_error *error)
     return false;
 }
 
+static bool refuse_path(const char *field, const json_t *value, struct weir_error *error)
+{
+    char name[FIELD_MAX + 8];
+    snprintf(name, sizeof name, "input.%s", field);
+    return weir_field_refuse_value(error, name, PATH_GRAMMAR, value);
+}
+
 static bool read_path(struct weir_input_path *path, const char *field, const json_t *value,
                       struct weir_error *error)
 {
@@ -81,14 +89,13 @@ static bool read_path(struct weir_input_path *path, const char *field, const jso
     if (!check_field_name(field, error))
         return false;
     if (text == NULL || strlen(text) != json_string_length(value) || !is_plain(text))
-        return weir_field_refuse_value(error, "input", PATH_GRAMMAR, value);
+        return refuse_path(field, value, error);
     path->field = strdup(field);
     path->text = strdup(text);
     path->parts = strdup(text);
     if (path->field == NULL || path->text == NULL || path->parts == NULL)
         return weir_field_no_memory(error);
-    return (cut(path) && take_step_name(path)) ||
-           weir_field_refuse_value(error, "input", PATH_GRAMMAR, value);
+    return (cut(path) && take_step_name(path)) || refuse_path(field, value, error);
 }
 
 static bool read_paths(struct weir_input_map *map, const json_t *input, struct weir_error *error)
@@ -160,7 +167,8 @@ static json_t *follow(const struct weir_input_path *path, json_t *from)
 
 static bool leads_to_nothing(const struct weir_input_path *path, struct weir_error *error)
 {
-    weir_error_set(error, WEIR_NOT_FOUND, "field %s: %s leads to nothing", path->field, path->text);
+    weir_error_set(error, WEIR_NOT_FOUND, "field %s: %.80s leads to nothing", path->field,
+                   path->text);
     return false;
 }
 

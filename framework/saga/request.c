@@ -48,8 +48,8 @@ int weir_request_cancel(struct weir_saga_change *change, const char *reason)
     if (goes_back(change->saga))
         return WEIR_SAGA_STALE;
     if (weir_saga_is_committed(change->definition, change->saga))
-        return refuse(change, "the saga has passed the point of no return: it can only be "
-                              "completed, not undone");
+        return refuse(change, "the saga can only go forward: its pivot, or a step that is tried "
+                              "until it succeeds, has begun");
     snprintf(why, sizeof why, "cancelled%s%s", reason != NULL && *reason != '\0' ? ": " : "",
              reason != NULL ? reason : "");
     weir_compensation_begin(change, why);

@@ -139,14 +139,14 @@ static bool is_awaited(const struct weir_saga_change *change, const struct weir_
            record->state == WEIR_STEP_COMPENSATING;
 }
 
-/* Whether the reply tells of the success of a command that the saga had given up without having
+/* Whether the input tells of the success of a command that the saga had given up without having
  * heard of it. What may be undone is executed under one number only. */
-static bool is_late(const struct weir_saga_change *change, const struct weir_saga_input *reply)
+static bool is_late(const struct weir_saga *saga, const struct weir_saga_input *reply)
 {
-    const struct weir_step_record *record = &change->saga->steps[reply->step];
-    if (change->saga->state == WEIR_SAGA_NONE || !reply->succeeded ||
-        reply->action != WEIR_STEP_EXECUTE || reply->number > 1)
+    if (saga->state == WEIR_SAGA_NONE || reply->kind != WEIR_SAGA_REPLY || !reply->succeeded ||
+        reply->action != WEIR_STEP_EXECUTE || reply->number > 1 || reply->step >= saga->step_count)
         return false;
+    const struct weir_step_record *record = &saga->steps[reply->step];
     if (record->late_at != 0 || record->attempts == 0)
         return false;
     if (record->result != NULL || record->may_have_effect)
@@ -160,10 +160,6 @@ static int answer(struct weir_saga_change *change, const struct weir_saga_input 
     struct weir_saga_input reply = *input;
     if (reply.step >= change->saga->step_count)
         return WEIR_SAGA_STALE;
-    if (is_late(change, &reply)) {
-        weir_change_late(change, reply.step);
-        return WEIR_SAGA_MOVED;
-    }
     if (!is_awaited(change, &reply))
         return WEIR_SAGA_STALE;
     if (reply.reason == NULL)
@@ -228,10 +224,14 @@ int weir_saga_advance(const struct weir_saga_definition *definition, struct weir
     if (saga->step_count != definition->step_count)
         return -(int)WEIR_INVALID;
     *effects = (struct weir_saga_effects){.wake_at = next_wake(definition, saga)};
-    int verdict = apply(&change, input);
-    if (verdict != WEIR_SAGA_MOVED)
-        return verdict;
-    settle(&change);
+    if (is_late(saga, input)) {
+        weir_change_late(&change, input->step); /* what undoes it is under way, or done */
+    } else {
+        int verdict = apply(&change, input);
+        if (verdict != WEIR_SAGA_MOVED)
+            return verdict;
+        settle(&change);
+    }
     saga->revision++;
     saga->updated_at = now;
     effects->wake_at = next_wake(definition, saga);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "cases.h"
 #include "random_definition.h"
 #include "support/saga_history.h"
 
@@ -152,10 +153,97 @@ static void random_histories(void **state)
     assert_true(run.ended_in[WEIR_SAGA_SUSPENDED] > 0 && run.back_again > 0 && run.late > 0);
 }
 
+/* ---- Cases ------------------------------------------------------------------------------- */
+
+static struct weir_text play(const char *definition_json, const char *events)
+{
+    struct weir_text json = {0}, played = {0};
+    char violation[200];
+    weir_text_append_string(&json, definition_json);
+    struct weir_saga_definition *definition = definition_of(&json);
+    struct history history = {.definition = definition, .resumes = 100, .unsendables = 100};
+    if (!history_read(&history, events))
+        fail_msg("a line is no event");
+    if (history_breaks(&history, violation))
+        print_error("%s\n", violation);
+    history_write(&history, &played);
+    history_close(&history);
+    weir_saga_definition_free(definition);
+    weir_text_close(&json);
+    return played;
+}
+
+static bool case_holds(const char *folder)
+{
+    char *json = case_file(folder, "definition.json", NULL);
+    char *expected = case_file(folder, "history.txt", NULL);
+    const char *events = expected + strcspn(expected, "\n") + 1; /* a comment comes first */
+    struct weir_text found = play(json, events);
+    bool holds = found.at != NULL && strcmp(found.at, events) == 0;
+    if (!holds)
+        fprintf(stderr, "%s\nexpected\n%s\nfound\n%s\n", folder, events, found.at);
+    weir_text_close(&found);
+    free(json);
+    free(expected);
+    return holds;
+}
+
+static void every_case(void **state)
+{
+    (void)state;
+    assert_true(cases_that_hold("tests/cases/history", case_holds) >= 10);
+}
+
+/* ---- The shrinker ------------------------------------------------------------------------ */
+
+/* A service that executes what it has barred is found out, by a history without a needless event.
+ */
+static void planted_defect_is_found_and_shrunk(void **state)
+{
+    (void)state;
+    struct weir_random random;
+    struct weir_text json = {0}, shown = {0};
+    char violation[200] = "";
+    weir_random_init(&random, 7);
+    weir_text_append_string(&json, "{\"name\":\"pair\",\"version\":1,\"steps\":["
+                                   "{\"name\":\"a\",\"service\":\"x\",\"command\":\"Do\","
+                                   "\"compensation\":\"Undo\",\"attempts\":1},"
+                                   "{\"name\":\"b\",\"service\":\"x\",\"command\":\"Do\","
+                                   "\"compensation\":\"Undo\",\"attempts\":1}]}");
+    struct weir_saga_definition *definition = definition_of(&json);
+    struct history history = {.definition = definition, .bar_is_broken = true};
+    while (violation[0] == '\0') {
+        struct world world;
+        history_close(&history);
+        history_open_world(&history, &world);
+        history_add(&history, (struct world_event){.kind = WORLD_START});
+        (void)world_apply(&world, &history.events[0]);
+        while (history.count < EVENTS_OF_ONE_HISTORY && world.violation[0] == '\0') {
+            history_add(&history, random_event(&world, &random));
+            (void)world_apply(&world, &history.events[history.count - 1]);
+        }
+        memcpy(violation, world.violation, sizeof violation);
+        world_close(&world);
+    }
+    size_t before = history.count;
+    history_shrink(&history);
+    history_write(&history, &shown);
+    print_message("%zu events shrink to %zu:\n%s", before, history.count, shown.at);
+    assert_true(history_breaks(&history, violation));
+    assert_string_equal(violation, "the saga is compensated, and a has had its effect");
+    assert_int_equal(history.count, 5);
+    history_close(&history);
+    weir_saga_definition_free(definition);
+    weir_text_close(&json);
+    weir_text_close(&shown);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_histories),
+        cmocka_unit_test(every_case),
+        cmocka_unit_test(planted_defect_is_found_and_shrunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
