@@ -237,6 +237,6 @@ char *weir_input_build(const struct weir_saga_definition *definition, size_t ste
     if (why.status == WEIR_OK)
         return text;
     free(text);
-    weir_error_set(error, why.status, "input of step %s: %s", one->name, why.text);
+    weir_error_set(error, why.status, "input: %s", why.text);
     return NULL;
 }

@@ -66,15 +66,15 @@ static void missing_paths(void **state)
 {
     (void)state;
     assert_built("{\"id\":\"$.orderID\"}", DATA, NULL, 1000,
-                 "input of step b: field id: $.orderID leads to nothing");
+                 "input: field id: $.orderID leads to nothing");
     assert_built("{\"id\":\"$.orderId.x\"}", DATA, NULL, 1000,
-                 "input of step b: field id: $.orderId.x leads to nothing");
+                 "input: field id: $.orderId.x leads to nothing");
     assert_built("{\"id\":\"$.list.0\"}", DATA, NULL, 1000,
-                 "input of step b: field id: $.list.0 leads to nothing");
+                 "input: field id: $.list.0 leads to nothing");
     assert_built("{\"id\":\"$.steps.a.id\"}", DATA, "{\"n\":1}", 1000,
-                 "input of step b: field id: $.steps.a.id leads to nothing");
+                 "input: field id: $.steps.a.id leads to nothing");
     assert_built("{\"id\":\"$.steps.a\"}", DATA, NULL, 1000,
-                 "input of step b: field id: $.steps.a leads to nothing");
+                 "input: field id: $.steps.a leads to nothing");
 }
 
 static void limits(void **state)
@@ -82,8 +82,8 @@ static void limits(void **state)
     (void)state;
     assert_built("{\"id\":\"$.orderId\"}", DATA, NULL, 11, "{\"id\":\"o1\"}");
     assert_built("{\"id\":\"$.orderId\"}", DATA, NULL, 10,
-                 "input of step b: the data would be over 10 bytes");
-    assert_built(NULL, DATA, NULL, 10, "input of step b: the data would be over 10 bytes");
+                 "input: the data would be over 10 bytes");
+    assert_built(NULL, DATA, NULL, 10, "input: the data would be over 10 bytes");
     struct scenario s = with_input(NULL);
     struct weir_error error = {0};
     assert_null(weir_input_build(s.definition, 1, &s.saga, DATA, 10, &error));
@@ -94,10 +94,8 @@ static void limits(void **state)
 static void what_is_not_json(void **state)
 {
     (void)state;
-    assert_built("{\"id\":\"$.orderId\"}", "{", NULL, 1000,
-                 "input of step b: the saga's data is not JSON");
-    assert_built("{\"id\":\"$.steps.a.id\"}", "{}", "{", 1000,
-                 "input of step b: $.steps.a.id is not JSON");
+    assert_built("{\"id\":\"$.orderId\"}", "{", NULL, 1000, "input: the saga's data is not JSON");
+    assert_built("{\"id\":\"$.steps.a.id\"}", "{}", "{", 1000, "input: $.steps.a.id is not JSON");
 }
 
 int main(void)
