@@ -138,6 +138,10 @@ static void note_reply(struct world *world, const struct rules_before *before,
 {
     struct world_seen *seen = &world->seen[reply->step];
     const struct weir_step_record *record = &before->steps[reply->step];
+    bool is_late = world->saga.steps[reply->step].late_at != record->late_at;
+    RULE(world, is_late || reply->number == 0 || reply->number == record->number,
+         "an answer to #%u of %s is heard, which stands on #%u", reply->number,
+         name_of(world, reply->step), record->number);
     if (reply->succeeded)
         return;
     RULE(world, record->number > seen->refused[reply->action], "%s #%u is refused twice",
@@ -215,6 +219,10 @@ static void check_state(struct world *world)
     RULE(world, (world->saga.ended_at != 0) == has_ended(state), "the time of the end is wrong");
     RULE(world, (world->saga.reason != NULL) == (back || state == WEIR_SAGA_SUSPENDED),
          "there is no reason, or one too many");
+    for (size_t i = 0; i < world->saga.step_count; i++)
+        RULE(world,
+             world->saga.steps[i].signal == NULL || world->saga.steps[i].state == WEIR_STEP_PENDING,
+             "a signal is kept for %s, which is not pending", name_of(world, i));
     RULE(world, !back || !must_go_forward(world), "the saga turns back behind its pivot");
 }
 
