@@ -12,12 +12,13 @@
 
 #include <cmocka.h>
 
+#include "scenario.h"
 #include "support/saga_history.h"
 
 #define ESSENCE_MAX 512
 #define EVENTS_MAX 256
-#define STATES_MAX 400000
-#define SLOTS (1u << 21)
+#define STATES_MAX 2000000
+#define SLOTS (1u << 22)
 
 /* A world that has been reached, and from where. */
 struct node {
@@ -121,22 +122,11 @@ static void try_all(uint32_t node)
     search.nodes[node].world = NULL;
 }
 
-static struct weir_saga_definition *parse(const char *steps)
+static void explore(const char *steps, struct scenario_limits limits, unsigned resumes,
+                    unsigned unsendables)
 {
-    struct weir_error error = {0};
-    struct weir_text json = {0};
-    weir_text_format(&json, "{\"name\":\"small\",\"version\":1,%s]}", steps);
-    struct weir_saga_definition *definition =
-        weir_saga_definition_parse(json.at, json.length, &error);
-    if (definition == NULL)
-        fail_msg("%s", error.text);
-    weir_text_close(&json);
-    return definition;
-}
-
-static void explore(const char *name, const char *steps, unsigned resumes, unsigned unsendables)
-{
-    struct weir_saga_definition *definition = parse(steps);
+    struct scenario small = scenario_new(steps, limits);
+    struct weir_saga_definition *definition = small.definition;
     struct world world;
     memset(&search, 0, sizeof search);
     search.nodes = calloc(STATES_MAX, sizeof *search.nodes);
@@ -148,95 +138,63 @@ static void explore(const char *name, const char *steps, unsigned resumes, unsig
     reach(&world, 0, (struct world_event){0});
     for (; search.tried < search.count; search.tried++)
         try_all((uint32_t)search.tried);
-    print_message("%s: %zu worlds, %" PRIu64 " steps between them; %" PRIu64 " completed, %" PRIu64
-                  " compensated, %" PRIu64 " suspended\n",
-                  name, search.count, search.inputs, search.ended[WEIR_SAGA_COMPLETED],
+    print_message("%-16s %zu worlds, %" PRIu64 " steps between them; %" PRIu64
+                  " completed, %" PRIu64 " compensated, %" PRIu64 " suspended\n",
+                  steps, search.count, search.inputs, search.ended[WEIR_SAGA_COMPLETED],
                   search.ended[WEIR_SAGA_COMPENSATED], search.ended[WEIR_SAGA_SUSPENDED]);
     free(search.nodes);
     free(search.seen);
-    weir_saga_definition_free(definition);
+    scenario_close(&small);
 }
 
-#define STEP(name, more)                                                                           \
-    "{\"name\":\"" name "\",\"service\":\"x\",\"command\":\"Do\",\"timeoutMs\":100,"               \
-    "\"backoffMs\":0," more "}"
-#define UNDONE(more) "\"compensation\":\"Undo\"," more
-#define WAIT(name, more)                                                                           \
-    "{\"name\":\"" name "\",\"signal\":\"" name "ed\",\"timeoutMs\":100" more "}"
+/* Steps as in scenario.h: * pivot, + retriable, ? waits for a signal, ! has no compensation. */
 
-/* clang-format off: one step a line */
 static void chain_of_two(void **state)
 {
     (void)state;
-    explore("chain of two",
-            "\"timeoutMs\":150,\"steps\":[" STEP("a", UNDONE("\"attempts\":1")) "," STEP(
-                "b", UNDONE("\"attempts\":2")),
-            1, 1);
+    struct scenario_limits limits = {.saga_timeout = 150, .timeout = 100, .attempts = 1};
+    explore("a b:a", limits, 2, 1);
+    limits.attempts = 2;
+    explore("a b!:a", limits, 1, 1);
+    explore("a b:a", limits, 1, 0);
 }
 
 static void pivot_and_retriable(void **state)
 {
     (void)state;
-    explore(
-        "chain with pivot and retriable",
-        "\"timeoutMs\":150,\"steps\":[" STEP("a", UNDONE("\"attempts\":1")) "," STEP(
-            "p",
-            "\"kind\":\"pivot\",\"attempts\":2") "," STEP("r",
-                                                          "\"kind\":\"retriable\",\"attempts\":2"),
-        1, 1);
+    struct scenario_limits limits = {.saga_timeout = 150, .timeout = 100, .attempts = 1};
+    explore("a b*:a c+:b", limits, 2, 1);
+    limits.attempts = 2;
+    explore("a b*:a c+:b", limits, 1, 1);
 }
 
-static void retriable_alone(void **state)
+static void retriable_side_by_side_without_a_pivot(void **state)
 {
     (void)state;
-    explore("retriable side by side, no pivot",
-            "\"steps\":[" STEP("a", UNDONE("\"attempts\":1")) "," STEP(
-                "r",
-                "\"kind\":\"retriable\","
-                "\"attempts\":1,\"after\":["
-                "\"a\"]") "," STEP("t", "\"kind\":\"retriable\",\"attempts\":1,\"after\":[\"a\"]"),
-            2, 1);
+    explore("a b+:a c+:a", (struct scenario_limits){.timeout = 100, .attempts = 1}, 2, 1);
 }
 
 static void diamond(void **state)
 {
     (void)state;
-    explore(
-        "diamond",
-        "\"steps\":[" STEP("a", UNDONE("\"attempts\":1")) "," STEP(
-            "b",
-            UNDONE("\"attempts\":1,\"after\":[\"a\"]")) "," STEP("c",
-                                                                 "\"attempts\":1,\"after\":["
-                                                                 "\"a\"]") "," STEP("d",
-                                                                                    UNDONE(
-                                                                                        "\"attempt"
-                                                                                        "s\":1,"
-                                                                                        "\"after\""
-                                                                                        ":[\"b\","
-                                                                                        "\"c\"]")),
-        1, 0);
+    explore("a b:a c!:a d:bc", (struct scenario_limits){.timeout = 100, .attempts = 1}, 1, 1);
 }
 
-static void signals(void **state)
+static void signals_before_and_behind_the_pivot(void **state)
 {
     (void)state;
-    explore(
-        "signals before and behind the pivot",
-        "\"timeoutMs\":250,\"steps\":[" STEP("a", UNDONE("\"attempts\":1")) "," WAIT(
-            "s",
-            "") "," STEP("p",
-                         "\"kind\":\"pivot\",\"attempts\":1") "," WAIT("w",
-                                                                       ",\"kind\":\"retriable\""),
-        2, 1);
+    struct scenario_limits limits = {.saga_timeout = 250, .timeout = 100, .attempts = 1};
+    explore("a b?:a c*:b d?+:c", limits, 2, 1);
 }
-/* clang-format on */
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chain_of_two),    cmocka_unit_test(pivot_and_retriable),
-        cmocka_unit_test(retriable_alone), cmocka_unit_test(diamond),
-        cmocka_unit_test(signals),
+        cmocka_unit_test(chain_of_two),
+        cmocka_unit_test(pivot_and_retriable),
+        cmocka_unit_test(retriable_side_by_side_without_a_pivot),
+        cmocka_unit_test(diamond),
+        cmocka_unit_test(signals_before_and_behind_the_pivot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
