@@ -2,8 +2,10 @@
 #include "saga/carry_out.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "saga/input_map.h"
 #include "saga/record.h"
 
 /* ---- Timer ------------------------------------------------------------------------------- */
@@ -24,32 +26,43 @@ void weir_saga_set_timer(const struct weir_saga_case *one, int64_t wake_at)
 
 /* ---- Commands ---------------------------------------------------------------------------- */
 
-/* The saga's data with the results so far beside it, under "steps". Both are JSON text already. */
-static void compose_data(const struct weir_saga_case *one, struct weir_text *out)
+void weir_saga_commands_close(struct weir_saga_commands *commands)
 {
-    size_t length = strlen(one->data);
-    bool first = true;
-    weir_text_append(out, one->data, length - 1); /* without the closing brace */
-    weir_text_append_string(out, length > 2 ? ",\"steps\":{" : "\"steps\":{");
-    for (size_t i = 0; i < one->definition->step_count; i++) {
-        const char *name = one->definition->steps[i].name;
-        if (one->saga->steps[i].result == NULL)
-            continue;
-        weir_text_append_string(out, first ? "" : ",");
-        weir_text_append_json(out, name, strlen(name));
-        weir_text_append_string(out, ":");
-        weir_text_append_string(out, one->saga->steps[i].result);
-        first = false;
-    }
-    weir_text_append_string(out, "}}");
+    while (commands->count > 0)
+        free(commands->data[--commands->count]);
 }
 
-static void send_command(const struct weir_saga_case *one, const struct weir_saga_send *send)
+int weir_saga_commands_compose(struct weir_saga_commands *commands,
+                               const struct weir_saga_case *one, struct weir_saga_effects *effects,
+                               struct weir_random *random)
+{
+    size_t limit = (size_t)one->context->runtime->settings->data_max;
+    while (commands->count < effects->send_count) {
+        struct weir_error error = {0};
+        size_t step = effects->sends[commands->count].step;
+        char *data = weir_input_build(one->definition, step, one->saga, one->data, limit, &error);
+        if (data != NULL) {
+            commands->data[commands->count++] = data;
+            continue;
+        }
+        weir_saga_commands_close(commands);
+        if (error.status == WEIR_NO_MEMORY)
+            return -(int)WEIR_NO_MEMORY;
+        int verdict = weir_saga_unsendable(one->definition, one->saga, step, error.text,
+                                           weir_context_now(one->context), random, effects);
+        if (verdict != WEIR_SAGA_MOVED)
+            return verdict < 0 ? verdict : -(int)WEIR_INVALID;
+    }
+    return WEIR_SAGA_MOVED;
+}
+
+static void send_command(const struct weir_saga_case *one, const struct weir_saga_send *send,
+                         const char *data)
 {
     const struct weir_step_definition *step = &one->definition->steps[send->step];
     const char *action = weir_step_action_text(send->action);
     bool compensate = send->action == WEIR_STEP_COMPENSATE;
-    struct weir_text data = {0}, id = {0};
+    struct weir_text id = {0};
     char attempt[16];
     struct weir_slice parts[20];
     size_t count = 0;
@@ -57,7 +70,6 @@ static void send_command(const struct weir_saga_case *one, const struct weir_sag
     weir_text_format(&id, "%s/%s/%s", one->id, step->name, action);
     if (send->number > 1)
         weir_text_format(&id, "#%u", send->number);
-    compose_data(one, &data);
     snprintf(attempt, sizeof attempt, "%u", send->attempt);
     const struct {
         const char *name;
@@ -70,7 +82,7 @@ static void send_command(const struct weir_saga_case *one, const struct weir_sag
         {"step", weir_slice_of(step->name)},
         {"action", weir_slice_of(action)},
         {WEIR_FIELD_ATTEMPT, weir_slice_of(attempt)},
-        {"data", {data.at, data.length}},
+        {"data", weir_slice_of(data)},
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         parts[count++] = weir_slice_of(fields[i].name);
@@ -80,11 +92,10 @@ static void send_command(const struct weir_saga_case *one, const struct weir_sag
         parts[count++] = weir_slice_of("traceparent");
         parts[count++] = weir_slice_of(one->traceparent);
     }
-    if (data.failed || id.failed)
+    if (id.failed)
         weir_error_set(&one->context->effects->error, WEIR_NO_MEMORY, "no memory for a command");
     else
         weir_context_send_parts(one->context, step->service, parts, count);
-    weir_text_close(&data);
     weir_text_close(&id);
 }
 
@@ -127,7 +138,8 @@ static bool ended(enum weir_saga_state state)
 }
 
 void weir_saga_carry_out(const struct weir_saga_case *one, enum weir_saga_state before,
-                         const struct weir_saga_effects *effects)
+                         const struct weir_saga_effects *effects,
+                         const struct weir_saga_commands *commands)
 {
     uint64_t changed = before == WEIR_SAGA_NONE ? ~UINT64_C(0) : effects->changed_steps;
     weir_saga_record_write(one->context, one->key, one->definition, one->saga, changed);
@@ -135,9 +147,9 @@ void weir_saga_carry_out(const struct weir_saga_case *one, enum weir_saga_state 
     if (effects->wake_at != 0 || before != WEIR_SAGA_NONE)
         weir_saga_set_timer(one, effects->wake_at);
     for (size_t i = 0; i < effects->send_count; i++)
-        send_command(one, &effects->sends[i]);
+        send_command(one, &effects->sends[i], commands->data[i]);
     for (size_t i = 0; i < effects->event_count; i++)
         publish_event(one, effects->events[i]);
-    if (ended(one->saga->state) && one->retention_ms > 0)
+    if (ended(one->saga->state) && !ended(before) && one->retention_ms > 0)
         weir_expire(one->context, one->key, one->retention_ms);
 }

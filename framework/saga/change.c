@@ -7,27 +7,37 @@
 #include <string.h>
 
 #define BACKOFF_CAP_MS 60000
+#define NO_EVENT (-1)
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const struct saga_move {
     enum weir_saga_state from, to;
-    enum weir_saga_event event;
+    int event;
 } saga_moves[] = {
     {WEIR_SAGA_NONE, WEIR_SAGA_RUNNING, WEIR_SAGA_STARTED},
     {WEIR_SAGA_RUNNING, WEIR_SAGA_COMPLETED, WEIR_SAGA_EVENT_COMPLETED},
     {WEIR_SAGA_RUNNING, WEIR_SAGA_COMPENSATING, WEIR_SAGA_EVENT_COMPENSATING},
     {WEIR_SAGA_COMPENSATING, WEIR_SAGA_COMPENSATED, WEIR_SAGA_EVENT_COMPENSATED},
+    {WEIR_SAGA_RUNNING, WEIR_SAGA_SUSPENDED, WEIR_SAGA_EVENT_SUSPENDED},
     {WEIR_SAGA_COMPENSATING, WEIR_SAGA_SUSPENDED, WEIR_SAGA_EVENT_SUSPENDED},
+    {WEIR_SAGA_SUSPENDED, WEIR_SAGA_RUNNING, NO_EVENT}, /* only back to where it came from */
+    {WEIR_SAGA_SUSPENDED, WEIR_SAGA_COMPENSATING, NO_EVENT},
 };
 
 static const struct step_move {
     enum weir_step_state from, to;
 } step_moves[] = {
-    {WEIR_STEP_PENDING, WEIR_STEP_RUNNING},        {WEIR_STEP_PENDING, WEIR_STEP_SKIPPED},
-    {WEIR_STEP_RUNNING, WEIR_STEP_SUCCEEDED},      {WEIR_STEP_RUNNING, WEIR_STEP_FAILED},
-    {WEIR_STEP_RUNNING, WEIR_STEP_TIMED_OUT},      {WEIR_STEP_SUCCEEDED, WEIR_STEP_COMPENSATING},
+    {WEIR_STEP_PENDING, WEIR_STEP_RUNNING},
+    {WEIR_STEP_PENDING, WEIR_STEP_SKIPPED},
+    {WEIR_STEP_RUNNING, WEIR_STEP_SUCCEEDED},
+    {WEIR_STEP_RUNNING, WEIR_STEP_FAILED},
+    {WEIR_STEP_RUNNING, WEIR_STEP_TIMED_OUT},
+    {WEIR_STEP_RUNNING, WEIR_STEP_SKIPPED},
+    {WEIR_STEP_SUCCEEDED, WEIR_STEP_COMPENSATING},
     {WEIR_STEP_FAILED, WEIR_STEP_COMPENSATING}, /* only where it may have taken effect */
-    {WEIR_STEP_TIMED_OUT, WEIR_STEP_COMPENSATING}, {WEIR_STEP_COMPENSATING, WEIR_STEP_COMPENSATED},
+    {WEIR_STEP_TIMED_OUT, WEIR_STEP_COMPENSATING},
+    {WEIR_STEP_COMPENSATING, WEIR_STEP_COMPENSATED},
+    {WEIR_STEP_COMPENSATING, WEIR_STEP_SKIPPED},
 };
 
 static void fail(struct weir_saga_change *change, enum weir_status status)
@@ -54,25 +64,45 @@ static bool step_move_listed(enum weir_step_state from, enum weir_step_state to)
     return false;
 }
 
-static void publish(struct weir_saga_change *change, enum weir_saga_event event)
+static void publish(struct weir_saga_change *change, int event)
 {
     struct weir_saga_effects *effects = change->effects;
+    if (event == NO_EVENT)
+        return;
     if (effects->event_count == COUNT(effects->events))
         fail(change, WEIR_INVALID);
     else
-        effects->events[effects->event_count++] = event;
+        effects->events[effects->event_count++] = (enum weir_saga_event)event;
+}
+
+static void enter_suspension(struct weir_saga *saga)
+{
+    saga->suspended_from = saga->state;
+    free(saga->reason_before);
+    saga->reason_before = saga->reason;
+    saga->reason = NULL;
+}
+
+static void leave_suspension(struct weir_saga *saga)
+{
+    saga->suspended_from = WEIR_SAGA_NONE;
+    free(saga->reason);
+    saga->reason = saga->reason_before;
+    saga->reason_before = NULL;
 }
 
 void weir_change_saga_move(struct weir_saga_change *change, enum weir_saga_state to)
 {
     struct weir_saga *saga = change->saga;
     const struct saga_move *move = find_saga_move(saga->state, to);
-    if (move == NULL) {
+    if (move == NULL || (saga->state == WEIR_SAGA_SUSPENDED && to != saga->suspended_from)) {
         fail(change, WEIR_INVALID);
         return;
     }
     if (to == WEIR_SAGA_SUSPENDED)
-        saga->suspended_from = saga->state;
+        enter_suspension(saga);
+    else if (saga->state == WEIR_SAGA_SUSPENDED)
+        leave_suspension(saga);
     if (to == WEIR_SAGA_COMPLETED || to == WEIR_SAGA_COMPENSATED)
         saga->ended_at = change->now;
     saga->state = to;
@@ -111,18 +141,34 @@ void weir_change_rest(struct weir_saga_change *change, size_t step)
 
 void weir_change_begin(struct weir_saga_change *change, size_t step, enum weir_step_action action)
 {
+    struct weir_step_record *record = touch(change, step);
     weir_change_step_move(change, step,
                           action == WEIR_STEP_EXECUTE ? WEIR_STEP_RUNNING : WEIR_STEP_COMPENSATING);
-    touch(change, step)->number = 1;
+    record->number = 1;
+    record->forgiven = 0;
     weir_change_send(change, step);
 }
 
-static void count_attempt(struct weir_step_record *record)
+void weir_change_await_signal(struct weir_saga_change *change, size_t step)
 {
-    if (record->state == WEIR_STEP_COMPENSATING)
-        record->compensation_attempts++;
-    else
-        record->attempts++;
+    if (change->saga->steps[step].state == WEIR_STEP_PENDING)
+        weir_change_step_move(change, step, WEIR_STEP_RUNNING);
+    touch(change, step)->due_at = change->now + change->definition->steps[step].timeout_ms;
+}
+
+void weir_change_forgive(struct weir_saga_change *change, size_t step)
+{
+    struct weir_step_record *record = touch(change, step);
+    record->forgiven = weir_step_attempts(record);
+    record->waiting_to_send = true;
+    record->due_at = change->now;
+}
+
+/* Of the action that the step is in. */
+static unsigned *attempts_of(struct weir_step_record *record)
+{
+    return record->state == WEIR_STEP_COMPENSATING ? &record->compensation_attempts
+                                                   : &record->attempts;
 }
 
 void weir_change_send(struct weir_saga_change *change, size_t step)
@@ -133,7 +179,8 @@ void weir_change_send(struct weir_saga_change *change, size_t step)
         fail(change, WEIR_INVALID);
         return;
     }
-    count_attempt(record);
+    bool is_new = record->unsent || *attempts_of(record) == 0;
+    ++*attempts_of(record);
     record->waiting_to_send = false;
     record->unsent = false;
     record->sent_at = change->now;
@@ -144,7 +191,27 @@ void weir_change_send(struct weir_saga_change *change, size_t step)
             record->state == WEIR_STEP_COMPENSATING ? WEIR_STEP_COMPENSATE : WEIR_STEP_EXECUTE,
         .number = record->number,
         .attempt = weir_step_attempts(record),
+        .is_new = is_new,
     };
+}
+
+bool weir_change_take_back(struct weir_saga_change *change, size_t step)
+{
+    struct weir_saga_effects *effects = change->effects;
+    size_t at = 0;
+    while (at < effects->send_count && effects->sends[at].step != step)
+        at++;
+    if (at == effects->send_count)
+        return false;
+    bool is_new = effects->sends[at].is_new;
+    effects->send_count--;
+    for (; at < effects->send_count; at++)
+        effects->sends[at] = effects->sends[at + 1];
+    struct weir_step_record *record = touch(change, step);
+    record->unsent = is_new;
+    if (--*attempts_of(record) == 0)
+        record->sent_at = 0;
+    return true;
 }
 
 void weir_change_wait(struct weir_saga_change *change, size_t step)
@@ -154,7 +221,7 @@ void weir_change_wait(struct weir_saga_change *change, size_t step)
     int64_t cap = base > BACKOFF_CAP_MS ? base : BACKOFF_CAP_MS;
     record->waiting_to_send = true;
     record->due_at =
-        change->now + weir_backoff_ms(base, cap, weir_step_attempts(record), change->random);
+        change->now + weir_backoff_ms(base, cap, weir_step_attempts_spent(record), change->random);
 }
 
 void weir_change_renumber(struct weir_saga_change *change, size_t step)
@@ -172,10 +239,23 @@ static void replace(struct weir_saga_change *change, char **to, char *text)
     *to = text;
 }
 
+void weir_change_keep_signal(struct weir_saga_change *change, size_t step, const char *data)
+{
+    struct weir_step_record *record = touch(change, step);
+    free(record->signal);
+    record->signal = NULL;
+    if (data != NULL)
+        replace(change, &record->signal, strdup(data));
+}
+
+void weir_change_late(struct weir_saga_change *change, size_t step)
+{
+    touch(change, step)->late_at = change->now;
+}
+
 void weir_change_result(struct weir_saga_change *change, size_t step, const char *result)
 {
-    if (result != NULL)
-        replace(change, &touch(change, step)->result, strdup(result));
+    replace(change, &touch(change, step)->result, strdup(result != NULL ? result : "{}"));
 }
 
 /* One byte more than is kept shows whether the cut falls within a character. */
@@ -214,8 +294,13 @@ unsigned weir_step_attempts(const struct weir_step_record *record)
                                                    : record->attempts;
 }
 
+unsigned weir_step_attempts_spent(const struct weir_step_record *record)
+{
+    return weir_step_attempts(record) - record->forgiven;
+}
+
 bool weir_change_attempts_left(const struct weir_saga_change *change, size_t step)
 {
-    return weir_step_attempts(&change->saga->steps[step]) <
+    return weir_step_attempts_spent(&change->saga->steps[step]) <
            change->definition->steps[step].attempts;
 }

@@ -24,7 +24,8 @@ static inline uint64_t weir_step_bit(size_t step)
 }
 
 /* The doors: the only places that set a state. A move that the table does not list is not made
- * and sets `status`. A saga's move publishes its event; a step's move ends its timer. */
+ * and sets `status`. A saga's move publishes its event, if it has one; a step's move ends its
+ * timer. Suspension keeps the state and the reason that the saga goes back to. */
 void weir_change_saga_move(struct weir_saga_change *change, enum weir_saga_state to);
 void weir_change_step_move(struct weir_saga_change *change, size_t step, enum weir_step_state to);
 
@@ -36,17 +37,29 @@ void weir_change_send(struct weir_saga_change *change, size_t step);
 void weir_change_wait(struct weir_saga_change *change, size_t step);
 /* Takes the next number, which no reply can answer until it is sent. */
 void weir_change_renumber(struct weir_saga_change *change, size_t step);
-/* Ends the step's timer and leaves its state. */
+/* Takes back what the present transition sends for the step, which counts as never sent. False:
+ * it sends nothing for it. */
+bool weir_change_take_back(struct weir_saga_change *change, size_t step);
+/* Begins to wait for the step's signal, once more or for the first time. */
+void weir_change_await_signal(struct weir_saga_change *change, size_t step);
+/* Forgives the attempts so far and makes the next one due at once. */
+void weir_change_forgive(struct weir_saga_change *change, size_t step);
+/* Ends the step's timer and leaves its state: a step under way is stuck then. */
 void weir_change_rest(struct weir_saga_change *change, size_t step);
 
-/* NULL for `result` means none. Reasons and errors are cut at WEIR_SAGA_TEXT_MAX. */
+/* Keeps a signal's data until the step begins; NULL drops it. */
+void weir_change_keep_signal(struct weir_saga_change *change, size_t step, const char *data);
+void weir_change_late(struct weir_saga_change *change, size_t step);
+
+/* NULL for `result` means an empty one. Reasons and errors are cut at WEIR_SAGA_TEXT_MAX. */
 void weir_change_result(struct weir_saga_change *change, size_t step, const char *result);
 void weir_change_error(struct weir_saga_change *change, size_t step, const char *format, ...)
     WEIR_PRINTF(3, 4);
 void weir_change_reason(struct weir_saga_change *change, const char *format, ...) WEIR_PRINTF(2, 3);
 
-/* Commands sent of the action that the step is in. */
+/* Commands sent of the action that the step is in; those of them that count against its limit. */
 unsigned weir_step_attempts(const struct weir_step_record *record);
+unsigned weir_step_attempts_spent(const struct weir_step_record *record);
 /* True while commands may still be sent for that action. */
 bool weir_change_attempts_left(const struct weir_saga_change *change, size_t step);
 

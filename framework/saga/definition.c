@@ -2,8 +2,10 @@
 #include "saga/definition.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
+#include "saga/input_map.h"
 
 void weir_saga_definition_free(struct weir_saga_definition *definition)
 {
@@ -14,6 +16,8 @@ void weir_saga_definition_free(struct weir_saga_definition *definition)
         free(definition->steps[i].service);
         free(definition->steps[i].command);
         free(definition->steps[i].compensation);
+        free(definition->steps[i].signal);
+        weir_input_map_free(definition->steps[i].input);
     }
     free(definition->steps);
     free(definition->name);
@@ -26,6 +30,16 @@ int weir_saga_definition_step(const struct weir_saga_definition *definition, con
     struct weir_slice wanted = {name, length};
     for (size_t i = 0; i < definition->step_count; i++) {
         if (weir_slice_equals(wanted, definition->steps[i].name))
+            return (int)i;
+    }
+    return -1;
+}
+
+int weir_saga_definition_waiting(const struct weir_saga_definition *definition, const char *signal)
+{
+    for (size_t i = 0; i < definition->step_count; i++) {
+        const char *waited = definition->steps[i].signal;
+        if (waited != NULL && strcmp(waited, signal) == 0)
             return (int)i;
     }
     return -1;

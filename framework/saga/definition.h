@@ -12,13 +12,20 @@
 #define WEIR_SAGA_STEPS_MAX 64
 #define WEIR_SAGA_DEFINITION_MAX (256 * 1024) /* bytes of JSON */
 
+struct weir_input_map;
+
+/* Compensatable steps come before the pivot, retriable ones behind it. The pivot either succeeds,
+ * and the saga is sure to complete, or is refused, and everything before it is undone. */
 enum weir_step_kind { WEIR_STEP_COMPENSATABLE, WEIR_STEP_PIVOT, WEIR_STEP_RETRIABLE };
 
+/* A step sends a command to a service or waits for a signal. */
 struct weir_step_definition {
     char *name;
-    char *service;
-    char *command;
-    char *compensation; /* NULL: nothing to undo */
+    char *service;                /* NULL: the step waits for a signal */
+    char *command;                /* NULL, as service */
+    char *compensation;           /* NULL: nothing to undo */
+    char *signal;                 /* NULL: the step has a command; no other step waits for it */
+    struct weir_input_map *input; /* NULL: the saga's whole data and the results so far */
     enum weir_step_kind kind;
     int64_t timeout_ms; /* of one attempt */
     unsigned attempts;  /* of the command; the compensation has as many of its own */
@@ -45,6 +52,9 @@ void weir_saga_definition_free(struct weir_saga_definition *definition);
 /* The step's place in `steps`, or -1. */
 int weir_saga_definition_step(const struct weir_saga_definition *definition, const char *name,
                               size_t length);
+
+/* The step that waits for the signal, or -1. */
+int weir_saga_definition_waiting(const struct weir_saga_definition *definition, const char *signal);
 
 /* All steps that those in `set` wait for, directly or through others. */
 uint64_t weir_saga_definition_ancestors(const struct weir_saga_definition *definition,

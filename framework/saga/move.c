@@ -48,6 +48,28 @@ static void log_move(const struct weir_saga_case *one, enum weir_saga_state befo
                       weir_saga_state_text(one->saga->state), one->saga->reason);
 }
 
+static enum weir_outcome fail(const struct weir_saga_case *one, int verdict)
+{
+    weir_reason(one->context, "saga %s: %s", one->id,
+                weir_status_text((enum weir_status) - verdict));
+    return -verdict == WEIR_NO_MEMORY ? WEIR_RETRY : WEIR_REJECT;
+}
+
+static enum weir_outcome moved(const struct weir_saga_case *one, enum weir_saga_state before,
+                               struct weir_saga_effects *effects)
+{
+    struct weir_coordinator *coordinator = weir_user(one->context);
+    struct weir_saga_commands commands = {0};
+    int verdict = weir_saga_commands_compose(&commands, one, effects, &coordinator->random);
+    if (verdict < 0)
+        return fail(one, verdict);
+    expect_revision(one);
+    weir_saga_carry_out(one, before, effects, &commands);
+    weir_saga_commands_close(&commands);
+    log_move(one, before);
+    return WEIR_DONE;
+}
+
 enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_message *message,
                                   const struct weir_saga_input *input)
 {
@@ -56,16 +78,13 @@ enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_m
     enum weir_saga_state before = one->saga->state;
     int verdict = weir_saga_advance(one->definition, one->saga, input,
                                     weir_context_now(one->context), &coordinator->random, &effects);
-    if (verdict < 0) {
-        weir_reason(one->context, "saga %s: %s", one->id,
-                    weir_status_text((enum weir_status) - verdict));
-        return -verdict == WEIR_NO_MEMORY ? WEIR_RETRY : WEIR_REJECT;
-    }
-    if (verdict == WEIR_SAGA_MOVED) {
-        expect_revision(one);
-        weir_saga_carry_out(one, before, &effects);
-        log_move(one, before);
-        return WEIR_DONE;
+    if (verdict < 0)
+        return fail(one, verdict);
+    if (verdict == WEIR_SAGA_MOVED)
+        return moved(one, before, &effects);
+    if (verdict == WEIR_SAGA_REFUSED) {
+        weir_reason(one->context, "%s", effects.refusal);
+        return WEIR_REJECT;
     }
     if (input->kind == WEIR_SAGA_WAKE && effects.wake_at != 0) { /* woken early */
         expect_revision(one);

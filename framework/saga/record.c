@@ -60,6 +60,15 @@ static void read_state(struct reader *reader, const char *name, enum weir_saga_s
                        text);
 }
 
+static char *signal_of(struct reader *reader, const char *signal)
+{
+    char field[FIELD_MAX];
+    if (signal == NULL)
+        return NULL;
+    snprintf(field, sizeof field, "signal:%s", signal);
+    return copy_of(reader, field);
+}
+
 static void read_step(struct reader *reader, const char *name, struct weir_step_record *step)
 {
     const char *state;
@@ -71,12 +80,14 @@ static void read_step(struct reader *reader, const char *name, struct weir_step_
     step->attempts = count_of(reader, "attempts");
     step->compensation_attempts = count_of(reader, "compensationAttempts");
     step->number = count_of(reader, "number");
+    step->forgiven = count_of(reader, "forgiven");
     step->waiting_to_send = number_of(reader, "backingOff") != 0;
     step->unsent = number_of(reader, "unsent") != 0;
     step->may_have_effect = number_of(reader, "unknown") != 0;
     step->sent_at = number_of(reader, "sentAt");
     step->ended_at = number_of(reader, "endedAt");
     step->due_at = number_of(reader, "dueAt");
+    step->late_at = number_of(reader, "late");
     step->result = copy_of(reader, "result");
     step->error = copy_of(reader, "error");
     reader->prefix[0] = '\0';
@@ -90,13 +101,16 @@ enum weir_status weir_saga_record_read(const struct weir_saga_definition *defini
     read_state(&reader, "state", &saga->state);
     read_state(&reader, "suspendedFrom", &saga->suspended_from);
     saga->reason = copy_of(&reader, "reason");
+    saga->reason_before = copy_of(&reader, "reasonBefore");
     saga->started_at = number_of(&reader, "startedAt");
     saga->updated_at = number_of(&reader, "updatedAt");
     saga->ended_at = number_of(&reader, "endedAt");
     saga->deadline = number_of(&reader, "deadline");
     saga->revision = number_of(&reader, "revision");
-    for (size_t i = 0; i < definition->step_count; i++)
+    for (size_t i = 0; i < definition->step_count; i++) {
         read_step(&reader, definition->steps[i].name, &saga->steps[i]);
+        saga->steps[i].signal = signal_of(&reader, definition->steps[i].signal);
+    }
     return error->status;
 }
 
@@ -137,15 +151,25 @@ static void write_step(struct writer *writer, const char *name, const struct wei
     write_number(writer, "attempts", step->attempts);
     write_number(writer, "compensationAttempts", step->compensation_attempts);
     write_number(writer, "number", step->number);
+    write_number(writer, "forgiven", step->forgiven);
     write_number(writer, "backingOff", step->waiting_to_send);
     write_number(writer, "unsent", step->unsent);
     write_number(writer, "unknown", step->may_have_effect);
     write_number(writer, "sentAt", step->sent_at);
     write_number(writer, "endedAt", step->ended_at);
     write_number(writer, "dueAt", step->due_at);
+    write_number(writer, "late", step->late_at);
     write_text(writer, "result", step->result);
     write_text(writer, "error", step->error);
     writer->prefix[0] = '\0';
+}
+
+/* What has come before the step that waits for it. */
+static void write_signal(struct writer *writer, const char *signal, const char *data)
+{
+    char field[FIELD_MAX];
+    snprintf(field, sizeof field, "signal:%s", signal);
+    write_text(writer, field, data);
 }
 
 void weir_saga_record_write(weir_context *context, const char *key,
@@ -155,15 +179,21 @@ void weir_saga_record_write(weir_context *context, const char *key,
     struct writer writer = {
         .context = context, .key = key, .stored = weir_context_loaded(context, key)};
     write_text(&writer, "state", weir_saga_state_text(saga->state));
-    if (saga->state == WEIR_SAGA_SUSPENDED)
-        write_text(&writer, "suspendedFrom", weir_saga_state_text(saga->suspended_from));
+    write_text(&writer, "suspendedFrom",
+               saga->state == WEIR_SAGA_SUSPENDED ? weir_saga_state_text(saga->suspended_from)
+                                                  : NULL);
     write_text(&writer, "reason", saga->reason);
+    write_text(&writer, "reasonBefore", saga->reason_before);
     write_number(&writer, "startedAt", saga->started_at);
     write_number(&writer, "updatedAt", saga->updated_at);
     write_number(&writer, "endedAt", saga->ended_at);
     write_number(&writer, "deadline", saga->deadline);
     write_number(&writer, "revision", saga->revision);
-    for (size_t i = 0; i < definition->step_count; i++)
-        if (changed & UINT64_C(1) << i)
-            write_step(&writer, definition->steps[i].name, &saga->steps[i]);
+    for (size_t i = 0; i < definition->step_count; i++) {
+        if ((changed & UINT64_C(1) << i) == 0)
+            continue;
+        write_step(&writer, definition->steps[i].name, &saga->steps[i]);
+        if (definition->steps[i].signal != NULL)
+            write_signal(&writer, definition->steps[i].signal, saga->steps[i].signal);
+    }
 }

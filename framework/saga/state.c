@@ -100,6 +100,48 @@ bool weir_step_action_parse(const char *text, size_t length, enum weir_step_acti
     return true;
 }
 
+static bool is_active(enum weir_step_state state)
+{
+    return state == WEIR_STEP_RUNNING || state == WEIR_STEP_COMPENSATING;
+}
+
+bool weir_step_is_stuck(const struct weir_step_record *record)
+{
+    return is_active(record->state) && record->due_at == 0;
+}
+
+uint64_t weir_saga_stuck_steps(const struct weir_saga *saga)
+{
+    uint64_t stuck = 0;
+    for (size_t i = 0; i < saga->step_count; i++) {
+        if (weir_step_is_stuck(&saga->steps[i]))
+            stuck |= UINT64_C(1) << i;
+    }
+    return stuck;
+}
+
+/* A command that was sent and not refused, or a step behind that. */
+static bool commits(const struct weir_step_definition *definition,
+                    const struct weir_step_record *record)
+{
+    return definition->kind != WEIR_STEP_COMPENSATABLE && record->state != WEIR_STEP_PENDING &&
+           record->state != WEIR_STEP_FAILED;
+}
+
+/* Retriable steps begin only when the pivot, if there is one, has been passed. */
+bool weir_saga_is_committed(const struct weir_saga_definition *definition,
+                            const struct weir_saga *saga)
+{
+    if (saga->state != WEIR_SAGA_RUNNING &&
+        (saga->state != WEIR_SAGA_SUSPENDED || saga->suspended_from != WEIR_SAGA_RUNNING))
+        return false;
+    for (size_t i = 0; i < saga->step_count; i++) {
+        if (commits(&definition->steps[i], &saga->steps[i]))
+            return true;
+    }
+    return false;
+}
+
 enum weir_status weir_saga_init(struct weir_saga *saga,
                                 const struct weir_saga_definition *definition)
 {
@@ -116,8 +158,10 @@ void weir_saga_close(struct weir_saga *saga)
     for (size_t i = 0; i < saga->step_count; i++) {
         free(saga->steps[i].result);
         free(saga->steps[i].error);
+        free(saga->steps[i].signal);
     }
     free(saga->steps);
     free(saga->reason);
+    free(saga->reason_before);
     *saga = (struct weir_saga){0};
 }

@@ -31,15 +31,36 @@ struct scenario {
     struct weir_text words;
 };
 
+static inline void scenario_append_work(struct weir_text *json, const char *step, const char *marks,
+                                        const struct scenario_limits *limits)
+{
+    bool forward = strpbrk(marks, "*+") != NULL;
+    if (strchr(marks, '?') != NULL) {
+        weir_text_format(json, "\"signal\":\"go-%c\",", step[0]);
+        return;
+    }
+    weir_text_format(json, "\"service\":\"x\",\"command\":\"Do\",\"backoffMs\":%lld,",
+                     (long long)limits->backoff);
+    weir_text_format(json, "\"attempts\":%u,", limits->attempts);
+    if (!forward && strchr(marks, '!') == NULL)
+        weir_text_append_string(json, "\"compensation\":\"Undo\",");
+}
+
 static inline void scenario_append_step(struct weir_text *json, const char *step, size_t length,
                                         const struct scenario_limits *limits)
 {
-    bool undone = length < 2 || step[1] != '!';
+    char marks[8] = "";
     const char *colon = memchr(step, ':', length);
-    weir_text_format(json, "{\"name\":\"%c\",\"service\":\"x\",\"command\":\"Do\",", step[0]);
-    weir_text_format(json, "\"timeoutMs\":%lld,\"backoffMs\":%lld,\"attempts\":%u,",
-                     (long long)limits->timeout, (long long)limits->backoff, limits->attempts);
-    weir_text_append_string(json, undone ? "\"compensation\":\"Undo\",\"after\":[" : "\"after\":[");
+    size_t marked = (colon == NULL ? length : (size_t)(colon - step)) - 1;
+    memcpy(marks, step + 1, marked);
+    weir_text_format(json, "{\"name\":\"%c\",\"timeoutMs\":%lld,", step[0],
+                     (long long)limits->timeout);
+    weir_text_format(json, "\"kind\":\"%s\",",
+                     strchr(marks, '*') != NULL   ? "pivot"
+                     : strchr(marks, '+') != NULL ? "retriable"
+                                                  : "compensatable");
+    scenario_append_work(json, step, marks, limits);
+    weir_text_append_string(json, "\"after\":[");
     for (const char *at = colon; at != NULL && ++at < step + length;)
         weir_text_format(json, "%s\"%c\"", at == colon + 1 ? "" : ",", *at);
     weir_text_append_string(json, "]}");
@@ -64,7 +85,9 @@ static inline struct weir_text scenario_json(const char *steps,
     return json;
 }
 
-/* `steps` such as "a b:a c!:a d:bc": b and c wait for a, d for both, c cannot be undone. */
+/* `steps` such as "a b:a c!:a d:bc": b and c wait for a, d for both, c cannot be undone. Marks
+ * behind the letter: ! no compensation, * pivot, + retriable, ? waits for the signal go-<letter>.
+ */
 static inline struct scenario scenario_new(const char *steps, struct scenario_limits limits)
 {
     struct scenario scenario = {.now = SCENARIO_START};
@@ -104,7 +127,8 @@ static inline void scenario_put_into_words(struct scenario *scenario)
 }
 
 /* Applies the input; the words for what came of it: "running: a running b pending;
- * execute a#1/1; SagaStarted" (#number/attempt), or "stale". */
+ * execute a#1/1; SagaStarted" (#number/attempt), "stale", or the
+ * sentence of a refusal. */
 static inline const char *scenario_input(struct scenario *scenario, struct weir_saga_input input)
 {
     int64_t revision = scenario->saga.revision;
@@ -118,7 +142,7 @@ static inline const char *scenario_input(struct scenario *scenario, struct weir_
         assert_int_equal(scenario->effects.send_count, 0);
         assert_int_equal(scenario->effects.event_count, 0);
         assert_int_equal(scenario->effects.changed_steps, 0);
-        return "stale";
+        return scenario->verdict == WEIR_SAGA_REFUSED ? scenario->effects.refusal : "stale";
     }
     assert_int_equal(scenario->saga.updated_at, scenario->now);
     scenario_put_into_words(scenario);
@@ -168,6 +192,38 @@ static inline const char *compensated(struct scenario *scenario, char step, unsi
                                       enum outcome outcome)
 {
     return scenario_input(scenario, scenario_reply(WEIR_STEP_COMPENSATE, step, number, outcome));
+}
+
+static inline const char *cancelled(struct scenario *scenario, const char *reason)
+{
+    return scenario_input(scenario,
+                          (struct weir_saga_input){.kind = WEIR_SAGA_CANCEL, .reason = reason});
+}
+
+static inline const char *resumed(struct scenario *scenario, const char *step, bool skip)
+{
+    return scenario_input(
+        scenario, (struct weir_saga_input){.kind = WEIR_SAGA_RESUME, .name = step, .skip = skip});
+}
+
+static inline const char *signalled(struct scenario *scenario, char step, const char *data)
+{
+    char name[] = {'g', 'o', '-', step, '\0'};
+    return scenario_input(
+        scenario, (struct weir_saga_input){.kind = WEIR_SAGA_SIGNAL, .name = name, .data = data});
+}
+
+/* The command that the last input sends for the step cannot be made up. */
+static inline const char *unsendable(struct scenario *scenario, char step, const char *reason)
+{
+    int64_t revision = scenario->saga.revision;
+    scenario->verdict =
+        weir_saga_unsendable(scenario->definition, &scenario->saga, (size_t)(step - 'a'), reason,
+                             scenario->now, &scenario->random, &scenario->effects);
+    assert_true(scenario->verdict >= 0);
+    assert_int_equal(scenario->saga.revision, revision);
+    scenario_put_into_words(scenario);
+    return scenario->verdict == WEIR_SAGA_MOVED ? scenario->words.at : "stale";
 }
 
 #endif

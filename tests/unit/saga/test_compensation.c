@@ -83,6 +83,11 @@ static void sibling_under_way_is_undone_first(void **state)
     assert_string_equal(executed(&s, 'b', REFUSED),
                         "compensating: a succeeded b failed c compensating d skipped; "
                         "compensate c#1/1; SagaCompensating");
+    s.now += 5;
+    assert_string_equal(executed(&s, 'c', SUCCEEDED),
+                        "compensating: a succeeded b failed c compensating d skipped");
+    assert_int_equal(s.saga.steps[2].late_at, s.now);
+    assert_null(s.saga.steps[2].result);
     assert_string_equal(executed(&s, 'c', SUCCEEDED), "stale");
     assert_string_equal(compensated(&s, 'c', 1, SUCCEEDED),
                         "compensating: a compensating b failed c compensated d skipped; "
@@ -170,7 +175,10 @@ static void silent_compensation_suspends_in_the_end(void **state)
     assert_string_equal(s.saga.reason, "compensation of a: no answer in 2 attempts of 100 ms");
     assert_string_equal(s.saga.steps[0].error, "no answer in 2 attempts");
     assert_int_equal(s.saga.steps[0].due_at, 0);
-    assert_string_equal(compensated(&s, 'a', 1, SUCCEEDED), "suspended: a compensated b failed");
+    assert_true(weir_step_is_stuck(&s.saga.steps[0]));
+    assert_string_equal(compensated(&s, 'a', 1, SUCCEEDED),
+                        "compensated: a compensated b failed; SagaCompensated");
+    assert_string_equal(s.saga.reason, "b: no money");
     assert_int_equal(s.effects.wake_at, 0);
     scenario_close(&s);
 }

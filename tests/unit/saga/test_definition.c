@@ -1,49 +1,17 @@
 /* Saga definitions: what is read from them and what is refused, case by case from
  * tests/cases/definition (input.json and expected.txt in each folder), then limits and graphs. */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "cases.h"
 #include "saga/definition.h"
-
-#define CASES "tests/cases/definition"
-
-/* The folder of the cases: below WEIR_ROOT, or else below the nearest folder upward that has it. */
-static void find_cases(char *path, size_t size)
-{
-    struct stat found;
-    const char *root = getenv("WEIR_ROOT");
-    if (root != NULL) {
-        snprintf(path, size, "%s/" CASES, root);
-        return;
-    }
-    char up[64] = "";
-    do {
-        snprintf(path, size, "%s" CASES, up);
-        strcat(up, "../");
-    } while (stat(path, &found) != 0 && strlen(up) + 4 < sizeof up);
-}
-
-static char *read_file(const char *folder, const char *name, const char *file, size_t *length)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s/%s", folder, name, file);
-    FILE *stream = fopen(path, "rb");
-    if (stream == NULL)
-        fail_msg("%s is missing", path);
-    char *text = calloc(1, WEIR_SAGA_DEFINITION_MAX + 2);
-    assert_non_null(text);
-    *length = fread(text, 1, WEIR_SAGA_DEFINITION_MAX + 1, stream);
-    fclose(stream);
-    return text;
-}
+#include "saga/input_map.h"
 
 static void append_names(struct weir_text *out, const struct weir_saga_definition *definition,
                          const char *title, uint64_t set)
@@ -55,16 +23,33 @@ static void append_names(struct weir_text *out, const struct weir_saga_definitio
     }
 }
 
+static void append_input(struct weir_text *out, const struct weir_input_map *input)
+{
+    weir_text_append_string(out, "; input");
+    for (size_t i = 0; i < input->count; i++) {
+        const struct weir_input_path *path = &input->paths[i];
+        weir_text_format(out, " %s = %s", path->field,
+                         path->step_name != NULL ? path->step_name : "data");
+        for (size_t at = 0; at < path->segment_count; at++)
+            weir_text_format(out, "/%s", path->segments[at]);
+    }
+}
+
 static void append_step(struct weir_text *out, const struct weir_saga_definition *definition,
                         const struct weir_step_definition *step)
 {
-    weir_text_format(out, "%s: %s %s, undone by %s;", step->name, step->service, step->command,
-                     step->compensation == NULL ? "nothing" : step->compensation);
+    if (step->signal != NULL)
+        weir_text_format(out, "%s: waits for %s;", step->name, step->signal);
+    else
+        weir_text_format(out, "%s: %s %s, undone by %s;", step->name, step->service, step->command,
+                         step->compensation == NULL ? "nothing" : step->compensation);
     weir_text_format(out, " kind %u, timeout %lld, attempts %u, backoff %lld;",
                      (unsigned)step->kind, (long long)step->timeout_ms, step->attempts,
                      (long long)step->backoff_ms);
     append_names(out, definition, "after", step->after);
     append_names(out, definition, "before", step->before);
+    if (step->input != NULL)
+        append_input(out, step->input);
     weir_text_append_string(out, "\n");
 }
 
@@ -86,15 +71,15 @@ static struct weir_text render(const char *json, size_t length)
     return out;
 }
 
-static bool case_holds(const char *folder, const char *name)
+static bool case_holds(const char *folder)
 {
-    size_t input_length, expected_length;
-    char *input = read_file(folder, name, "input.json", &input_length);
-    char *expected = read_file(folder, name, "expected.txt", &expected_length);
-    struct weir_text found = render(input, input_length);
+    size_t length;
+    char *input = case_file(folder, "input.json", &length);
+    char *expected = case_file(folder, "expected.txt", NULL);
+    struct weir_text found = render(input, length);
     bool holds = strcmp(found.at, expected) == 0;
     if (!holds)
-        print_error("case %s\nexpected %sfound    %s", name, expected, found.at);
+        print_error("%s\nexpected %sfound    %s", folder, expected, found.at);
     weir_text_close(&found);
     free(input);
     free(expected);
@@ -104,23 +89,7 @@ static bool case_holds(const char *folder, const char *name)
 static void every_case(void **state)
 {
     (void)state;
-    char folder[512];
-    find_cases(folder, sizeof folder);
-    DIR *directory = opendir(folder);
-    if (directory == NULL)
-        fail_msg("no folder %s", folder);
-    unsigned held = 0, failed = 0;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        if (entry->d_name[0] == '.')
-            continue;
-        if (case_holds(folder, entry->d_name))
-            held++;
-        else
-            failed++;
-    }
-    closedir(directory);
-    assert_int_equal(failed, 0);
-    assert_true(held >= 40);
+    assert_true(cases_that_hold("tests/cases/definition", case_holds) >= 90);
 }
 
 static struct weir_saga_definition *parse(const char *json)

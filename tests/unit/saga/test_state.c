@@ -10,24 +10,25 @@
 
 #define NOW 5000
 
-/* Rows: from; columns: to; both in the order of the enum. A letter is the event of the move.
- * Written by hand from the contract. */
+/* Rows: from; columns: to; both in the order of the enum. A letter is the event of the move, a dash
+ * a move without one: back to where a suspended saga came from, here running. Written by hand from
+ * the contract. */
 static const char *const saga_moves[] = {
     /* none         */ ".R....",
-    /* running      */ "..PC..",
+    /* running      */ "..PC.S",
     /* compensating */ "....US",
     /* completed    */ "......",
     /* compensated  */ "......",
-    /* suspended    */ "......",
+    /* suspended    */ ".-....",
 };
 
 static const char *const step_moves[] = {
     /* pending      */ ".x.....x",
-    /* running      */ "..xxx...",
+    /* running      */ "..xxx..x",
     /* succeeded    */ ".....x..",
     /* failed       */ ".....x..",
     /* timed-out    */ ".....x..",
-    /* compensating */ "......x.",
+    /* compensating */ "......xx",
     /* compensated  */ "........",
     /* skipped      */ "........",
 };
@@ -35,7 +36,7 @@ static const char *const step_moves[] = {
 static char event_letter(const struct weir_saga_effects *effects)
 {
     static const char letters[] = "RCPUS"; /* in the order of enum weir_saga_event */
-    return effects->event_count == 0 ? '.' : letters[effects->events[0]];
+    return effects->event_count == 0 ? '-' : letters[effects->events[0]];
 }
 
 static void every_move_of_a_saga(void **state)
@@ -46,15 +47,18 @@ static void every_move_of_a_saga(void **state)
         struct weir_saga saga = {.state = from};
         struct weir_saga_effects effects = {0};
         struct weir_saga_change change = {.saga = &saga, .effects = &effects, .now = NOW};
+        if (from == WEIR_SAGA_SUSPENDED)
+            saga.suspended_from = WEIR_SAGA_RUNNING;
+        enum weir_saga_state kept = saga.suspended_from;
         weir_change_saga_move(&change, to);
         bool listed = saga_moves[from][to] != '.';
         assert_int_equal(change.status, listed ? WEIR_OK : WEIR_INVALID);
         assert_int_equal(saga.state, listed ? to : from);
-        assert_int_equal(event_letter(&effects), saga_moves[from][to]);
+        assert_int_equal(event_letter(&effects), listed ? saga_moves[from][to] : '-');
         bool ends = listed && (to == WEIR_SAGA_COMPLETED || to == WEIR_SAGA_COMPENSATED);
         assert_int_equal(saga.ended_at, ends ? NOW : 0);
         bool suspends = listed && to == WEIR_SAGA_SUSPENDED;
-        assert_int_equal(saga.suspended_from, suspends ? from : WEIR_SAGA_NONE);
+        assert_int_equal(saga.suspended_from, suspends ? from : listed ? WEIR_SAGA_NONE : kept);
     }
 }
 

@@ -181,7 +181,7 @@ static void reply_without_texts(void **state)
     struct weir_saga_input input = scenario_reply(WEIR_STEP_EXECUTE, 'a', 0, SUCCEEDED);
     input.result = NULL;
     scenario_input(&s, input);
-    assert_null(s.saga.steps[0].result);
+    assert_string_equal(s.saga.steps[0].result, "{}");
     input = scenario_reply(WEIR_STEP_EXECUTE, 'b', 0, REFUSED);
     input.reason = NULL;
     scenario_input(&s, input);
