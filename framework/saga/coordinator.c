@@ -86,6 +86,9 @@ static void add_routes(weir_service *service)
         {.type = "StartSaga", .handler = weir_saga_on_start, .keys = weir_saga_start_keys},
         {.type = "StepSucceeded", .handler = weir_saga_on_reply, .keys = weir_saga_key},
         {.type = "StepFailed", .handler = weir_saga_on_reply, .keys = weir_saga_key},
+        {.type = "CancelSaga", .handler = weir_saga_on_order, .keys = weir_saga_key},
+        {.type = "ResumeSaga", .handler = weir_saga_on_order, .keys = weir_saga_key},
+        {.type = "SignalSaga", .handler = weir_saga_on_order, .keys = weir_saga_key},
         {.type = "SagaWake", .handler = weir_saga_on_wake, .keys = weir_saga_key},
     };
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {

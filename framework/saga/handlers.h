@@ -34,6 +34,18 @@ const char *weir_saga_id(const weir_message *message);
 /* Applies an input and queues what follows from it. */
 enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_message *message,
                                   const struct weir_saga_input *input);
+/* CancelSaga, ResumeSaga, SignalSaga. */
+enum weir_outcome weir_saga_on_order(weir_context *context, const weir_message *message);
+
+/* ---- order.c ------------------------------------------------------------------------------- */
+
+/* Whether it is one of the three. */
+bool weir_saga_is_order(const weir_message *message);
+/* Whether its fields are there and readable; else the reason is set, naming the field. */
+bool weir_saga_order_complete(weir_context *context, const weir_message *message);
+enum weir_outcome weir_saga_apply_order(const struct weir_saga_case *one,
+                                        const weir_message *message);
+
 /* ---- fetch.c ------------------------------------------------------------------------------- */
 
 typedef enum weir_outcome weir_saga_with_definition(weir_context *context,

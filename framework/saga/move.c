@@ -148,8 +148,11 @@ static enum weir_outcome apply_reply(struct weir_saga_case *one, const weir_mess
 static enum weir_outcome apply_message(struct weir_saga_case *one, const weir_message *message)
 {
     struct weir_saga_input wake = {.kind = WEIR_SAGA_WAKE};
-    return strcmp(message->type, "SagaWake") == 0 ? weir_saga_apply(one, message, &wake)
-                                                  : apply_reply(one, message);
+    if (strcmp(message->type, "SagaWake") == 0)
+        return weir_saga_apply(one, message, &wake);
+    if (strncmp(message->type, "Step", 4) == 0)
+        return apply_reply(one, message);
+    return weir_saga_apply_order(one, message);
 }
 
 /* With the definition at hand: read the saga from its hash and apply the message. */
@@ -200,6 +203,19 @@ static bool complete_reply(weir_context *context, const weir_message *message)
     return missing == NULL;
 }
 
+/* What nobody asked for is only counted; an order that cannot be carried out is answered. */
+static enum weir_outcome unknown_saga(weir_context *context, const weir_message *message)
+{
+    struct weir_coordinator *coordinator = weir_user(context);
+    coordinator->stale++;
+    weir_log_warning(context->runtime->log, "saga.unknown", "type=%s saga=%s step=%s",
+                     message->type, message->saga, message->step);
+    if (!weir_saga_is_order(message))
+        return WEIR_DONE;
+    weir_reason(context, "saga: there is no saga %s", message->saga);
+    return WEIR_REJECT;
+}
+
 static enum weir_outcome on_move(weir_context *context, const weir_message *message)
 {
     struct weir_coordinator *coordinator = weir_user(context);
@@ -208,12 +224,8 @@ static enum weir_outcome on_move(weir_context *context, const weir_message *mess
     const char *name, *version_text, *checksum_text;
     int64_t version = 0, checksum = 0;
 
-    if (hash == NULL || hash->field_count == 0) {
-        coordinator->stale++;
-        weir_log_warning(context->runtime->log, "saga.unknown", "type=%s saga=%s step=%s",
-                         message->type, message->saga, message->step);
-        return WEIR_DONE;
-    }
+    if (hash == NULL || hash->field_count == 0)
+        return unknown_saga(context, message);
     name = weir_loaded_value(hash, "definition");
     version_text = weir_loaded_value(hash, "version");
     checksum_text = weir_loaded_value(hash, "checksum");
@@ -233,6 +245,11 @@ static enum weir_outcome on_move(weir_context *context, const weir_message *mess
 enum weir_outcome weir_saga_on_reply(weir_context *context, const weir_message *message)
 {
     return complete_reply(context, message) ? on_move(context, message) : WEIR_REJECT;
+}
+
+enum weir_outcome weir_saga_on_order(weir_context *context, const weir_message *message)
+{
+    return weir_saga_order_complete(context, message) ? on_move(context, message) : WEIR_REJECT;
 }
 
 enum weir_outcome weir_saga_on_wake(weir_context *context, const weir_message *message)
