@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXPIRES_MAX_MS INT64_C(9007199254740991) /* exact as a double, on the server */
+
 /* ---- Copying ----------------------------------------------------------------------------- */
 
 static char *copy_to(char **room, const char *bytes, size_t length)
@@ -184,6 +186,8 @@ static void take_field(weir_message *message, const struct weir_field *field, si
         message->deliveries += (unsigned)take_number(message, field, 0, 1000000, error);
     else if (weir_slice_equals(field->name, WEIR_FIELD_ATTEMPT))
         message->attempt = (unsigned)take_number(message, field, 1, 1000000, error);
+    else if (weir_slice_equals(field->name, WEIR_FIELD_EXPIRES))
+        message->expires_at = take_number(message, field, 1, EXPIRES_MAX_MS, error);
 }
 
 enum weir_status weir_message_decode(weir_message *message, size_t data_max, unsigned deliveries,

@@ -29,8 +29,9 @@ typedef struct weir_message {
     const char *type, *id, *source, *subject, *traceparent;
     const char *saga, *step, *action;
     int64_t delay_ms;
-    unsigned attempt; /* of a saga's step, from 1 */
-    json_t *data;     /* an object; owned */
+    unsigned attempt;   /* of a saga's step, from 1 */
+    int64_t expires_at; /* ms: from then on a saga's command has no effect any more; 0: never */
+    json_t *data;       /* an object; owned */
     /* Where a message that was put off came from, when that was another service's events. */
     const char *origin_stream, *origin_entry;
     char *idempotency_key; /* made when first asked for; owned */
@@ -39,6 +40,7 @@ typedef struct weir_message {
 /* Field names that are weir's own: carried by messages that were put off. */
 #define WEIR_FIELD_DELIVERIES "deliveries" /* how often it had been delivered before */
 #define WEIR_FIELD_ATTEMPT "attempt"
+#define WEIR_FIELD_EXPIRES "expires"
 #define WEIR_FIELD_ORIGIN_STREAM "originStream"
 #define WEIR_FIELD_ORIGIN_ENTRY "originEntry"
 

@@ -23,12 +23,6 @@ enum weir_colour weir_state_colour(const char *state);
 bool weir_on_terminal(void);
 size_t weir_terminal_width(void);
 
-/* Appends a text with each control character, each character that changes the direction of
- * writing, and each byte that is not UTF-8 written as "\n", "\u001b" or "\xff". */
-void weir_visible_append(struct weir_text *text, struct weir_slice slice);
-/* The same for JSON that has been laid out: its line ends stay. */
-void weir_visible_append_json(struct weir_text *text, const json_t *value, size_t indent);
-
 /* Any JSON value as a cell or the right side of a list: a text without quotes, "-" for null. */
 void weir_value_append(struct weir_text *text, const json_t *value);
 

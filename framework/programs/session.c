@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "programs/print.h"
 #include "programs/values.h"
+#include "programs/visible.h"
 
 #define ANSWER_LIMIT_MS 5000
 

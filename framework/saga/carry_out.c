@@ -63,7 +63,7 @@ static void send_command(const struct weir_saga_case *one, const struct weir_sag
     const char *action = weir_step_action_text(send->action);
     bool compensate = send->action == WEIR_STEP_COMPENSATE;
     struct weir_text id = {0};
-    char attempt[16];
+    char attempt[16], expires[24];
     struct weir_slice parts[20];
     size_t count = 0;
 
@@ -71,6 +71,9 @@ static void send_command(const struct weir_saga_case *one, const struct weir_sag
     if (send->number > 1)
         weir_text_format(&id, "#%u", send->number);
     snprintf(attempt, sizeof attempt, "%u", send->attempt);
+    snprintf(expires, sizeof expires, "%lld",
+             (long long)(weir_context_now(one->context) +
+                         one->context->runtime->settings->seen_life_ms));
     const struct {
         const char *name;
         struct weir_slice value;
@@ -82,6 +85,7 @@ static void send_command(const struct weir_saga_case *one, const struct weir_sag
         {"step", weir_slice_of(step->name)},
         {"action", weir_slice_of(action)},
         {WEIR_FIELD_ATTEMPT, weir_slice_of(attempt)},
+        {WEIR_FIELD_EXPIRES, weir_slice_of(expires)},
         {"data", weir_slice_of(data)},
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {

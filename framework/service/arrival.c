@@ -52,6 +52,8 @@ static void understand(struct weir_delivery *delivery)
                         message->saga != NULL && message->step != NULL && message->action != NULL;
     delivery->compensating = message->action != NULL && strcmp(message->action, "compensate") == 0;
     delivery->number = weir_command_number(message->id);
+    delivery->handler_missing = delivery->route == NULL && delivery->is_step &&
+                                message->type != NULL && delivery->doom.status == WEIR_OK;
     if (delivery->route == NULL && source == NULL) {
         snprintf(reason, sizeof reason, "type: service %s has no handler for it",
                  worker->service->name);

@@ -87,6 +87,7 @@ struct weir_delivery {
     bool load_again; /* an answer was lost: load anew when the link is ready */
     bool seen;       /* a message with this id has been handled */
     bool doomed_unknown;
+    bool handler_missing;   /* a step's command that no handler here knows */
     struct weir_error doom; /* why it will be buried once its record is known; or none */
     struct weir_error load_error;
     struct weir_context context;

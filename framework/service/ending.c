@@ -97,6 +97,8 @@ const char *weir_ending_retried(struct weir_delivery *delivery)
                        deliveries - 1);
     if (!verdict.bury)
         return put_off(delivery, WEIR_ENDING_RETRIED, verdict.delay_ms, deliveries);
+    if (delivery->handler_missing)
+        return weir_ending_buried(delivery, delivery->doom.text, false);
     snprintf(reason, sizeof reason, "gave up after %u deliveries: %s", deliveries,
              reason_or(delivery, "asked for a retry"));
     return weir_ending_buried(delivery, reason, true);

@@ -131,6 +131,16 @@ static bool take_part(struct weir_delivery *delivery)
     return false;
 }
 
+/* A newer worker of this service may know the command: it is offered again, until the limit of
+ * deliveries buries it. A saga is not failed by the first old worker that its command meets. */
+static void wait_for_handler(struct weir_delivery *delivery)
+{
+    weir_log_error(delivery->context.runtime->log, "handler.missing", "type=%s saga=%s step=%s",
+                   delivery->message->type, delivery->message->saga, delivery->message->step);
+    weir_reason(&delivery->context, "%s", delivery->doom.text);
+    commit(delivery, weir_ending_retried(delivery));
+}
+
 static void on_loaded(struct weir_delivery *delivery)
 {
     if (delivery->load_error.status == WEIR_NO_MEMORY)
@@ -139,6 +149,8 @@ static void on_loaded(struct weir_delivery *delivery)
         commit(delivery, weir_ending_buried(delivery, delivery->load_error.text, false));
     else if (delivery->is_step && take_part(delivery))
         return;
+    else if (delivery->handler_missing)
+        wait_for_handler(delivery);
     else if (delivery->doom.status != WEIR_OK)
         commit(delivery,
                weir_ending_buried(delivery, delivery->doom.text, delivery->doomed_unknown));

@@ -1,14 +1,11 @@
 /* The answer to a saga's command: record and reply. */
 #include "service/step_answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "redis/key_names.h"
-
-/* A step's record outlives every copy of the step's command: 30 days after its last change, far
- * beyond the end of any saga and of the retries of its commands. */
-#define RECORD_LIFE_MS "2592000000"
 
 static void record_key(const struct weir_delivery *delivery, char *key)
 {
@@ -20,19 +17,43 @@ static void record_key(const struct weir_delivery *delivery, char *key)
 /* What was read of the record has to be so still, or the decision does not hold. */
 void weir_step_expect_record(struct weir_delivery *delivery)
 {
-    char key[WEIR_KEY_MAX];
+    char key[WEIR_KEY_MAX], digits[24];
+    struct weir_slice time = {digits, 0};
     if (!delivery->is_step)
         return;
     record_key(delivery, key);
+    time.length =
+        (size_t)snprintf(digits, sizeof digits, "%lld", (long long)delivery->message->expires_at);
     weir_effects_expect(&delivery->effects, key, "execute", delivery->execute);
     weir_effects_expect(&delivery->effects, key, "compensate", delivery->compensate);
+    if (delivery->message->expires_at > 0)
+        weir_effects_plain(&delivery->effects, "BEFORE", key, &time, 1);
+}
+
+/* The record stays until its saga has ended and no copy of this command can have an effect any
+ * more (forgetting.c). One sent by hand says nothing of its end: it counts as a repetition for as
+ * long as any message with an id. */
+static void index_record(struct weir_delivery *delivery)
+{
+    const struct weir_runtime *runtime = delivery->context.runtime;
+    const weir_message *message = delivery->message;
+    char key[WEIR_KEY_MAX], member[256], time[24];
+    int64_t expires = message->expires_at;
+    struct weir_slice arguments[] = {{time, 0}, {member, 0}};
+    arguments[0].length =
+        (size_t)snprintf(time, sizeof time, "%lld",
+                         (long long)(expires > 0 ? expires : runtime->settings->seen_life_ms));
+    arguments[1].length =
+        (size_t)snprintf(member, sizeof member, "%s/%s", message->saga, message->step);
+    weir_effects_plain(&delivery->effects, expires > 0 ? "ZADD" : "SCHEDULE",
+                       weir_key_named(key, runtime->prefix, runtime->service, "steps"), arguments,
+                       2);
 }
 
 static void record_end(struct weir_delivery *delivery, const struct weir_step_end *end)
 {
     char key[WEIR_KEY_MAX];
     struct weir_text field = {0};
-    struct weir_slice life = weir_slice_of(RECORD_LIFE_MS);
     weir_step_end_write(&field, end);
     record_key(delivery, key);
     if (field.failed)
@@ -40,7 +61,7 @@ static void record_end(struct weir_delivery *delivery, const struct weir_step_en
     else
         weir_effects_set(&delivery->effects, key, delivery->compensating ? "compensate" : "execute",
                          (struct weir_slice){field.at, field.length});
-    weir_effects_plain(&delivery->effects, "PEXPIRE", key, &life, 1);
+    index_record(delivery);
     weir_text_close(&field);
 }
 

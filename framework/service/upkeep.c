@@ -231,6 +231,7 @@ void weir_upkeep_init(struct weir_worker *worker)
     init_periodic(worker, &worker->trimming, "trim", TRIM_EVERY_MS, call_trim, NULL);
     ev_timer_init(&worker->housekeeping, on_housekeeping, seconds, seconds);
     worker->housekeeping.data = worker;
+    weir_forgetting_init(&worker->forgetting, &worker->runtime);
     worker->runtime.hasten = hasten;
     if (gethostname(worker->host, sizeof worker->host) != 0)
         strcpy(worker->host, "unknown");
@@ -245,6 +246,8 @@ void weir_upkeep_start(struct weir_worker *worker)
     weir_periodic_start(&worker->promotion);
     weir_periodic_start(&worker->presence);
     weir_periodic_start(&worker->trimming);
+    if (!worker->service->no_participant)
+        weir_forgetting_start(&worker->forgetting);
     weir_pending_start(&worker->pending);
     ev_timer_start(worker->runtime.loop, &worker->housekeeping);
 }
@@ -254,6 +257,7 @@ void weir_upkeep_stop(struct weir_worker *worker)
     weir_periodic_stop(&worker->promotion);
     weir_periodic_stop(&worker->presence);
     weir_periodic_stop(&worker->trimming);
+    weir_forgetting_close(&worker->forgetting);
     weir_pending_stop(&worker->pending);
     ev_timer_stop(worker->runtime.loop, &worker->housekeeping);
 }

@@ -5,6 +5,7 @@
 #include "base/backoff.h"
 #include "redis/library_loader.h"
 #include "service/delivery.h"
+#include "service/forgetting.h"
 #include "stream/group_reader.h"
 #include "stream/pending.h"
 #include "stream/periodic.h"
@@ -22,6 +23,7 @@ struct weir_worker {
     struct weir_group_reader reader;
     struct weir_pending pending;
     struct weir_periodic promotion, presence, trimming;
+    struct weir_forgetting forgetting;
     ev_timer housekeeping;
     ev_timer grace, unblocking;
     struct weir_stopping {

@@ -151,6 +151,12 @@ local function presence_unchanged(key, args, first)
     return tostring(redis.call('EXISTS', key)) == args[first]
 end
 
+local function not_yet(_, args, first, last)
+    local time = last == first and integer(args[first])
+    if not time then return 'the time is not a whole number' end
+    if server_ms() >= time then return 'the command has expired' end
+end
+
 local OPERATIONS = {
     HSET = { type = 'hash', check = some_pairs },
     HDEL = { type = 'hash', check = at_least_one },
@@ -189,6 +195,8 @@ local OPERATIONS = {
     },
     -- field, "=value" or "-" for absent, …: what was read and has to be so still
     EXPECT = { type = 'hash', check = some_pairs, holds = fields_unchanged },
+    -- time in ms by which the commit has to come
+    BEFORE = { check = not_yet, write = function() end },
     -- "1" or "0": the key has to be there, or not
     EXISTS = { check = exactly(1), holds = presence_unchanged },
 }
