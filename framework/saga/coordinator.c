@@ -3,12 +3,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "redis/reply.h"
 #include "saga/handlers.h"
 
 #define EXPIRE_EVERY_MS 60000
 #define EXPIRE_LIMIT "1000"
+#define CENSUS_EVERY_MS 1000
 
 /* Ended sagas leave the server by themselves; their places in the indexes are swept up here. */
 static bool call_expire(void *self, struct weir_periodic *periodic)
@@ -29,6 +31,34 @@ static int64_t on_expired(void *self, const redisReply *reply)
     return weir_reply_integer(reply, &removed) && removed > 0 ? 1000 : -1;
 }
 
+static bool call_census(void *self, struct weir_periodic *periodic)
+{
+    struct weir_coordinator *coordinator = self;
+    return weir_periodic_send(periodic, 5,
+                              (const char *[]){"FCALL", "weir_count", "2",
+                                               coordinator->under_way_keys[0],
+                                               coordinator->under_way_keys[1]});
+}
+
+static int64_t on_census(void *self, const redisReply *reply)
+{
+    struct weir_coordinator *coordinator = self;
+    (void)weir_reply_integer(reply, &coordinator->in_flight);
+    return -1;
+}
+
+bool weir_saga_may_begin(const struct weir_coordinator *coordinator)
+{
+    return coordinator->runtime == NULL ||
+           coordinator->in_flight < coordinator->runtime->settings->sagas_max;
+}
+
+/* Starts that were held are read again when there is room for them. */
+static bool inbox_open(void *self, const char *inbox)
+{
+    return strcmp(inbox, WEIR_SAGA_HELD) != 0 || weir_saga_may_begin(self);
+}
+
 static enum weir_status start(void *self, struct weir_runtime *runtime, struct weir_error *error)
 {
     struct weir_coordinator *coordinator = self;
@@ -43,6 +73,15 @@ static enum weir_status start(void *self, struct weir_runtime *runtime, struct w
     coordinator->expiry.call = call_expire;
     coordinator->expiry.answered = on_expired;
     weir_periodic_start(&coordinator->expiry);
+    weir_key_saga_state(coordinator->under_way_keys[0], runtime->prefix,
+                        weir_saga_state_text(WEIR_SAGA_RUNNING));
+    weir_key_saga_state(coordinator->under_way_keys[1], runtime->prefix,
+                        weir_saga_state_text(WEIR_SAGA_COMPENSATING));
+    weir_periodic_init(&coordinator->census, runtime->loop, runtime->link, runtime->log, "census",
+                       CENSUS_EVERY_MS, coordinator);
+    coordinator->census.call = call_census;
+    coordinator->census.answered = on_census;
+    weir_periodic_start(&coordinator->census);
     return WEIR_OK;
 }
 
@@ -50,6 +89,7 @@ static void stop(void *self)
 {
     struct weir_coordinator *coordinator = self;
     weir_periodic_stop(&coordinator->expiry);
+    weir_periodic_stop(&coordinator->census);
 }
 
 static bool busy(void *self)
@@ -62,7 +102,7 @@ static void close_coordinator(void *self)
 {
     struct weir_coordinator *coordinator = self;
     if (coordinator->runtime != NULL)
-        weir_periodic_stop(&coordinator->expiry);
+        stop(coordinator);
     weir_definition_cache_close(&coordinator->definitions);
     free(coordinator);
 }
@@ -77,6 +117,24 @@ static const struct weir_option options[] = {
      .maximum = WEIR_DELAY_MAX_MS,
      .value_name = "TIME",
      .help = "ended sagas stay on the server for so long"},
+    {.name = "max-sagas",
+     .environment = "WEIR_MAX_SAGAS",
+     .kind = WEIR_OPTION_INTEGER,
+     .offset = offsetof(struct weir_worker_settings, sagas_max),
+     .initial = "100000",
+     .minimum = 1,
+     .maximum = 100000000,
+     .value_name = "N",
+     .help = "sagas in flight at once; further starts wait in {sagas}:held"},
+    {.name = "max-sagas",
+     .environment = "WEIR_MAX_SAGAS",
+     .kind = WEIR_OPTION_INTEGER,
+     .offset = offsetof(struct weir_worker_settings, sagas_max),
+     .initial = "100000",
+     .minimum = 1,
+     .maximum = 100000000,
+     .value_name = "N",
+     .help = "sagas in flight at once, about; further starts wait in {sagas}:held"},
     {.name = NULL},
 };
 
@@ -94,6 +152,7 @@ static void add_routes(weir_service *service)
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         struct weir_route route = routes[i];
         route.plain = route.wants_time = route.unchecked = true;
+        route.wants_backlog = route.handler == weir_saga_on_wake;
         weir_service_add_route(service, &route);
     }
 }
@@ -119,7 +178,9 @@ weir_service *weir_coordinator_new(void)
     weir_service_set_user(service, coordinator);
     service->no_participant = true;
     service->options = options;
-    weir_service_add_inbox(service, "replies");
+    weir_service_add_inbox(service, "replies", true);
+    weir_service_add_inbox(service, WEIR_SAGA_HELD, false);
+    service->inbox_open = inbox_open;
     add_routes(service);
     return service;
 }

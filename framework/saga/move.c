@@ -6,6 +6,8 @@
 #include "saga/handlers.h"
 #include "saga/record.h"
 
+#define LET_PASS_MS 200
+
 /* ---- What a message is about ------------------------------------------------------------- */
 
 /* A start without an id is known by the entry that it first was. */
@@ -55,6 +57,18 @@ static enum weir_outcome fail(const struct weir_saga_case *one, int verdict)
     return -verdict == WEIR_NO_MEMORY ? WEIR_RETRY : WEIR_REJECT;
 }
 
+static bool under_way(enum weir_saga_state state)
+{
+    return state == WEIR_SAGA_RUNNING || state == WEIR_SAGA_COMPENSATING;
+}
+
+/* An estimate between two counts of the server's: a conflict counts twice, for a second. */
+static void count_in_flight(struct weir_coordinator *coordinator, enum weir_saga_state before,
+                            enum weir_saga_state after)
+{
+    coordinator->in_flight += under_way(after) - under_way(before);
+}
+
 static enum weir_outcome moved(const struct weir_saga_case *one, enum weir_saga_state before,
                                struct weir_saga_effects *effects)
 {
@@ -63,6 +77,7 @@ static enum weir_outcome moved(const struct weir_saga_case *one, enum weir_saga_
     int verdict = weir_saga_commands_compose(&commands, one, effects, &coordinator->random);
     if (verdict < 0)
         return fail(one, verdict);
+    count_in_flight(coordinator, before, one->saga->state);
     expect_revision(one);
     weir_saga_carry_out(one, before, effects, &commands);
     weir_saga_commands_close(&commands);
@@ -252,11 +267,24 @@ enum weir_outcome weir_saga_on_order(weir_context *context, const weir_message *
     return weir_saga_order_complete(context, message) ? on_move(context, message) : WEIR_REJECT;
 }
 
+/* Answers that have come are to be heard before the deadlines of their steps. Replies are read
+ * first anyhow, but another coordinator may still have some in hand: a timer lets them pass once.
+ */
+static bool lets_replies_pass(weir_context *context, const weir_message *message)
+{
+    if (weir_context_backlog(context) == 0 || message->deliveries > 1 ||
+        context->runtime->settings->max_deliveries < 3)
+        return false;
+    weir_reason(context, "replies are waiting");
+    weir_retry_after(context, LET_PASS_MS);
+    return true;
+}
+
 enum weir_outcome weir_saga_on_wake(weir_context *context, const weir_message *message)
 {
     if (message->saga == NULL) {
         weir_reason(context, "saga: is missing");
         return WEIR_REJECT;
     }
-    return on_move(context, message);
+    return lets_replies_pass(context, message) ? WEIR_RETRY : on_move(context, message);
 }

@@ -74,6 +74,18 @@ static enum weir_outcome begin(struct weir_saga_case *one, const weir_message *m
     return outcome;
 }
 
+/* Too many sagas are in flight: the start waits in an inbox that is read when there is room. One
+ * that comes from there begins: room was found for it. */
+static bool held_back(weir_context *context, const weir_message *message)
+{
+    char held[WEIR_KEY_MAX];
+    weir_key_named(held, context->runtime->prefix, context->runtime->service, WEIR_SAGA_HELD);
+    if (weir_saga_may_begin(weir_user(context)) || strcmp(message->stream, held) == 0)
+        return false;
+    weir_context_pass_on(context, WEIR_SAGA_HELD);
+    return true;
+}
+
 enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *message)
 {
     char key[160];
@@ -105,5 +117,5 @@ enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *
         weir_reason(context, "definition %s: %s", name->value.at, error.text);
         return WEIR_REJECT;
     }
-    return begin(&one, message, checksum);
+    return held_back(context, message) ? WEIR_DONE : begin(&one, message, checksum);
 }

@@ -144,6 +144,11 @@ const struct weir_loaded *weir_context_loaded(const weir_context *context, const
     return loaded_hash((weir_context *)context, key, room);
 }
 
+int64_t weir_context_backlog(const weir_context *context)
+{
+    return context->backlog;
+}
+
 int64_t weir_context_now(const weir_context *context)
 {
     return context->now_ms;

@@ -20,6 +20,7 @@ struct weir_context {
     int64_t retry_after_ms; /* -1: not said */
     bool uncounted;         /* a retry that is no fault of the message: it may go on for ever */
     int64_t now_ms;         /* the server's time when the state was loaded; 0: not asked for */
+    int64_t backlog;        /* of the service's first inbox then; 0: none, or not asked for */
     struct weir_scratch *scratch;
     void *delivery; /* NULL outside a worker's deliveries */
 };
@@ -32,8 +33,12 @@ void weir_context_close(struct weir_context *context);
 /* Takes weir_defer back, for a handler that could not begin what it wanted to wait for. */
 void weir_deferral_cancel(weir_deferral *deferral_take);
 
+/* Passes the message itself on to another inbox of this service. */
+void weir_context_pass_on(weir_context *context, const char *inbox);
 /* The server's time in ms, where the route asked for it. */
 int64_t weir_context_now(const weir_context *context);
+/* How many messages stood in the service's first inbox, where the route asked for it. */
+int64_t weir_context_backlog(const weir_context *context);
 /* A loaded hash, or NULL; reading it sets up no expectation. */
 const struct weir_loaded *weir_context_loaded(const weir_context *context, const char *key);
 void weir_context_expect(weir_context *context, const char *key, const char *field,

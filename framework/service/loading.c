@@ -7,8 +7,9 @@
 #include "redis/key_names.h"
 #include "redis/refusal.h"
 #include "service/load_pattern.h"
+#include "service/worker_state.h"
 
-enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3 };
+enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3, LOAD_BACKLOG = -4 };
 
 static enum weir_status take_record(struct weir_delivery *delivery, const redisReply *reply)
 {
@@ -45,6 +46,8 @@ static enum weir_status take(struct weir_load *load, const redisReply *reply)
         return WEIR_OK;
     case LOAD_TIME:
         return take_time(delivery, reply);
+    case LOAD_BACKLOG:
+        return weir_reply_integer(reply, &delivery->context.backlog) ? WEIR_OK : WEIR_INVALID;
     default:
         return weir_snapshot_fill(&delivery->snapshot.hashes[load->what], reply);
     }
@@ -127,6 +130,8 @@ void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *load
     }
     if (route != NULL && route->wants_time)
         send(delivery, LOAD_TIME, 1, (const char *[]){"TIME"});
+    if (route != NULL && route->wants_backlog)
+        send(delivery, LOAD_BACKLOG, 2, (const char *[]){"XLEN", delivery->worker->streams[0]});
     if (delivery->answers_owed == 0 && !delivery->load_again)
         delivery->loaded(delivery);
 }

@@ -83,31 +83,48 @@ void weir_put_to_dead_letters(struct weir_delivery *delivery, const char *reason
     free(parts);
 }
 
-/* Puts the message on the schedule of this service: under the entry that it is now, so that a
- * message put off again is another member. */
+/* The message's fields for another entry of it, with where it first came from. The caller frees
+ * them; NULL: no memory, or too many. `count_text` holds the deliveries. */
+static struct weir_slice *parts_to_carry(const weir_message *message, unsigned deliveries,
+                                         char *count_text, size_t room, size_t *count)
+{
+    struct weir_slice *parts = copy_parts(message, false, 6, count);
+    if (parts == NULL || *count > PARTS_MAX) {
+        free(parts);
+        return NULL;
+    }
+    snprintf(count_text, room, "%u", deliveries);
+    add_part(parts, count, WEIR_FIELD_DELIVERIES, count_text);
+    add_part(parts, count, WEIR_FIELD_ORIGIN_STREAM,
+             message->origin_stream ? message->origin_stream : message->stream);
+    add_part(parts, count, WEIR_FIELD_ORIGIN_ENTRY,
+             message->origin_entry ? message->origin_entry : message->entry);
+    return parts;
+}
+
+static void too_large(struct weir_delivery *delivery)
+{
+    weir_error_set(&delivery->effects.error, WEIR_TOO_LARGE,
+                   "too many fields to carry it on, or no memory");
+}
+
+/* On the schedule it stands under the entry that it is now, so that a message put off again is
+ * another member. */
 void weir_put_off(struct weir_delivery *delivery, int64_t delay_ms, unsigned deliveries)
 {
-    const weir_message *message = delivery->message;
     const struct weir_runtime *runtime = delivery->context.runtime;
     char key[WEIR_KEY_MAX], count_text[16];
     struct weir_text member = {0};
     size_t count;
-    struct weir_slice token, arguments[2];
-    struct weir_slice *parts = copy_parts(message, false, 6, &count);
-    if (parts != NULL && count <= PARTS_MAX) {
-        snprintf(count_text, sizeof count_text, "%u", deliveries);
-        add_part(parts, &count, WEIR_FIELD_DELIVERIES, count_text);
-        add_part(parts, &count, WEIR_FIELD_ORIGIN_STREAM,
-                 message->origin_stream ? message->origin_stream : message->stream);
-        add_part(parts, &count, WEIR_FIELD_ORIGIN_ENTRY,
-                 message->origin_entry ? message->origin_entry : message->entry);
-        token = weir_slice_of(delivery->name);
+    struct weir_slice token = weir_slice_of(delivery->name), arguments[2];
+    struct weir_slice *parts =
+        parts_to_carry(delivery->message, deliveries, count_text, sizeof count_text, &count);
+    if (parts != NULL) {
         weir_parts_pack(&member, &token, 1);
         weir_parts_pack(&member, parts, count);
     }
-    if (parts == NULL || member.failed || member.length == 0) {
-        weir_error_set(&delivery->effects.error, WEIR_TOO_LARGE,
-                       "too many fields to put it off, or no memory");
+    if (parts == NULL || member.failed) {
+        too_large(delivery);
     } else {
         snprintf(delivery->retry_delay, sizeof delivery->retry_delay, "%lld", (long long)delay_ms);
         arguments[0] = weir_slice_of(delivery->retry_delay);
@@ -118,4 +135,26 @@ void weir_put_off(struct weir_delivery *delivery, int64_t delay_ms, unsigned del
     }
     weir_text_close(&member);
     free(parts);
+}
+
+void weir_put_to_inbox(struct weir_delivery *delivery, const char *inbox)
+{
+    const struct weir_runtime *runtime = delivery->context.runtime;
+    char key[WEIR_KEY_MAX], count_text[16];
+    size_t count;
+    struct weir_slice *parts = parts_to_carry(delivery->message, delivery->message->deliveries - 1,
+                                              count_text, sizeof count_text, &count);
+    if (parts == NULL)
+        too_large(delivery);
+    else
+        weir_effects_append(&delivery->effects,
+                            weir_key_named(key, runtime->prefix, runtime->service, inbox), parts,
+                            count);
+    free(parts);
+}
+
+void weir_context_pass_on(weir_context *context, const char *inbox)
+{
+    if (context->delivery != NULL)
+        weir_put_to_inbox(context->delivery, inbox);
 }

@@ -10,4 +10,7 @@ void weir_put_to_dead_letters(struct weir_delivery *delivery, const char *reason
  * then. The delay is kept in delivery->retry_delay. */
 void weir_put_off(struct weir_delivery *delivery, int64_t delay_ms, unsigned deliveries);
 
+/* To another inbox of the service, as it is. */
+void weir_put_to_inbox(struct weir_delivery *delivery, const char *inbox);
+
 #endif

@@ -90,7 +90,7 @@ void weir_on_event(weir_service *service, const char *source, const char *type,
     weir_service_add_route(service, &route);
 }
 
-void weir_service_add_inbox(weir_service *service, const char *name)
+void weir_service_add_inbox(weir_service *service, const char *name, bool urgent)
 {
     if (service == NULL)
         return;
@@ -98,10 +98,13 @@ void weir_service_add_inbox(weir_service *service, const char *name)
         weir_error_set(&service->error, WEIR_TOO_LARGE, "too many inboxes");
         return;
     }
+    service->inboxes[service->inbox_count++] = name;
+    if (!urgent)
+        return;
     memmove(service->inboxes + 1, service->inboxes,
-            service->inbox_count * sizeof service->inboxes[0]);
+            (service->inbox_count - 1) * sizeof service->inboxes[0]);
     service->inboxes[0] = name;
-    service->inbox_count++;
+    service->urgent_inboxes++;
 }
 
 void weir_service_add_component(weir_service *service, struct weir_component *component)

@@ -25,6 +25,7 @@ struct weir_route {
     weir_key_maker *keys; /* instead of a pattern */
     bool plain;           /* no deduplication by id: the handler sees to repetitions */
     bool wants_time;      /* weir_context_now is needed */
+    bool wants_backlog;   /* weir_context_backlog is needed: of the first inbox */
     bool unchecked;       /* reading loaded state sets up no expectation */
 };
 
@@ -36,6 +37,7 @@ struct weir_worker_settings {
     int64_t retry_base_ms, retry_cap_ms;
     int64_t data_max, seen_life_ms, event_keep_ms;
     int64_t retention_ms; /* of ended sagas; the coordinator's alone */
+    int64_t sagas_max;    /* in flight at once; the coordinator's alone */
     bool help, version;
 };
 
@@ -73,8 +75,10 @@ struct weir_service {
     struct weir_error error; /* the first mistake in setting it up */
     struct weir_route *routes;
     size_t route_count;
-    const char *inboxes[WEIR_INBOXES_MAX]; /* keys' last parts; the last is "commands" */
-    size_t inbox_count;
+    const char *inboxes[WEIR_INBOXES_MAX]; /* keys' last parts: urgent ones, "commands", others */
+    size_t inbox_count, urgent_inboxes;
+    /* Whether an inbox is to be read now; NULL: all are, always. `user` is the service's. */
+    bool (*inbox_open)(void *user, const char *inbox);
     bool no_participant; /* takes no part in sagas: it runs them */
     struct weir_component *components;
     /* Options beside those of every worker, for members of struct weir_worker_settings; or NULL. */
@@ -84,9 +88,9 @@ struct weir_service {
 
 /* The general form of weir_on_command and weir_on_event; the route is copied. */
 void weir_service_add_route(weir_service *service, const struct weir_route *route);
-/* A further stream of commands of the service's own, "{service}:<name>", served before those
- * before it. */
-void weir_service_add_inbox(weir_service *service, const char *name);
+/* A further stream of commands of the service's own, "{service}:<name>"; an urgent one is served
+ * before all else. */
+void weir_service_add_inbox(weir_service *service, const char *name, bool urgent);
 /* The component belongs to the service afterwards. */
 void weir_service_add_component(weir_service *service, struct weir_component *component);
 /* The route for a message, or NULL. `source` as in the route. */

@@ -99,6 +99,14 @@ static size_t room_for_new(void *user)
     return worker->recovered_once ? room_left(worker) : 0;
 }
 
+static bool stream_open(void *user, size_t stream)
+{
+    const struct weir_worker *worker = user;
+    const struct weir_service *service = worker->service;
+    return service->inbox_open == NULL || stream >= worker->inbox_count ||
+           service->inbox_open(service->user, service->inboxes[stream]);
+}
+
 static void on_stall(void *user, bool stalled)
 {
     struct weir_worker *worker = user;
@@ -226,12 +234,13 @@ static void init_reader(struct weir_worker *worker)
         .consumer = runtime->consumer,
         .streams = (const char *const *)worker->streams,
         .stream_count = worker->stream_count,
-        .urgent_count = worker->inbox_count - 1,
+        .urgent_count = worker->service->urgent_inboxes,
         .user = worker,
         .entry = weir_arrival_entry,
         .ready = on_reader_ready,
         .lost = on_reader_lost,
         .room = room_for_new,
+        .open = stream_open,
     };
     struct weir_pending_settings pending = {
         .loop = runtime->loop,

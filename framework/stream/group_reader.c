@@ -8,6 +8,7 @@
 #include "redis/refusal.h"
 
 #define BLOCK_MS "5000"
+#define BLOCK_CLOSED_MS "200"
 #define SILENCE_LIMIT_MS 10000 /* a blocked read answers after BLOCK_MS */
 #define BATCH_MAX 128
 #define PAUSE_BASE_MS 50
@@ -73,6 +74,8 @@ static void on_group(void *user, enum weir_answer answer, const redisReply *repl
         pause_then_retry(reader);
         return;
     }
+    /* what is urgent has waited while we were away: it comes before all else */
+    reader->urgent_only = reader->settings.urgent_count > 0;
     reader->settings.ready(reader->settings.user);
     read_more(reader);
 }
@@ -150,20 +153,38 @@ static void on_read(void *user, enum weir_answer answer, const redisReply *reply
     read_more(reader);
 }
 
-/* Builds XREADGROUP over all streams, or the urgent ones alone: those are then not waited for. */
+/* The streams to read now: the urgent ones alone, or all that are open. */
+static size_t choose_streams(const struct weir_group_reader *reader, const char **streams)
+{
+    const struct weir_group_reader_settings *settings = &reader->settings;
+    size_t last = reader->urgent_only ? settings->urgent_count : settings->stream_count;
+    size_t count = 0;
+    for (size_t i = 0; i < last; i++)
+        if (settings->open == NULL || settings->open(settings->user, i))
+            streams[count++] = settings->streams[i];
+    return count;
+}
+
+static bool may_read(const struct weir_group_reader *reader)
+{
+    return !reader->reading && !reader->stopped && reader->groups_ready &&
+           reader->groups_owed == 0 && !ev_is_active(&reader->pause);
+}
+
+/* Sends XREADGROUP. Urgent streams alone are not waited for; while a stream is closed the wait is
+ * short, because nothing tells when it opens. */
 static void read_more(struct weir_group_reader *reader)
 {
     const struct weir_group_reader_settings *settings = &reader->settings;
-    const char *arguments[10 + 2 * WEIR_READER_STREAMS_MAX];
-    size_t streams = reader->urgent_only ? settings->urgent_count : settings->stream_count;
-    size_t room, batch;
+    const char *arguments[10 + 2 * WEIR_READER_STREAMS_MAX], *streams[WEIR_READER_STREAMS_MAX];
+    size_t room, batch, chosen;
     char number[24];
     int count = 0;
 
-    if (reader->reading || reader->stopped || !reader->groups_ready || reader->groups_owed > 0 ||
-        ev_is_active(&reader->pause) || (room = settings->room(settings->user)) == 0)
+    if (!may_read(reader) || (room = settings->room(settings->user)) == 0)
         return;
-    batch = room / streams ? room / streams : 1; /* COUNT is for each stream */
+    chosen = choose_streams(reader, streams);
+    batch = room / chosen ? room / chosen : 1; /* COUNT is for each stream */
     snprintf(number, sizeof number, "%zu", batch < BATCH_MAX ? batch : (size_t)BATCH_MAX);
     arguments[count++] = "XREADGROUP";
     arguments[count++] = "GROUP";
@@ -173,12 +194,12 @@ static void read_more(struct weir_group_reader *reader)
     arguments[count++] = number;
     if (!reader->urgent_only) {
         arguments[count++] = "BLOCK";
-        arguments[count++] = BLOCK_MS;
+        arguments[count++] = chosen == settings->stream_count ? BLOCK_MS : BLOCK_CLOSED_MS;
     }
     arguments[count++] = "STREAMS";
-    for (size_t i = 0; i < streams; i++)
-        arguments[count++] = settings->streams[i];
-    for (size_t i = 0; i < streams; i++)
+    for (size_t i = 0; i < chosen; i++)
+        arguments[count++] = streams[i];
+    for (size_t i = 0; i < chosen; i++)
         arguments[count++] = ">";
     reader->reading =
         weir_link_send(&reader->link, count, arguments, NULL, on_read, reader) == WEIR_OK;

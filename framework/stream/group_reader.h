@@ -24,12 +24,13 @@ struct weir_group_reader_settings {
     const char *group, *consumer;
     const char *const *streams; /* those that come first are served first */
     size_t stream_count;
-    size_t urgent_count; /* the first so many streams are read alone while they fill a read */
+    size_t urgent_count; /* the first so many streams are read alone until they are empty */
     void *user;
     void (*entry)(void *user, size_t stream, const struct weir_entry *entry);
     void (*ready)(void *user); /* the groups exist; after each connection */
     void (*lost)(void *user, const struct weir_error *error);
     size_t (*room)(void *user); /* how many entries may come now; asked before each read */
+    bool (*open)(void *user, size_t stream); /* whether a stream is to be read now; NULL: all */
 };
 
 struct weir_group_reader {
