@@ -148,10 +148,10 @@ $(event payments PaymentProcessed good1 '{"orderId":"good1","customerId":"c1","a
 $(event payments PaymentProcessed late1 '{"orderId":"late1","customerId":"c1","amount":3000}')"
     plant 'an order of no saga' 'undone: order stray has effects and no saga' \
         "$(event orders OrderCreated stray '{"orderId":"stray","customerId":"c1","amount":1}')"
-    plant 'steps in the wrong order' 'sequence: order good1: process-payment took effect before reserve-stock' \
+    plant 'steps in the wrong order' 'sequence: order good1: send-shipping-notification took effect before reserve-stock' \
         "XDEL {catalog}:events $(event_id catalog StockReserved good1)
 $(event catalog StockReserved p1 '{"orderId":"good1","productId":"p1","quantity":1}')"
-    plant 'undone in the wrong order' 'sequence: order late1: reserve-stock was undone before process-payment' \
+    plant 'undone in the wrong order' 'sequence: order late1: create-order was undone before process-payment' \
         "XDEL {payments}:events $(event_id payments PaymentRefunded late1)
 $(event payments PaymentRefunded late1 '{"orderId":"late1","customerId":"c1","amount":3000}')"
 }
