@@ -52,6 +52,7 @@ enum weir_outcome {
     WEIR_REJECT, /* drop the effects: a business refusal. A saga step answers StepFailed, any other
                     message goes to the service's dead letters. Give the reason by weir_reason. */
     WEIR_DISCARD, /* drop the effects and acknowledge without answer or trace */
+    WEIR_AGAIN,   /* only by weir_finish: load the state anew and call the handler once more */
     WEIR_DEFERRED /* the outcome comes later, by weir_finish; only after weir_defer */
 };
 
@@ -182,13 +183,17 @@ void weir_retry_after(weir_context *context, int64_t ms);
 /* ---- Later --------------------------------------------------------------------------------- */
 
 /* For a handler that waits for something outside: call this, start the work in weir_loop, return
- * WEIR_DEFERRED, and call weir_finish exactly once. Until then the message stays claimed, for at
- * most the option --handler-timeout; after that it is retried and a late weir_finish is ignored.
- * The returned handle stays valid until weir_finish. NULL: no memory (return WEIR_RETRY). */
+ * WEIR_DEFERRED, and call weir_finish exactly once. While it waits it gives way to other messages
+ * for the same key; finish by WEIR_AGAIN to decide on state as it is then. Until then the message
+ * stays claimed, for at most the option --handler-timeout; after that it is retried and a late
+ * weir_finish is ignored. The returned handle stays valid until weir_finish. NULL: no memory
+ * (return WEIR_RETRY). */
 typedef struct weir_deferral weir_deferral;
 weir_deferral *weir_defer(weir_context *context);
 /* The context to go on with, or NULL where the message is no longer this handler's to finish. */
 weir_context *weir_deferral_context(weir_deferral *deferral);
+/* Whether the handler has been called again by WEIR_AGAIN: what it waited for outside is over. */
+bool weir_resumed(const weir_context *context);
 /* Ends the handling with an outcome other than WEIR_DEFERRED and frees the handle. */
 void weir_finish(weir_deferral *deferral_take, enum weir_outcome outcome);
 

@@ -13,8 +13,6 @@
 struct slow_work {
     ev_timer timer;
     weir_deferral *deferral;
-    const weir_message *message;
-    weir_handler *work;
 };
 
 static bool parse_slow(const char *word, int *ms)
@@ -35,15 +33,11 @@ static void on_slow_end(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     struct slow_work *slow = timer->data;
     ev_timer_stop(loop, timer);
-    weir_context *context = weir_deferral_context(slow->deferral);
-    /* Without a context the message has gone to somebody else and the outcome counts for nothing.
-     */
-    weir_finish(slow->deferral, context ? slow->work(context, slow->message) : WEIR_DONE);
+    weir_finish(slow->deferral, WEIR_AGAIN);
     free(slow);
 }
 
-static enum weir_outcome go_slow(weir_context *context, const weir_message *message,
-                                 weir_handler *work, int ms)
+static enum weir_outcome go_slow(weir_context *context, int ms)
 {
     struct slow_work *slow = calloc(1, sizeof *slow);
     weir_deferral *deferral = slow ? weir_defer(context) : NULL;
@@ -52,8 +46,6 @@ static enum weir_outcome go_slow(weir_context *context, const weir_message *mess
         return WEIR_RETRY;
     }
     slow->deferral = deferral;
-    slow->message = message;
-    slow->work = work;
     ev_timer_init(&slow->timer, on_slow_end, ms / 1000.0, 0.0);
     slow->timer.data = slow;
     /* The loop's idea of now may be as old as its last turn. */
@@ -83,7 +75,7 @@ static enum weir_outcome misbehave(weir_context *context, const weir_message *me
     if (strcmp(word, "crash") == 0)
         return crash_once(context, message, work);
     if (parse_slow(word, &ms))
-        return go_slow(context, message, work, ms);
+        return weir_resumed(context) ? work(context, message) : go_slow(context, ms);
     weir_reason(context,
                 "simulate does not know \"%.64s\": it takes fail, swallow, slow:<ms> or crash",
                 word);

@@ -78,6 +78,11 @@ static bool action_valid(const char *bytes, size_t length)
     return weir_slice_equals(action, "execute") || weir_slice_equals(action, "compensate");
 }
 
+static bool saga_id_valid(const char *bytes, size_t length)
+{
+    return weir_id_valid(bytes, length) && weir_utf8_valid(bytes, length);
+}
+
 static bool sender_id_valid(const char *bytes, size_t length)
 {
     if (length == 0 || length > 256 || !weir_utf8_valid(bytes, length))
@@ -110,7 +115,7 @@ static const struct text_field {
      "must be UTF-8 of 512 bytes at most"},
     {"traceparent", offsetof(weir_message, traceparent), short_text_valid,
      "must be UTF-8 of 512 bytes at most"},
-    {"saga", offsetof(weir_message, saga), weir_id_valid,
+    {"saga", offsetof(weir_message, saga), saga_id_valid,
      "must be 1 to 128 bytes without blanks, control characters, '/', '{' and '}'"},
     {"step", offsetof(weir_message, step), weir_name_valid,
      "must be [A-Za-z][A-Za-z0-9_-]*, 64 bytes at most"},
@@ -160,13 +165,18 @@ static void take_data(weir_message *message, struct weir_slice value, size_t dat
                       struct weir_error *error)
 {
     struct weir_error why = {0};
+    bool command = weir_message_field(message, "step") != NULL &&
+                   weir_message_field(message, "action") != NULL &&
+                   weir_message_field(message, WEIR_FIELD_ATTEMPT) != NULL;
+    size_t factor = command ? WEIR_STEP_DATA_FACTOR : 1;
     if (message->data != NULL) {
         weir_error_set(error, WEIR_INVALID, "data: stands twice");
-    } else if (value.length > data_max) {
+    } else if (value.length > factor * data_max) {
         weir_error_set(error, WEIR_TOO_LARGE, "data: %zu bytes, at most %zu are allowed",
-                       value.length, data_max);
+                       value.length, factor * data_max);
     } else {
-        message->data = weir_object_parse(value.at, value.length, &why);
+        message->data =
+            weir_object_parse(value.at, value.length, factor * WEIR_DATA_DEPTH_MAX, &why);
         if (message->data == NULL)
             weir_error_set(error, why.status, "data: %s", why.text);
     }

@@ -12,6 +12,9 @@
 
 #define WEIR_DATA_MAX_DEFAULT (1024 * 1024) /* bytes of `data` */
 #define WEIR_DATA_DEPTH_MAX 64
+/* A saga's command holds the saga's data and the results of its steps, each within the limits
+ * above: it may be so many times as large and as deep. */
+#define WEIR_STEP_DATA_FACTOR 4
 #define WEIR_DELAY_MAX_MS INT64_C(315360000000) /* ten years */
 
 struct weir_field {
@@ -61,6 +64,7 @@ const struct weir_field *weir_message_field(const weir_message *message, const c
 
 /* A JSON object from text, strictly: UTF-8, no duplicate keys, no NUL, integers within int64_t,
  * nothing behind it, nested WEIR_DATA_DEPTH_MAX deep at the most. NULL with an error. */
-WEIR_CHECKED json_t *weir_object_parse(const char *bytes, size_t length, struct weir_error *error);
+WEIR_CHECKED json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
+                                       struct weir_error *error);
 
 #endif

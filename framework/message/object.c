@@ -34,15 +34,27 @@ static void make_printable(char *text)
     }
 }
 
-json_t *weir_object_parse(const char *bytes, size_t length, struct weir_error *error)
+/* Some failed allocations leave the parser without a word. */
+static bool ran_out_of_memory(const json_error_t *error)
+{
+    return json_error_code(error) == json_error_out_of_memory ||
+           (error->line == -1 && error->text[0] == '\0');
+}
+
+json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
+                          struct weir_error *error)
 {
     json_error_t parse_error;
     json_t *object;
-    if (nesting(bytes, length) > WEIR_DATA_DEPTH_MAX) {
-        weir_error_set(error, WEIR_INVALID, "nested more than %d deep", WEIR_DATA_DEPTH_MAX);
+    if (nesting(bytes, length) > depth_max) {
+        weir_error_set(error, WEIR_INVALID, "nested more than %zu deep", depth_max);
         return NULL;
     }
     object = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &parse_error);
+    if (object == NULL && ran_out_of_memory(&parse_error)) {
+        weir_error_set(error, WEIR_NO_MEMORY, "no memory to read it");
+        return NULL;
+    }
     if (object == NULL) {
         make_printable(parse_error.text);
         weir_error_set(error, WEIR_INVALID, "not valid JSON: %s (line %d, column %d)",

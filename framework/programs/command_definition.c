@@ -9,6 +9,7 @@
 #include "programs/print.h"
 #include "programs/values.h"
 #include "programs/table.h"
+#include "programs/visible.h"
 #include "redis/key_names.h"
 
 static const struct weir_option options[] = {

@@ -4,10 +4,10 @@
 
 #include "programs/command.h"
 #include "programs/print.h"
-#include "programs/values.h"
+#include "programs/stored_saga.h"
 #include "programs/table.h"
-#include "redis/key_names.h"
-#include "saga/definition.h"
+#include "programs/values.h"
+#include "saga/waiting.h"
 
 static const struct weir_option options[] = {WEIR_COMMON_OPTIONS};
 
@@ -34,14 +34,17 @@ static const struct {
     {"state", weir_slice_json},         {"attempts", weir_slice_json_number},
     {"sentAt", weir_slice_json_number}, {"endedAt", weir_slice_json_number},
     {"result", weir_slice_json_object}, {"error", weir_slice_json},
+    {"late", weir_slice_json_number},   {"compensationAttempts", weir_slice_json_number},
 };
 
 static const struct weir_column columns[] = {
     {.heading = "step", .key = "name"},
     {.heading = "state", .key = "state", .kind = WEIR_COLUMN_STATE},
     {.heading = "attempts", .key = "attempts"},
+    {.heading = "compensations", .key = "compensationAttempts", .optional = true},
     {.heading = "sent", .key = "sentAt", .kind = WEIR_COLUMN_AFTER},
     {.heading = "ended", .key = "endedAt", .kind = WEIR_COLUMN_AFTER},
+    {.heading = "late", .key = "late", .kind = WEIR_COLUMN_AFTER, .optional = true},
     {.heading = "error or result", .key = "error", .otherwise = "result"},
     {.heading = NULL},
 };
@@ -57,29 +60,6 @@ static json_t *make_step(const redisReply *hash, const char *name)
                             step_fields[i].make(weir_value_field(hash, field)));
     }
     return step;
-}
-
-/* In the definition's order. False where there is no such definition, or a malformed one. */
-static bool append_defined_steps(struct weir_session *session, const redisReply *hash,
-                                 json_t *steps)
-{
-    char key[WEIR_KEY_MAX];
-    struct weir_slice name = weir_value_field(hash, "definition");
-    struct weir_slice version = weir_value_field(hash, "version");
-    if (!name.at || !version.at || !weir_name_valid(name.at, name.length))
-        return false;
-    weir_key_definition(key, session->settings.prefix, name.at);
-    redisReply *reply = weir_client_ask(&session->client, NULL, "HGET", key, version.at, NULL);
-    struct weir_slice json = weir_value_text(reply);
-    struct weir_saga_definition *definition =
-        json.at ? weir_saga_definition_parse(json.at, json.length, NULL) : NULL;
-    for (size_t i = 0; definition && i < definition->step_count; i++)
-        json_array_append_new(steps, make_step(hash, definition->steps[i].name));
-    bool found = definition != NULL;
-    weir_saga_definition_free(definition);
-    if (reply)
-        freeReplyObject(reply);
-    return found;
 }
 
 /* In the hash's order: each "step:<name>:state". */
@@ -101,16 +81,38 @@ static void append_recorded_steps(const redisReply *hash, json_t *steps)
     }
 }
 
-static json_t *make_saga(struct weir_session *session, const char *id, const redisReply *hash)
+static json_t *make_steps(const struct weir_stored_saga *stored)
 {
-    json_t *saga = json_object(), *steps = json_array();
+    json_t *steps = json_array();
+    if (!stored->definition)
+        append_recorded_steps(stored->hash, steps);
+    for (size_t i = 0; stored->definition && i < stored->definition->step_count; i++)
+        json_array_append_new(steps, make_step(stored->hash, stored->definition->steps[i].name));
+    return steps;
+}
+
+/* What the saga waits for, null where it has ended. */
+static json_t *make_waiting(const struct weir_stored_saga *stored, int64_t now_ms)
+{
+    struct weir_text line = {0};
+    if (stored->unreadable.status == WEIR_OK)
+        weir_saga_waiting(stored->definition, &stored->saga, now_ms, &line);
+    else if (!weir_value_field(stored->hash, "endedAt").at)
+        weir_text_append_string(&line, stored->unreadable.text);
+    json_t *waiting = weir_slice_json((struct weir_slice){line.at, line.length});
+    weir_text_close(&line);
+    return waiting;
+}
+
+static json_t *make_saga(const struct weir_stored_saga *stored, const char *id, int64_t now_ms)
+{
+    json_t *saga = json_object();
     json_object_set_new(saga, "saga", json_string(id));
     for (size_t i = 0; i < FIELD_COUNT; i++)
         json_object_set_new(saga, fields[i].name,
-                            fields[i].make(weir_value_field(hash, fields[i].name)));
-    if (!append_defined_steps(session, hash, steps))
-        append_recorded_steps(hash, steps);
-    json_object_set_new(saga, "steps", steps);
+                            fields[i].make(weir_value_field(stored->hash, fields[i].name)));
+    json_object_set_new(saga, "waiting", make_waiting(stored, now_ms));
+    json_object_set_new(saga, "steps", make_steps(stored));
     return saga;
 }
 
@@ -135,6 +137,7 @@ static int print_saga(const json_t *saga)
     print_field("saga", json_object_get(saga, "saga"), false);
     for (size_t i = 0; i < FIELD_COUNT; i++)
         print_field(fields[i].name, json_object_get(saga, fields[i].name), fields[i].time);
+    print_field("waits", json_object_get(saga, "waiting"), false);
     putchar('\n');
     json_int_t started = json_integer_value(json_object_get(saga, "startedAt"));
     return weir_table_print(columns, json_object_get(saga, "steps"), started > 0 ? started : 0);
@@ -142,42 +145,38 @@ static int print_saga(const json_t *saga)
 
 static int show(struct weir_session *session, const char *id)
 {
-    char key[WEIR_KEY_MAX];
+    struct weir_stored_saga stored;
     struct weir_error error = {0};
-    weir_key_saga(key, session->settings.prefix, id);
-    redisReply *hash = weir_client_ask(&session->client, &error, "HGETALL", key, NULL);
-    if (!hash)
-        return weir_fail_by(&error);
+    int64_t now_ms = 0;
     int code;
-    if (weir_value_count(hash) == 0) {
-        code = weir_fail(WEIR_EXIT_FAILED, "no saga %s (%s); weir sagas lists them", id, key);
+    if (weir_stored_saga_read(session, id, &stored, &error) != WEIR_OK ||
+        weir_session_now(session, &now_ms, &error) != WEIR_OK) {
+        code = weir_fail_by(&error);
     } else {
-        json_t *saga = make_saga(session, id, hash);
+        json_t *saga = make_saga(&stored, id, now_ms);
         code = session->settings.json ? weir_print_json(json_incref(saga)) : print_saga(saga);
         json_decref(saga);
     }
-    freeReplyObject(hash);
+    weir_stored_saga_close(&stored);
     return code;
 }
 
 static int run(struct weir_session *session, int count, char **operands)
 {
     (void)count;
-    const char *id = operands[0];
-    if (!weir_id_valid(id, strlen(id)) || !weir_utf8_valid(id, strlen(id)))
-        return weir_fail(WEIR_EXIT_USAGE,
-                         "<id>: '%s' is no id of a saga; it must be 1 to 128 bytes without blanks, "
-                         "control characters, '{', '}', '/', '\"' and '\\'",
-                         id);
-    int code = weir_session_connect(session);
-    return code == WEIR_EXIT_FINE ? show(session, id) : code;
+    int code = weir_saga_id_check(operands[0]);
+    if (code == WEIR_EXIT_FINE)
+        code = weir_session_connect(session);
+    return code == WEIR_EXIT_FINE ? show(session, operands[0]) : code;
 }
 
 const struct weir_command weir_command_saga = {
     .name = "saga",
     .operands = "<id>",
-    .summary = "Shows one saga and its steps",
-    .notes = "Times of steps count from the saga's start.",
+    .summary = "Shows one saga, its steps and what it waits for",
+    .notes =
+        "Times of steps count from the saga's start; late is when a command's success was heard\n"
+        "after the saga had given it up.",
     .options = options,
     .operands_minimum = 1,
     .operands_maximum = 1,

@@ -1,6 +1,7 @@
 /* weir start: starts a saga, and waits for its end where asked to. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "programs/command.h"
 #include "programs/input.h"
@@ -8,8 +9,6 @@
 #include "programs/values.h"
 #include "programs/wait.h"
 #include "redis/key_names.h"
-
-#define WAIT_MAX_S 31536000 /* a year */
 
 static const struct weir_option options[] = {
     {.name = "id",
@@ -22,15 +21,7 @@ static const struct weir_option options[] = {
      WEIR_SETTING(data),
      .value_name = "JSON|@FILE|-",
      .help = "the saga's data, a JSON object"},
-    {.name = "wait",
-     .kind = WEIR_OPTION_INTEGER,
-     WEIR_SETTING(wait_s),
-     .minimum = 1,
-     .maximum = WAIT_MAX_S,
-     .optional_value = true,
-     .bare = "60",
-     .value_name = "SECONDS",
-     .help = "wait for the end, 60 seconds if not said"},
+    WEIR_WAIT_OPTION,
     WEIR_COMMON_OPTIONS};
 
 static int check_names(const char *definition, const char *id)
@@ -104,7 +95,11 @@ static int report(struct weir_session *session, const char *saga, const char *en
         printf("%s\n", saga);
         fflush(stdout);
     }
-    return settings->wait_s == 0 ? WEIR_EXIT_FINE : weir_wait_for_saga(session, saga, entry);
+    if (settings->wait_s == 0)
+        return WEIR_EXIT_FINE;
+    struct weir_awaited start = {.saga = saga};
+    snprintf(start.entry, sizeof(start.entry), "%s", entry);
+    return weir_wait(session, &start, weir_clock_monotonic_ms() + weir_wait_limit_ms(session));
 }
 
 static int start(struct weir_session *session, const char *definition, const struct weir_text *data)

@@ -59,7 +59,8 @@ enum weir_status weir_input_data(const char *argument, struct weir_text *out,
 {
     enum weir_status status = fetch(argument ? argument : "{}", out, error);
     if (status == WEIR_OK) {
-        json_t *object = weir_object_parse(out->at ? out->at : "", out->length, error);
+        json_t *object =
+            weir_object_parse(out->at ? out->at : "", out->length, WEIR_DATA_DEPTH_MAX, error);
         if (!object)
             status = error->status;
         json_decref(object);

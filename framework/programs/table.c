@@ -72,6 +72,27 @@ static void fill(struct cell *cell, const struct weir_column *column, const json
                      column->kind == WEIR_COLUMN_AGE ? reference_ms - ms : ms - reference_ms);
 }
 
+static bool is_shown(const struct weir_column *column, const json_t *rows)
+{
+    for (size_t i = 0; column->optional && i < json_array_size(rows); i++) {
+        const json_t *value = member_of(json_array_get(rows, i), column->key);
+        if (value && !json_is_null(value))
+            return true;
+    }
+    return !column->optional;
+}
+
+/* Copies those that are shown and returns their number. */
+static size_t choose(const struct weir_column *columns, const json_t *rows,
+                     struct weir_column *chosen)
+{
+    size_t count = 0;
+    for (; columns->heading && count < COLUMNS_MAX; columns++)
+        if (is_shown(columns, rows))
+            chosen[count++] = *columns;
+    return count;
+}
+
 /* False where memory has run out. */
 static bool build(struct table *table, const struct weir_column *columns, const json_t *rows,
                   int64_t reference_ms)
@@ -133,13 +154,13 @@ static void print_aligned(const struct table *table, size_t line_width)
 int weir_table_print(const struct weir_column *columns, const json_t *rows, int64_t reference_ms)
 {
     struct table table = {.rows = json_array_size(rows) + 1};
-    while (table.columns < COLUMNS_MAX && columns[table.columns].heading)
-        table.columns++;
+    struct weir_column chosen[COLUMNS_MAX];
+    table.columns = choose(columns, rows, chosen);
     table.cells = calloc(table.rows * table.columns, sizeof(*table.cells));
     if (!table.cells)
         return weir_fail(WEIR_EXIT_FAILED, "memory ran out");
     int code = WEIR_EXIT_FINE;
-    if (!build(&table, columns, rows, reference_ms))
+    if (!build(&table, chosen, rows, reference_ms))
         code = weir_fail(WEIR_EXIT_FAILED, "memory ran out");
     else if (weir_on_terminal())
         print_aligned(&table, weir_terminal_width());

@@ -3,6 +3,7 @@
 #define WEIR_PROGRAMS_TABLE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum weir_column_kind {
@@ -17,6 +18,7 @@ struct weir_column {
     const char *key;       /* of the row's object; "a.b": of the object within it */
     const char *otherwise; /* another key, for rows where the first is not there; or NULL */
     enum weir_column_kind kind;
+    bool optional; /* left out where no row has a value */
 };
 
 /* Prints a heading and one line for each object of the array `rows`. Returns the exit code. */

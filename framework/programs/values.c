@@ -57,6 +57,6 @@ json_t *weir_slice_json_number(struct weir_slice slice)
 
 json_t *weir_slice_json_object(struct weir_slice slice)
 {
-    json_t *object = slice.at ? weir_object_parse(slice.at, slice.length, NULL) : NULL;
+    json_t *object = slice.at ? weir_object_parse(slice.at, slice.length, SIZE_MAX, NULL) : NULL;
     return object ? object : weir_slice_json(slice);
 }

@@ -11,8 +11,9 @@
 #define PREFIX_MAX 64
 
 static const struct weir_command *const commands[] = {
-    &weir_command_start,      &weir_command_send,    &weir_command_sagas, &weir_command_saga,
-    &weir_command_definition, &weir_command_install, &weir_command_dead,
+    &weir_command_start,   &weir_command_send,   &weir_command_sagas,  &weir_command_saga,
+    &weir_command_cancel,  &weir_command_resume, &weir_command_signal, &weir_command_definition,
+    &weir_command_install, &weir_command_dead,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -44,7 +45,7 @@ static int print_general_help(void)
     puts("\nOptions of all commands:");
     weir_options_help(common_options, stdout);
     puts("\n"
-         "Exit codes: 0 fine (start --wait: completed), 1 failed, 3 compensated, 4 suspended,\n"
+         "Exit codes: 0 fine (with --wait: completed), 1 failed, 3 compensated, 4 suspended,\n"
          "5 waited too long, 64 wrong usage, 65 bad data, 69 no server.");
     return WEIR_EXIT_FINE;
 }

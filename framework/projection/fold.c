@@ -103,8 +103,11 @@ static bool fold_event(struct weir_runner *runner, const struct weir_folded *eve
         return true;
     runner->context.message = event->message;
     memset(&runner->context.reason, 0, sizeof runner->context.reason);
-    if (!name_keys(runner, event, route))
+    if (!name_keys(runner, event, route)) {
+        weir_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
+        snprintf(why, room, "no memory");
         return false;
+    }
     outcome = route->handler(&runner->context, event->message);
     if (outcome == WEIR_DONE && runner->effects.error.status == WEIR_OK)
         return true;

@@ -17,6 +17,7 @@
 #define REPORT_EVERY_MS 1000
 #define PAUSE_BASE_MS 50
 #define PAUSE_CAP_MS 2000
+#define STOPPED_MS 5000
 
 static void read_events(struct weir_runner *runner);
 static void locate(struct weir_runner *runner);
@@ -33,7 +34,7 @@ static const unsigned moves[] = {
     [WEIR_RUNNER_LOADING] = ALWAYS | TO(WRITING),
     [WEIR_RUNNER_WRITING] = ALWAYS | TO(READING),
     [WEIR_RUNNER_PAUSED] = ALWAYS | TO(LOCATING),
-    [WEIR_RUNNER_STOPPED] = TO(STOPPED) | TO(CLOSED),
+    [WEIR_RUNNER_STOPPED] = ALWAYS | TO(LOCATING),
 };
 
 static void move(struct weir_runner *runner, enum weir_runner_state next)
@@ -59,8 +60,8 @@ static void pause_then_locate(struct weir_runner *runner, const char *why)
     int64_t pause =
         runner->failures < 6 ? (int64_t)PAUSE_BASE_MS << runner->failures : (int64_t)PAUSE_CAP_MS;
     if (runner->failures++ == 0)
-        weir_log_info(runner->runtime->log, "projection.paused", "projection=%s reason=%s",
-                      runner->name, why);
+        weir_log_warning(runner->runtime->log, "projection.paused", "projection=%s reason=%s",
+                         runner->name, why);
     drop_batch(runner);
     move(runner, WEIR_RUNNER_PAUSED);
     ev_timer_stop(runner->runtime->loop, &runner->pause);
@@ -68,13 +69,19 @@ static void pause_then_locate(struct weir_runner *runner, const char *why)
     ev_timer_start(runner->runtime->loop, &runner->pause);
 }
 
-/* Goes no further until an operator has looked at it; the process and its handlers go on. */
+/* Goes no further than this event, which is looked at again from time to time: an operator may
+ * have put right what stood in its way. The process and its handlers go on. */
 static void stop_with(struct weir_runner *runner, const char *why)
 {
-    weir_log_error(runner->runtime->log, "projection.stopped", "projection=%s reason=%s",
-                   runner->name, why);
+    if (strncmp(runner->stopped_by, why, sizeof runner->stopped_by - 1) != 0)
+        weir_log_error(runner->runtime->log, "projection.stopped", "projection=%s reason=%s",
+                       runner->name, why);
+    snprintf(runner->stopped_by, sizeof runner->stopped_by, "%s", why);
     drop_batch(runner);
     move(runner, WEIR_RUNNER_STOPPED);
+    ev_timer_stop(runner->runtime->loop, &runner->pause);
+    ev_timer_set(&runner->pause, (double)STOPPED_MS / 1000., 0.);
+    ev_timer_start(runner->runtime->loop, &runner->pause);
 }
 
 static void on_pause(struct ev_loop *loop, ev_timer *timer, int events)
@@ -300,6 +307,7 @@ static void batch_written(struct weir_runner *runner)
 {
     runner->applied += runner->batch_count;
     runner->failures = 0;
+    runner->stopped_by[0] = '\0';
     for (size_t i = 0; i < runner->source_count; i++)
         snprintf(runner->sources[i].position, sizeof runner->sources[i].position, "%s",
                  runner->sources[i].next);
@@ -375,6 +383,8 @@ static void fold_and_write(struct weir_runner *runner)
         pause_then_locate(runner, runner->load_error.text);
     else if (weir_fold_batch(runner, why, sizeof why))
         write_batch(runner);
+    else if (runner->effects.error.status == WEIR_NO_MEMORY)
+        pause_then_locate(runner, "no memory");
     else
         stop_with(runner, why);
 }
@@ -384,7 +394,8 @@ static void fold_and_write(struct weir_runner *runner)
 static void on_ready(void *user)
 {
     struct weir_runner *runner = user;
-    if (runner->state == WEIR_RUNNER_CLOSED || runner->state == WEIR_RUNNER_PAUSED)
+    if (runner->state == WEIR_RUNNER_CLOSED || runner->state == WEIR_RUNNER_PAUSED ||
+        runner->state == WEIR_RUNNER_STOPPED)
         locate(runner);
 }
 
@@ -394,7 +405,7 @@ static void on_lost(void *user, const struct weir_error *error)
     struct weir_runner *runner = user;
     (void)error;
     ev_timer_stop(runner->runtime->loop, &runner->pause);
-    if (runner->state == WEIR_RUNNER_WRITING || runner->state == WEIR_RUNNER_STOPPED)
+    if (runner->state == WEIR_RUNNER_WRITING)
         return;
     drop_batch(runner);
     move(runner, WEIR_RUNNER_CLOSED);

@@ -17,7 +17,7 @@ enum weir_runner_state {
     WEIR_RUNNER_LOADING,  /* loading what the batch needs */
     WEIR_RUNNER_WRITING,  /* its commit is under way */
     WEIR_RUNNER_PAUSED,   /* waiting before it goes on */
-    WEIR_RUNNER_STOPPED,  /* a handler refused an event: needs an operator */
+    WEIR_RUNNER_STOPPED,  /* an event cannot be folded: it needs an operator, and is tried again */
 };
 
 struct weir_projection_source {
@@ -66,6 +66,7 @@ struct weir_runner {
     const char *commit_head[1 + 3 * WEIR_PROJECTION_SOURCES_MAX];
     char commit_streams[8];
     uint64_t applied;
+    char stopped_by[256]; /* why it goes no further; said once */
 };
 
 #endif

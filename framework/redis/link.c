@@ -75,6 +75,7 @@ static void free_connection(struct weir_link *link)
     redisAsyncContext *connection = link->connection;
     link->connection = NULL;
     ev_timer_stop(link->settings.loop, &link->drop_timer);
+    memset(&link->drop_reason, 0, sizeof link->drop_reason);
     if (connection == NULL)
         return;
     connection->data = NULL;

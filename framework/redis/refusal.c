@@ -26,6 +26,7 @@ static const struct {
     {"NOAUTH", WEIR_REFUSAL_DENIED},
     {"WRONGPASS", WEIR_REFUSAL_DENIED},
     {"NOPERM", WEIR_REFUSAL_DENIED},
+    {"ERR The user executing the script", WEIR_REFUSAL_DENIED},
     {"ERR AUTH", WEIR_REFUSAL_DENIED},
     {"WRONGTYPE", WEIR_REFUSAL_TYPE},
     {"MOVED", WEIR_REFUSAL_PLACE},

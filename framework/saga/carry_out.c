@@ -36,11 +36,16 @@ int weir_saga_commands_compose(struct weir_saga_commands *commands,
                                const struct weir_saga_case *one, struct weir_saga_effects *effects,
                                struct weir_random *random)
 {
-    size_t limit = (size_t)one->context->runtime->settings->data_max;
+    size_t data_max = (size_t)one->context->runtime->settings->data_max;
     while (commands->count < effects->send_count) {
         struct weir_error error = {0};
         size_t step = effects->sends[commands->count].step;
-        char *data = weir_input_build(one->definition, step, one->saga, one->data, limit, &error);
+        /* what could be sent forward can be sent back: a compensation has more room */
+        size_t factor = effects->sends[commands->count].action == WEIR_STEP_COMPENSATE
+                            ? WEIR_STEP_DATA_FACTOR
+                            : WEIR_STEP_DATA_FACTOR / 2;
+        char *data = weir_input_build(one->definition, step, one->saga, one->data,
+                                      factor * data_max, &error);
         if (data != NULL) {
             commands->data[commands->count++] = data;
             continue;

@@ -151,7 +151,9 @@ static void add_routes(weir_service *service)
     };
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         struct weir_route route = routes[i];
-        route.plain = route.wants_time = route.unchecked = true;
+        route.wants_time = route.unchecked = true;
+        /* replies and timers repeat by nature; what was asked for by an id is done once */
+        route.plain = route.handler == weir_saga_on_reply || route.handler == weir_saga_on_wake;
         route.wants_backlog = route.handler == weir_saga_on_wake;
         weir_service_add_route(service, &route);
     }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "redis/reply.h"
 #include "saga/handlers.h"
 
@@ -12,6 +13,7 @@ struct fetch {
     weir_deferral *deferral;
     char name[80];
     int64_t version;
+    uint32_t checksum; /* of the definition that the saga began with; 0: not known */
     weir_saga_with_definition *go_on;
 };
 
@@ -19,9 +21,13 @@ struct fetch {
 static enum weir_outcome look_again(weir_context *context, const struct fetch *fetch,
                                     const char *why)
 {
-    weir_log_error(context->runtime->log, "saga.definition_missing",
-                   "saga=%s definition=%s version=%lld reason=%s", context->message->saga,
-                   fetch->name, (long long)fetch->version, why);
+    int64_t now = weir_clock_monotonic_ms();
+    bool say = now - fetch->coordinator->missing_said_at >= LOOK_AGAIN_MS;
+    if (say)
+        fetch->coordinator->missing_said_at = now;
+    weir_log_write(context->runtime->log, say ? WEIR_LOG_ERROR : WEIR_LOG_DEBUG,
+                   "saga.definition_missing", "saga=%s definition=%s version=%lld reason=%s",
+                   context->message->saga, fetch->name, (long long)fetch->version, why);
     weir_reason(context, "definition %s version %lld: %s", fetch->name, (long long)fetch->version,
                 why);
     weir_retry_after(context, LOOK_AGAIN_MS);
@@ -37,7 +43,11 @@ static void on_fetched(void *user, enum weir_answer answer, const redisReply *re
     struct weir_error error = {0};
     struct weir_slice json;
     enum weir_outcome outcome = WEIR_RETRY;
-    if (context != NULL && answer == WEIR_ANSWER_DONE && weir_reply_text(reply, &json)) {
+    bool found = context != NULL && answer == WEIR_ANSWER_DONE && weir_reply_text(reply, &json);
+    if (found && fetch->checksum != 0 &&
+        weir_definition_checksum(json.at, json.length) != fetch->checksum) {
+        outcome = look_again(context, fetch, "has been changed since the saga began");
+    } else if (found) {
         definition = weir_definition_cache_add(&fetch->coordinator->definitions, fetch->name,
                                                fetch->version, json, &error);
         outcome = definition != NULL ? fetch->go_on(context, context->message, definition)
@@ -53,7 +63,7 @@ static void on_fetched(void *user, enum weir_answer answer, const redisReply *re
 }
 
 enum weir_outcome weir_saga_fetch(weir_context *context, const char *name, int64_t version,
-                                  weir_saga_with_definition *go_on)
+                                  uint32_t checksum, weir_saga_with_definition *go_on)
 {
     char key[WEIR_KEY_MAX], field[24];
     struct fetch *fetch = calloc(1, sizeof *fetch);
@@ -64,6 +74,7 @@ enum weir_outcome weir_saga_fetch(weir_context *context, const char *name, int64
     fetch->coordinator = weir_user(context);
     snprintf(fetch->name, sizeof fetch->name, "%s", name);
     fetch->version = version;
+    fetch->checksum = checksum;
     fetch->go_on = go_on;
     weir_key_definition(key, context->runtime->prefix, name);
     snprintf(field, sizeof field, "%lld", (long long)version);

@@ -11,7 +11,9 @@
 struct weir_coordinator {
     struct weir_definition_cache definitions;
     struct weir_random random;
-    uint64_t stale; /* replies and timers that changed nothing */
+    int64_t missing_said_at; /* monotonic ms: a missing definition is named now and then, not for
+                                each saga */
+    uint64_t stale;          /* replies and timers that changed nothing */
     struct weir_runtime *runtime;
     struct weir_periodic expiry;
     char ended_keys[2][WEIR_KEY_MAX];
@@ -64,6 +66,6 @@ typedef enum weir_outcome weir_saga_with_definition(weir_context *context,
 
 /* Fetches a definition that is not at hand and goes on with it; deferred. */
 enum weir_outcome weir_saga_fetch(weir_context *context, const char *name, int64_t version,
-                                  weir_saga_with_definition *go_on);
+                                  uint32_t checksum, weir_saga_with_definition *go_on);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "saga/handlers.h"
 #include "saga/record.h"
+#include "service/participant.h"
 
 #define LET_PASS_MS 200
 
@@ -126,14 +127,7 @@ static bool id_fits(const weir_message *message)
 
 static unsigned answered_number(const weir_message *message)
 {
-    const char *mark = message->id != NULL ? strrchr(message->id, '#') : NULL;
-    int64_t number;
-    if (message->id == NULL)
-        return 0;
-    if (mark == NULL || !weir_parse_integer(mark + 1, strlen(mark + 1), &number) || number < 1 ||
-        number > 1000000)
-        return 1;
-    return (unsigned)number;
+    return message->id != NULL ? weir_command_number(message->id) : 0;
 }
 
 static enum weir_outcome apply_reply(struct weir_saga_case *one, const weir_message *message)
@@ -254,7 +248,7 @@ static enum weir_outcome on_move(weir_context *context, const weir_message *mess
     definition =
         weir_definition_cache_find(&coordinator->definitions, name, version, (uint32_t)checksum);
     return definition != NULL ? go_on(context, message, definition)
-                              : weir_saga_fetch(context, name, version, go_on);
+                              : weir_saga_fetch(context, name, version, (uint32_t)checksum, go_on);
 }
 
 enum weir_outcome weir_saga_on_reply(weir_context *context, const weir_message *message)

@@ -115,7 +115,7 @@ enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *
     one.definition = latest_definition(context, name->value.at, &checksum, &error);
     if (one.definition == NULL) {
         weir_reason(context, "definition %s: %s", name->value.at, error.text);
-        return WEIR_REJECT;
+        return error.status == WEIR_NO_MEMORY ? WEIR_RETRY : WEIR_REJECT;
     }
     return held_back(context, message) ? WEIR_DONE : begin(&one, message, checksum);
 }

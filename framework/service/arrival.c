@@ -27,7 +27,7 @@ static void name_keys(struct weir_delivery *delivery)
         if (i == 0)
             snprintf(delivery->context.first_key, sizeof delivery->context.first_key, "%s", key);
         if (weir_snapshot_add(&delivery->snapshot, key) < 0)
-            weir_error_set(&delivery->load_error, WEIR_NO_MEMORY, "no memory");
+            delivery->out_of_memory = true;
     }
 }
 
@@ -43,6 +43,7 @@ static void understand(struct weir_delivery *delivery)
     if (weir_message_decode(message, (size_t)worker->runtime.settings->data_max, delivery->counted,
                             &error) != WEIR_OK)
         weir_delivery_doom(delivery, false, error.text);
+    delivery->out_of_memory = error.status == WEIR_NO_MEMORY;
     if (source == NULL && message->origin_stream != NULL)
         source = weir_key_events_owner(message->origin_stream, worker->runtime.prefix, source_name,
                                        sizeof source_name);

@@ -149,6 +149,11 @@ int64_t weir_context_backlog(const weir_context *context)
     return context->backlog;
 }
 
+bool weir_resumed(const weir_context *context)
+{
+    return context->resumed;
+}
+
 int64_t weir_context_now(const weir_context *context)
 {
     return context->now_ms;

@@ -18,6 +18,7 @@ struct weir_context {
     json_t *result;      /* owned */
     struct weir_error reason;
     int64_t retry_after_ms; /* -1: not said */
+    bool resumed;           /* called again by WEIR_AGAIN */
     bool uncounted;         /* a retry that is no fault of the message: it may go on for ever */
     int64_t now_ms;         /* the server's time when the state was loaded; 0: not asked for */
     int64_t backlog;        /* of the service's first inbox then; 0: none, or not asked for */

@@ -18,7 +18,7 @@ static const unsigned moves[WEIR_DELIVERY_STATES] = {
     [WEIR_DELIVERY_QUEUED] = TO(LOADING) | TO(ENDED),
     [WEIR_DELIVERY_LOADING] = TO(LOADING) | TO(HANDLING) | TO(COMMITTING) | TO(ENDED),
     [WEIR_DELIVERY_HANDLING] = TO(DEFERRED) | TO(COMMITTING) | TO(ENDED),
-    [WEIR_DELIVERY_DEFERRED] = TO(COMMITTING) | TO(ENDED),
+    [WEIR_DELIVERY_DEFERRED] = TO(QUEUED) | TO(LOADING) | TO(COMMITTING) | TO(ENDED),
     [WEIR_DELIVERY_COMMITTING] = TO(LOADING) | TO(COMMITTING) | TO(ENDED),
     [WEIR_DELIVERY_ENDED] = 0,
 };
@@ -29,8 +29,8 @@ void weir_delivery_move(struct weir_delivery *delivery, enum weir_delivery_state
         weir_log_error(delivery->context.runtime->log, "delivery.unlisted_move",
                        "from=%d to=%d entry=%s", (int)delivery->state, (int)next,
                        delivery->message->entry);
-    delivery->worker->deferred += next == WEIR_DELIVERY_DEFERRED;
-    delivery->worker->deferred -= delivery->state == WEIR_DELIVERY_DEFERRED;
+    delivery->worker->in_state[delivery->state]--;
+    delivery->worker->in_state[next]++;
     delivery->state = next;
 }
 
@@ -72,6 +72,8 @@ static void free_delivery(struct weir_delivery *delivery)
 
 static void give_back(struct weir_worker *worker, struct weir_delivery *delivery)
 {
+    if (delivery->deferral != NULL)
+        delivery->deferral->delivery = NULL;
     weir_context_close(&delivery->context);
     weir_message_free(delivery->message);
     free(delivery->name);
@@ -125,12 +127,25 @@ struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t strea
     delivery->context.delivery = delivery;
     delivery->context.retry_after_ms = -1;
     HASH_ADD_KEYPTR(hh, worker->deliveries, delivery->name, strlen(delivery->name), delivery);
+    if (delivery->hh.tbl == NULL) {
+        give_back(worker, delivery);
+        return NULL;
+    }
+    worker->in_state[WEIR_DELIVERY_ARRIVED]++;
     return delivery;
+}
+
+void weir_delivery_forget_deferral(struct weir_delivery *delivery)
+{
+    if (delivery->deferral != NULL)
+        delivery->deferral->delivery = NULL;
+    delivery->deferral = NULL;
 }
 
 void weir_delivery_free(struct weir_delivery *delivery)
 {
     struct weir_worker *worker = delivery->worker;
+    worker->in_state[delivery->state]--;
     HASH_DEL(worker->deliveries, delivery);
     give_back(worker, delivery);
 }

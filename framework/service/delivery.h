@@ -2,7 +2,7 @@
  *
  *   arrived ──> queued (behind another for the same key, or as a suspect) ──> loading
  *   loading ──> handling ──> committing ──> ended
- *               handling ──> deferred ──> committing
+ *               handling ──> deferred ──> committing, or queued once more
  *   committing ──> loading (what was read has changed: once more on fresh state)
  *   committing ──> committing (refused: now its burial)
  *
@@ -12,6 +12,7 @@
 #ifndef WEIR_SERVICE_DELIVERY_H
 #define WEIR_SERVICE_DELIVERY_H
 
+#define HASH_NONFATAL_OOM 1 /* an element that could not be added has no table */
 #include <uthash.h>
 
 #include "service/context.h"
@@ -58,6 +59,10 @@ struct weir_lane {
 
 #define WEIR_LOADS_MAX 8 /* keys, record, id, time */
 
+struct weir_deferral {
+    struct weir_delivery *delivery; /* NULL: the message is no longer this handler's to finish */
+};
+
 struct weir_load {
     struct weir_delivery *delivery;
     int what; /* a place in the snapshot, or one of the negative numbers of loading.c */
@@ -84,8 +89,9 @@ struct weir_delivery {
     struct weir_load loads[WEIR_LOADS_MAX];
     weir_delivery_then *loaded;
     size_t answers_owed;
-    bool load_again; /* an answer was lost: load anew when the link is ready */
-    bool seen;       /* a message with this id has been handled */
+    bool load_again;    /* an answer was lost: load anew when the link is ready */
+    bool seen;          /* a message with this id has been handled */
+    bool out_of_memory; /* it could not be read whole: it comes back */
     bool doomed_unknown;
     bool handler_missing;   /* a step's command that no handler here knows */
     struct weir_error doom; /* why it will be buried once its record is known; or none */
@@ -97,6 +103,8 @@ struct weir_delivery {
     const char *commit_head[3];
     char retry_delay[24];
     struct weir_deferral *deferral;
+    bool finished_at_once; /* weir_finish was called before the handler returned */
+    enum weir_outcome early_outcome;
     struct weir_lane *lane;
     struct weir_delivery *lane_next, *suspect_next;
     struct weir_delivery *spare_next; /* when kept to be used again */
@@ -107,6 +115,8 @@ struct weir_delivery {
  * no memory. */
 WEIR_CHECKED struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t stream,
                                                      const struct weir_entry *entry);
+/* A later weir_finish comes too late. */
+void weir_delivery_forget_deferral(struct weir_delivery *delivery);
 /* Takes it out of the table and keeps its memory for another. */
 void weir_delivery_free(struct weir_delivery *delivery);
 /* Frees all deliveries and what was kept. */

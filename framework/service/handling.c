@@ -12,10 +12,6 @@
 
 #define RUNS_MAX 20 /* of one handler over state that keeps changing, before it is put off */
 
-struct weir_deferral {
-    struct weir_delivery *delivery; /* NULL: the message is no longer this handler's to finish */
-};
-
 static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail);
 static void on_loaded(struct weir_delivery *delivery);
 
@@ -83,14 +79,22 @@ static void finish(struct weir_delivery *delivery, enum weir_outcome outcome)
         commit(delivery, weir_ending_discarded(delivery));
         break;
     case WEIR_DEFERRED: /* without weir_defer, or as the outcome of weir_finish */
-        weir_reason(&delivery->context, "the handler deferred without weir_defer");
-        commit(delivery, weir_ending_retried(delivery));
-        break;
+    case WEIR_AGAIN:    /* without having waited */
     case WEIR_RETRY:
     default:
         commit(delivery, weir_ending_retried(delivery));
         break;
     }
+}
+
+/* Others for the same key go on while this one waits; commits check what was read anyhow. */
+static void give_way(struct weir_delivery *delivery)
+{
+    struct weir_delivery *next = weir_queue_leave(delivery);
+    delivery->lane = NULL;
+    delivery->lane_next = NULL;
+    if (next != NULL)
+        weir_handling_begin(next);
 }
 
 static void run_handler(struct weir_delivery *delivery)
@@ -100,14 +104,22 @@ static void run_handler(struct weir_delivery *delivery)
     delivery->begun_at = weir_clock_monotonic_ms();
     weir_context_begin(&delivery->context);
     delivery->context.unchecked = delivery->route->unchecked;
+    delivery->finished_at_once = false;
     outcome = delivery->route->handler(&delivery->context, delivery->message);
+    if (outcome == WEIR_DEFERRED && delivery->finished_at_once)
+        outcome = delivery->early_outcome;
+    else if (outcome == WEIR_DEFERRED && delivery->deferral == NULL)
+        weir_reason(&delivery->context, "the handler deferred without weir_defer");
     if (outcome != WEIR_DEFERRED || delivery->deferral == NULL) {
+        weir_delivery_forget_deferral(delivery);
         finish(delivery, outcome);
         return;
     }
     weir_delivery_move(delivery, WEIR_DELIVERY_DEFERRED);
+    give_way(delivery);
     weir_queue_suspect_survived(delivery->worker, delivery);
     weir_queue_begin_suspect(delivery->worker);
+    delivery->worker->room_changed(delivery->worker);
 }
 
 /* The part of a step's command that does not need the handler; true where that was all. */
@@ -143,7 +155,7 @@ static void wait_for_handler(struct weir_delivery *delivery)
 
 static void on_loaded(struct weir_delivery *delivery)
 {
-    if (delivery->load_error.status == WEIR_NO_MEMORY)
+    if (delivery->out_of_memory)
         give_up(delivery, "no memory");
     else if (delivery->load_error.status != WEIR_OK)
         commit(delivery, weir_ending_buried(delivery, delivery->load_error.text, false));
@@ -257,14 +269,22 @@ void weir_finish(weir_deferral *deferral, enum weir_outcome outcome)
     if (delivery == NULL)
         return;
     delivery->deferral = NULL;
-    finish(delivery, outcome);
+    if (delivery->state == WEIR_DELIVERY_DEFERRED && outcome == WEIR_AGAIN) {
+        delivery->context.resumed = true;
+        weir_queue_reenter(delivery);
+        return;
+    }
+    if (delivery->state == WEIR_DELIVERY_DEFERRED) {
+        finish(delivery, outcome);
+        return;
+    }
+    delivery->finished_at_once = true; /* the handler is still running: its return ends it */
+    delivery->early_outcome = outcome;
 }
 
 void weir_handling_time_out(struct weir_delivery *delivery)
 {
-    if (delivery->deferral != NULL)
-        delivery->deferral->delivery = NULL; /* weir_finish comes too late */
-    delivery->deferral = NULL;
+    weir_delivery_forget_deferral(delivery);
     weir_reason(&delivery->context, "the handler gave no outcome within %lld ms",
                 (long long)delivery->context.runtime->settings->handler_timeout_ms);
     commit(delivery, weir_ending_retried(delivery));

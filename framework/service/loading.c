@@ -66,6 +66,8 @@ static void take_refusal(struct weir_load *load, const char *why)
         weir_error_set(&delivery->load_error, WEIR_REFUSED, "%s: %s", load_key(load), why);
     else
         delivery->load_again = true;
+    if (refusal == WEIR_REFUSAL_DENIED)
+        delivery->context.runtime->denied(delivery->context.runtime->worker, why);
 }
 
 static void on_loaded(void *user, enum weir_answer answer, const redisReply *reply)

@@ -19,7 +19,11 @@ static struct weir_lane *lane_for(struct weir_worker *worker, const char *key)
         return NULL;
     }
     HASH_ADD_KEYPTR(hh, worker->lanes, lane->key, strlen(lane->key), lane);
-    return lane;
+    if (lane->hh.tbl != NULL)
+        return lane;
+    free(lane->key);
+    free(lane);
+    return NULL;
 }
 
 /* Begins the delivery, or queues it behind those for the same key. */
@@ -37,7 +41,7 @@ static void enter_lane(struct weir_delivery *delivery)
     if (lane->last != NULL) {
         lane->last->lane_next = delivery;
         lane->last = delivery;
-        if (delivery->state == WEIR_DELIVERY_ARRIVED)
+        if (delivery->state != WEIR_DELIVERY_QUEUED)
             weir_delivery_move(delivery, WEIR_DELIVERY_QUEUED);
         return;
     }
@@ -70,10 +74,14 @@ static bool wants_to_be_alone(const struct weir_delivery *suspect)
     return suspect->counted >= 2;
 }
 
-/* Deferred handlers may take minutes, and wait for something outside: they do not hold it up. */
+/* Deferred handlers may take minutes, and wait for something outside: they do not hold it up, nor
+ * does what waits behind them. */
 static bool others_under_way(const struct weir_worker *worker)
 {
-    return HASH_COUNT(worker->deliveries) > worker->waiting_suspects + worker->deferred;
+    return worker->in_state[WEIR_DELIVERY_ARRIVED] + worker->in_state[WEIR_DELIVERY_LOADING] +
+               worker->in_state[WEIR_DELIVERY_HANDLING] +
+               worker->in_state[WEIR_DELIVERY_COMMITTING] >
+           0;
 }
 
 /* The link is gone: it waits on, the first in the row. The count is absolute, so it does not
@@ -91,9 +99,7 @@ static void put_back(struct weir_delivery *delivery)
     worker->suspects = delivery;
     if (worker->last_suspect == NULL)
         worker->last_suspect = delivery;
-    worker->waiting_suspects++;
     worker->suspect = NULL;
-    worker->one_alone = false;
 }
 
 static void on_counted(void *user, enum weir_answer answer, const redisReply *reply)
@@ -153,7 +159,6 @@ void weir_queue_suspect_survived(struct weir_worker *worker, const struct weir_d
     if (worker->suspect != delivery)
         return;
     worker->suspect = NULL;
-    worker->one_alone = false;
 }
 
 static void enter_suspects(struct weir_delivery *delivery)
@@ -165,7 +170,6 @@ static void enter_suspects(struct weir_delivery *delivery)
     else
         worker->suspects = delivery;
     worker->last_suspect = delivery;
-    worker->waiting_suspects++;
     weir_queue_begin_suspect(worker);
 }
 
@@ -176,17 +180,21 @@ void weir_queue_begin_suspect(struct weir_worker *worker)
         (wants_to_be_alone(delivery) && others_under_way(worker)))
         return;
     worker->suspects = delivery->suspect_next;
-    worker->waiting_suspects--;
     if (worker->suspects == NULL)
         worker->last_suspect = NULL;
     worker->suspect = delivery;
-    worker->one_alone = wants_to_be_alone(delivery);
     begin_suspect(delivery);
 }
 
 bool weir_queue_closed(const struct weir_worker *worker)
 {
-    return worker->one_alone || (worker->suspects != NULL && wants_to_be_alone(worker->suspects));
+    const struct weir_delivery *suspect = worker->suspect;
+    bool one_runs_alone =
+        suspect != NULL && wants_to_be_alone(suspect) && suspect->state != WEIR_DELIVERY_QUEUED;
+    /* nothing new comes while the next is to run alone and only waits for the others to end */
+    bool one_waits =
+        suspect == NULL && worker->suspects != NULL && wants_to_be_alone(worker->suspects);
+    return one_runs_alone || one_waits;
 }
 
 void weir_queue_drop_suspects(struct weir_worker *worker)
@@ -194,7 +202,6 @@ void weir_queue_drop_suspects(struct weir_worker *worker)
     while (worker->suspects != NULL) {
         struct weir_delivery *delivery = worker->suspects;
         worker->suspects = delivery->suspect_next;
-        worker->waiting_suspects--;
         delivery->suspect = false;
         worker->release(delivery);
     }
@@ -207,4 +214,9 @@ void weir_queue_enter(struct weir_delivery *delivery)
         enter_suspects(delivery);
     else
         enter_lane(delivery);
+}
+
+void weir_queue_reenter(struct weir_delivery *delivery)
+{
+    enter_lane(delivery);
 }

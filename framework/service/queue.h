@@ -8,7 +8,10 @@
 
 /* Takes a delivery that has just arrived; it begins at once where nothing is before it. */
 void weir_queue_enter(struct weir_delivery *delivery);
-/* It has ended: returns the delivery for the same key whose turn it is now, or NULL. */
+/* It has waited for something outside and wants its turn once more, behind those for its key. */
+void weir_queue_reenter(struct weir_delivery *delivery);
+/* It has ended, or gives way: returns the delivery for the same key whose turn it is now, or NULL.
+ */
 struct weir_delivery *weir_queue_leave(struct weir_delivery *delivery);
 /* The delivery has ended or is waiting for something outside: if it was the suspect under way, the
  * next may begin. */

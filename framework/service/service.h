@@ -54,6 +54,7 @@ struct weir_runtime {
     void *worker;
     void (*hasten)(void *worker, int64_t delay_ms); /* something was scheduled for then */
     void (*library_missing)(void *worker);
+    void (*denied)(void *worker, const char *why); /* this user lacks a right: ends the process */
     void (*idle)(void *worker); /* a component has become idle; the worker may be waiting for it */
 };
 

@@ -14,6 +14,7 @@
 #define GONE_AFTER "60000"
 #define TRIM_EVERY_MS 10000
 #define TRIM_LIMIT "10000"
+#define TRIM_ON_MS 100 /* while there is something to remove */
 #define REFRESH_MAX 256
 
 /* ---- Schedule ---------------------------------------------------------------------------- */
@@ -144,6 +145,13 @@ static bool call_trim(void *user, struct weir_periodic *periodic)
                                                keep, TRIM_LIMIT});
 }
 
+static int64_t on_trimmed(void *user, const redisReply *reply)
+{
+    int64_t removed = 0;
+    (void)user;
+    return weir_reply_integer(reply, &removed) && removed > 0 ? TRIM_ON_MS : -1;
+}
+
 /* ---- Claims ------------------------------------------------------------------------------ */
 
 /* Keeps claims on one stream's messages that have been in hand for a while, as many as one call
@@ -166,7 +174,8 @@ static size_t refresh_some(struct weir_worker *worker, size_t stream, int64_t no
         if (delivery->stream != stream || now - delivery->refreshed_at < due ||
             count == head + REFRESH_MAX)
             continue;
-        delivery->refreshed_at = now;
+        if (worker->link.state == WEIR_LINK_READY)
+            delivery->refreshed_at = now;
         arguments[count++] = delivery->message->entry;
     }
     if (count > head)
@@ -176,7 +185,8 @@ static size_t refresh_some(struct weir_worker *worker, size_t stream, int64_t no
 
 static void refresh_stream(struct weir_worker *worker, size_t stream, int64_t now)
 {
-    while (refresh_some(worker, stream, now) == REFRESH_MAX)
+    while (refresh_some(worker, stream, now) == REFRESH_MAX &&
+           worker->link.state == WEIR_LINK_READY)
         continue;
 }
 
@@ -228,7 +238,7 @@ void weir_upkeep_init(struct weir_worker *worker)
     init_periodic(worker, &worker->promotion, "promote", PROMOTE_EVERY_MS, call_promote,
                   on_promoted);
     init_periodic(worker, &worker->presence, "beat", BEAT_EVERY_MS, call_beat, on_beat);
-    init_periodic(worker, &worker->trimming, "trim", TRIM_EVERY_MS, call_trim, NULL);
+    init_periodic(worker, &worker->trimming, "trim", TRIM_EVERY_MS, call_trim, on_trimmed);
     ev_timer_init(&worker->housekeeping, on_housekeeping, seconds, seconds);
     worker->housekeeping.data = worker;
     weir_forgetting_init(&worker->forgetting, &worker->runtime);

@@ -80,8 +80,11 @@ static void go_on(struct weir_worker *worker)
 static void room_changed(struct weir_worker *worker)
 {
     size_t window = (size_t)worker->runtime.settings->concurrency;
-    /* reads come in batches: not for every place that becomes free */
-    if (room_left(worker) >= (window / 4 < BATCH_MIN ? window / 4 : BATCH_MIN))
+    size_t waiting =
+        worker->in_state[WEIR_DELIVERY_DEFERRED] + worker->in_state[WEIR_DELIVERY_QUEUED];
+    /* reads come in batches: not for every place that becomes free, unless no other will soon */
+    if (room_left(worker) >= (window / 4 < BATCH_MIN ? window / 4 : BATCH_MIN) ||
+        waiting == HASH_COUNT(worker->deliveries))
         go_on(worker);
     weir_stopping_check(worker);
 }
@@ -132,6 +135,13 @@ static void denied(struct weir_worker *worker, const struct weir_error *error)
     weir_stopping_now(worker, EXIT_DENIED);
 }
 
+static void on_denied(void *user, const char *why)
+{
+    struct weir_error error = {0};
+    weir_error_set(&error, WEIR_DENIED, "%s", why);
+    denied(user, &error);
+}
+
 static void on_library(void *user, const struct weir_error *error)
 {
     struct weir_worker *worker = user;
@@ -150,8 +160,10 @@ static void on_library(void *user, const struct weir_error *error)
     weir_committer_resume(&worker->committer);
     resume_loads(worker);
     weir_queue_begin_suspect(worker);
-    if (worker->reader_was_ready && !worker->stopping)
-        weir_upkeep_start(worker); /* what could not be called is called now */
+    if (worker->reader_was_ready && !worker->stopping) {
+        weir_upkeep_start(worker);              /* what could not be called is called now */
+        weir_pending_recover(&worker->pending); /* an answer to a claim may have been lost */
+    }
     for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
         if (c->link_ready != NULL)
             c->link_ready(c->self);
@@ -207,6 +219,12 @@ static void on_reader_lost(void *user, const struct weir_error *error)
         denied(user, error);
 }
 
+static void on_group_missing(void *user)
+{
+    struct weir_worker *worker = user;
+    weir_group_reader_ensure(&worker->reader);
+}
+
 static void on_lost_bodies(void *user, int64_t count)
 {
     struct weir_worker *worker = user;
@@ -256,6 +274,7 @@ static void init_reader(struct weir_worker *worker)
         .entry = weir_arrival_pending_entry,
         .room = room,
         .recovered = on_recovered,
+        .group_missing = on_group_missing,
         .lost_bodies = on_lost_bodies,
         .library_missing = library_missing,
     };
@@ -302,6 +321,7 @@ static void init_runtime(struct weir_worker *worker, const struct weir_worker_se
         .user = worker->service->user,
         .worker = worker,
         .library_missing = library_missing,
+        .denied = on_denied,
         .idle = on_component_idle,
     };
     worker->retry_policy =
@@ -348,9 +368,9 @@ static void run_loop(struct weir_worker *worker)
 static void close_worker(struct weir_worker *worker)
 {
     weir_upkeep_stop(worker);
-    weir_committer_close(&worker->committer);
     weir_group_reader_close(&worker->reader);
-    weir_link_close(&worker->link);
+    weir_link_close(&worker->link); /* its last answers may still hand in commits */
+    weir_committer_close(&worker->committer);
     weir_delivery_free_all(worker);
     for (size_t i = 0; i < worker->stream_count; i++)
         free(worker->streams[i]);

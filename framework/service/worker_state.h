@@ -42,8 +42,8 @@ struct weir_worker {
     struct weir_lane *lanes;
     struct weir_delivery *suspects, *last_suspect; /* waiting to begin */
     struct weir_delivery *suspect;                 /* the one under way; borrowed */
-    size_t waiting_suspects, deferred;
-    bool reader_was_ready, one_alone, recovered_once, library_ready, library_said, stopping;
+    size_t in_state[WEIR_DELIVERY_STATES];         /* how many deliveries are in each */
+    bool reader_was_ready, recovered_once, library_ready, library_said, stopping;
     size_t next_to_forget;
     int64_t started_ms; /* server's time of the first sign of life; 0: none yet */
     char host[64];

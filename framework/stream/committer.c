@@ -153,7 +153,8 @@ static void on_answer(void *user, enum weir_answer answered, const redisReply *r
         refused(committer, commit, reply->str);
         return;
     }
-    serves(committer);
+    if (strcmp(commit->function, "weir_settle") != 0) /* that one is served without memory, too */
+        serves(committer);
     if (reply->type == REDIS_REPLY_INTEGER)
         answer(commit, reply->integer == 1 ? WEIR_COMMIT_DONE : WEIR_COMMIT_FENCED, "");
     else

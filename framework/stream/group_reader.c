@@ -247,6 +247,13 @@ void weir_group_reader_open(struct weir_group_reader *reader)
     weir_link_open(&reader->link);
 }
 
+void weir_group_reader_ensure(struct weir_group_reader *reader)
+{
+    if (reader->link.state == WEIR_LINK_READY && reader->groups_ready && !reader->reading &&
+        reader->groups_owed == 0)
+        ensure_groups(reader);
+}
+
 void weir_group_reader_go_on(struct weir_group_reader *reader)
 {
     read_more(reader);

@@ -47,6 +47,8 @@ struct weir_group_reader {
 void weir_group_reader_init(struct weir_group_reader *reader,
                             const struct weir_group_reader_settings *settings);
 void weir_group_reader_open(struct weir_group_reader *reader);
+/* Somebody has found a group missing: makes it again, unless a read will find that out itself. */
+void weir_group_reader_ensure(struct weir_group_reader *reader);
 /* There is room again: reads unless a read is under way. */
 void weir_group_reader_go_on(struct weir_group_reader *reader);
 /* Reads nothing new from now on; a read under way may still bring entries. */

@@ -59,6 +59,8 @@ static int64_t on_claimed(void *user, const redisReply *reply)
     struct weir_pending *pending = user;
     size_t stream = pending->claim_stream;
     copy_id(pending->cursor, sizeof pending->cursor, "", weir_reply_at(reply, 0));
+    if (pending->claims.stopped)
+        return -1; /* what has come here is taken over again by another */
     if (pending->cursor[0] == '\0')
         strcpy(pending->cursor, "0-0");
     pending->claimed += take(pending, reply, stream, true);
@@ -70,12 +72,21 @@ static int64_t on_claimed(void *user, const redisReply *reply)
 
 /* ---- Recovery ---------------------------------------------------------------------------- */
 
+static void begin_recovery(struct weir_pending *pending)
+{
+    pending->restart = false;
+    pending->recover_stream = 0;
+    strcpy(pending->from, "-");
+}
+
 static bool call_recover(void *user, struct weir_periodic *periodic)
 {
     struct weir_pending *pending = user;
     const struct weir_pending_settings *settings = &pending->settings;
     size_t batch = batch_size(pending);
     char count[24];
+    if (pending->restart)
+        begin_recovery(pending);
     if (!pending->recovering || batch == 0)
         return false;
     snprintf(count, sizeof count, "%zu", batch);
@@ -89,6 +100,10 @@ static bool call_recover(void *user, struct weir_periodic *periodic)
 static int64_t on_recovered(void *user, const redisReply *reply)
 {
     struct weir_pending *pending = user;
+    if (pending->restart) { /* the answer belongs to a look that was given up */
+        begin_recovery(pending);
+        return 0;
+    }
     copy_id(pending->from, sizeof pending->from, "(", weir_reply_at(reply, 0));
     if (!pending->recovering)
         return -1;
@@ -106,8 +121,10 @@ static int64_t on_recovered(void *user, const redisReply *reply)
 void weir_pending_recover(struct weir_pending *pending)
 {
     pending->recovering = true;
-    pending->recover_stream = 0;
-    strcpy(pending->from, "-");
+    if (pending->recoveries.under_way)
+        pending->restart = true;
+    else
+        begin_recovery(pending);
     weir_periodic_hasten(&pending->recoveries, 0);
 }
 
@@ -115,6 +132,13 @@ void weir_pending_go_on(struct weir_pending *pending)
 {
     if (pending->recovering && batch_size(pending) > 0)
         weir_periodic_hasten(&pending->recoveries, 0);
+}
+
+static void on_refused(void *user, enum weir_refusal refusal)
+{
+    struct weir_pending *pending = user;
+    if (refusal == WEIR_REFUSAL_GROUP)
+        pending->settings.group_missing(pending->settings.user);
 }
 
 /* ---- Life -------------------------------------------------------------------------------- */
@@ -137,6 +161,7 @@ void weir_pending_init(struct weir_pending *pending, const struct weir_pending_s
                        "recover", 1000, pending);
     pending->recoveries.call = call_recover;
     pending->recoveries.answered = on_recovered;
+    pending->claims.refused = pending->recoveries.refused = on_refused;
     pending->claims.library_missing = pending->recoveries.library_missing =
         settings->library_missing;
 }

@@ -21,6 +21,7 @@ struct weir_pending_settings {
     /* How many may come now. */
     size_t (*room)(void *user);
     void (*recovered)(void *user); /* a recovery has come to its end */
+    void (*group_missing)(void *user);
     void (*lost_bodies)(void *user, int64_t count);
     void (*library_missing)(void *user);
 };
@@ -32,7 +33,7 @@ struct weir_pending {
     char cursor[48];  /* of XAUTOCLAIM in claim_stream */
     char from[48];    /* of the recovery in recover_stream; "" : nothing to recover */
     uint64_t claimed; /* counter */
-    bool recovering;
+    bool recovering, restart;
 };
 
 void weir_pending_init(struct weir_pending *pending, const struct weir_pending_settings *settings);

@@ -31,15 +31,17 @@ static void on_answer(void *user, enum weir_answer answer, const redisReply *rep
     int64_t next = -1;
     periodic->under_way = false;
     if (answer == WEIR_ANSWER_DONE) {
-        periodic->refused = false;
+        periodic->failing = false;
         next = periodic->answered ? periodic->answered(periodic->user, reply) : -1;
     } else if (answer == WEIR_ANSWER_REFUSED) {
-        if (!periodic->refused)
+        if (!periodic->failing)
             weir_log_warning(periodic->log, "call.refused", "call=%s reason=%s", periodic->name,
                              reply->str);
-        periodic->refused = true;
+        periodic->failing = true;
         if (weir_refusal_of(reply->str) == WEIR_REFUSAL_FUNCTION && periodic->library_missing)
             periodic->library_missing(periodic->user);
+        if (periodic->refused)
+            periodic->refused(periodic->user, weir_refusal_of(reply->str));
     }
     set_timer(periodic, next < 0 || next > periodic->every_ms ? periodic->every_ms : next);
 }

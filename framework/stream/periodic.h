@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "redis/link.h"
+#include "redis/refusal.h"
 
 struct weir_periodic {
     struct ev_loop *loop;
@@ -15,13 +16,14 @@ struct weir_periodic {
     ev_timer timer;
     int64_t every_ms;
     bool under_way, stopped;
-    bool refused; /* the last answer was an error; said once */
+    bool failing; /* the last answer was an error; said once */
     void *user;
     /* Sends the call by weir_periodic_send; false: there is nothing to do this time. */
     bool (*call)(void *user, struct weir_periodic *periodic);
     /* The answer: when to call next, in ms from now (0: at once); negative: after every_ms. */
     int64_t (*answered)(void *user, const redisReply *reply);
-    void (*library_missing)(void *user); /* may be NULL */
+    void (*refused)(void *user, enum weir_refusal refusal); /* the answer was an error; or NULL */
+    void (*library_missing)(void *user);                    /* may be NULL */
 };
 
 void weir_periodic_init(struct weir_periodic *periodic, struct ev_loop *loop,

@@ -60,8 +60,8 @@ static void write_file(const char *path, const char *text, size_t length)
 static void helps(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"start",      "send",    "sagas", "saga",
-                                           "definition", "install", "dead"};
+    static const char *const commands[] = {"start",   "send", "sagas",  "saga",   "definition",
+                                           "install", "dead", "cancel", "resume", "signal"};
     setenv("REDIS_URL", "redis://127.0.0.1:1", 1); /* none of this needs a server */
     expect_weir(0, "weir 0.1.0\n", NULL, WORDS("--version"));
     expect_weir(0, "weir 0.1.0\n", NULL, WORDS("start", "--version"));

@@ -64,9 +64,10 @@ local function other_than_streams(keys, first)
     return nil
 end
 
--- A delivery that names an entry whose body somebody has deleted: nothing is left to handle.
+-- A delivery that names an entry whose body somebody has deleted: nothing is left to handle. Where
+-- the dead letters cannot take it the caller's number of lost ones is all that is left.
 local function bury_lost(stream, dead, id, deliveries)
-    redis.call('XADD', dead, '*', 'reason', 'the entry was deleted before it was handled',
+    redis.pcall('XADD', dead, '*', 'reason', 'the entry was deleted before it was handled',
         'deliveries', deliveries, 'stream', stream, 'entry', id)
 end
 
@@ -104,7 +105,9 @@ end
 local function hash_sum(key, args, first, last, planned)
     if last - first ~= 1 then return 'wrong number of arguments' end
     local place, problem = key .. '\0' .. args[first], nil
-    local start = planned.fields[place] or integer(redis.call('HGET', key, args[first]) or '0')
+    local start = planned.fields[place]
+        or (planned.deleted[key] and 0)
+        or integer(redis.call('HGET', key, args[first]) or '0')
     problem, planned.fields[place] = checked_sum(start, args[first + 1], 'field ' .. args[first])
     return problem
 end
@@ -126,7 +129,18 @@ end
 
 local function duration(_, args, first, last)
     local life = last == first and integer(args[first])
-    if not life or math.abs(life) > TIME_MAX then return 'the time is not a whole number' end
+    if not life or life <= 0 or life > TIME_MAX then
+        return 'the time is not a positive whole number'
+    end
+end
+
+-- What comes behind it starts from nothing.
+local function deletion(key, _, first, last, planned)
+    if last >= first then return 'wrong number of arguments' end
+    planned.types[key], planned.strings[key], planned.deleted[key] = 'none', '0', true
+    for place in pairs(planned.fields) do
+        if place:sub(1, #key + 1) == key .. '\0' then planned.fields[place] = nil end
+    end
 end
 
 local function string_and_life(key, args, first, last, planned)
@@ -166,7 +180,7 @@ local OPERATIONS = {
     ZADD = { type = 'zset', check = scored },
     ZREM = { type = 'zset', check = at_least_one },
     INCRBY = { type = 'string', check = string_sum },
-    DEL = { check = exactly(0) },
+    DEL = { check = deletion },
     PEXPIRE = { check = duration },
     -- value, and optionally its life in ms
     SET = {
@@ -179,16 +193,11 @@ local OPERATIONS = {
             end
         end
     },
-    -- field, value, …
-    XADD = {
-        type = 'stream', check = some_pairs,
-        write = function(key, args, first, last)
-            redis.call('XADD', key, '*', unpack(args, first, last))
-        end
-    },
+    -- field, value, …; carried out by append_entries
+    XADD = { type = 'stream', check = some_pairs, write = function() end },
     -- delay in ms from now, member
     SCHEDULE = {
-        type = 'zset', check = scored,
+        type = 'zset', check = scored, command = 'ZADD',
         write = function(key, args, first, _, now)
             redis.call('ZADD', key, whole(now + tonumber(args[first])), args[first + 1])
         end
@@ -208,11 +217,18 @@ local function type_problem(key, wanted, types)
     if found ~= wanted then return 'it is a ' .. found .. ', not a ' .. wanted end
 end
 
+-- The caller's rights are checked by the server for each command within a function, too: one that is
+-- missing would stop it in the middle.
+local function right_problem(command, key)
+    if redis.acl_check_cmd(command, key) then return nil end
+    return redis.error_reply('NOPERM this user may not run ' .. command .. ' on a key of the commit')
+end
+
 -- Checks a run of operations against the server's state without writing.
 -- `types`: of keys that the call will make itself, by key; or nil.
 -- Returns nil, or the answer that the whole call gives instead of writing.
 local function check_operations(keys, args, position, types)
-    local planned = { types = types or {}, fields = {}, strings = {} }
+    local planned = { types = types or {}, fields = {}, strings = {}, deleted = {} }
     while position <= #args do
         local name, index, count = args[position], args[position + 1], tonumber(args[position + 2])
         local operation, key = OPERATIONS[name], keys[tonumber(index)]
@@ -227,12 +243,43 @@ local function check_operations(keys, args, position, types)
         if operation.holds and not operation.holds(key, args, first, last) then
             return { 'conflict', index }
         end
+        if not operation.holds and name ~= 'BEFORE' then
+            problem = right_problem(operation.command or name, key)
+            if problem then return problem end
+        end
         position = last + 1
     end
     return nil
 end
 
--- Carries out a run of operations that check_operations has passed.
+-- Takes entries out again that append_entries has made; nobody has seen them.
+local function take_back(made)
+    for _, entry in ipairs(made) do redis.call('XDEL', entry[1], entry[2]) end
+end
+
+-- Carries out the XADDs of a run, before all else: a stream whose last id is the greatest possible
+-- refuses further entries, and to find that out beforehand costs more than to take them back.
+-- Returns the entries made; or nil and the answer that the whole call gives.
+local function append_entries(keys, args, position)
+    local made = {}
+    while position <= #args do
+        local count = tonumber(args[position + 2])
+        if args[position] == 'XADD' then
+            local key = keys[tonumber(args[position + 1])]
+            local id = redis.pcall('XADD', key, '*',
+                unpack(args, position + 3, position + 2 + count))
+            if type(id) == 'table' then
+                take_back(made)
+                return nil, { 'refused', args[position + 1], 'it takes no further entries' }
+            end
+            made[#made + 1] = { key, id }
+        end
+        position = position + 3 + count
+    end
+    return made
+end
+
+-- Carries out the rest of a run that check_operations has passed.
 local function apply_operations(keys, args, position)
     local now
     while position <= #args do

@@ -15,8 +15,6 @@ local function entry_body(stream, id)
 end
 
 local function claim(keys, args)
-    local problem = other_than_streams(keys, 2)
-    if problem then return problem end
     local answer = redis.call('XAUTOCLAIM', keys[1], args[1], args[2], args[3], args[4],
         'COUNT', args[5], 'JUSTID')
     local entries = {}
@@ -40,8 +38,6 @@ redis.register_function('weir_claim', claim)
 -- Neither idle time nor delivery counter change, as they would by XREADGROUP … 0.
 
 local function recover(keys, args)
-    local problem = other_than_streams(keys, 2)
-    if problem then return problem end
     local pending = redis.call('XPENDING', keys[1], args[1], args[3], '+', args[4], args[2])
     local entries, lost, last = {}, 0, ''
     for _, row in ipairs(pending) do

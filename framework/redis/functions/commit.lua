@@ -5,16 +5,30 @@
 -- Returns 1 committed; 0 the entry was no longer pending, so another has finished it: nothing was
 --         written; {"conflict", index of the key} something read has changed: nothing was
 --         written; {"refused", index of the key, why} a write would fail: nothing was written
--- Errors  the server's own (WRONGTYPE of the stream); nothing was written
+-- Errors  NOPERM, and the server's own (WRONGTYPE of the stream); nothing was written
 --
--- The answer of XACK is the fence: of two workers that finish one message the first wins. It is
--- also the first write. weir_settle is the same for acknowledgements that write nothing else; it
+-- The answer of XACK is the fence: of two workers that finish one message the first wins. Before it
+-- entries are appended, which are taken back where it answers 0. weir_settle is the same for acknowledgements that write nothing else; it
 -- runs on a server without memory left, so that what is in flight can drain.
+
+-- An answer that somebody else has finished the message comes before any other: what was read may
+-- have changed by that very commit.
+local function unless_finished(answer, keys, args)
+    local pending = redis.pcall('XPENDING', keys[1], args[1], args[2], args[2], '1')
+    return not pending.err and pending[1] and answer or 0
+end
 
 local function commit(keys, args)
     local answer = check_operations(keys, args, 4)
-    if answer then return answer end
-    if redis.call('XACK', keys[1], args[1], args[2]) == 0 then return 0 end
+    if not answer and args[3] == '1' then answer = right_problem('XDEL', keys[1]) end
+    if answer then return answer.err and answer or unless_finished(answer, keys, args) end
+    local made, refusal = append_entries(keys, args, 4)
+    if not made then return unless_finished(refusal, keys, args) end
+    local acknowledged = redis.pcall('XACK', keys[1], args[1], args[2])
+    if acknowledged ~= 1 then
+        take_back(made)
+        return acknowledged
+    end
     if args[3] == '1' then redis.call('XDEL', keys[1], args[2]) end
     apply_operations(keys, args, 4)
     return 1

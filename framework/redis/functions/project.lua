@@ -16,7 +16,10 @@ local function project(keys, args)
     end
     local made = key_type(keys[1]) == 'none' and { [keys[1]] = 'hash' } or nil
     local answer = check_operations(keys, args, first_operation, made)
+    answer = answer or right_problem('HSET', keys[1])
     if answer then return answer end
+    local entries, refusal = append_entries(keys, args, first_operation)
+    if not entries then return refusal end
     for i = 2, first_operation - 1, 3 do
         redis.call('HSET', keys[1], args[i], args[i + 2])
     end

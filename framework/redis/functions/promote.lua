@@ -2,7 +2,7 @@
 -- KEYS    1 {S}:scheduled  2 {S}:commands  3 {S}:dead
 -- ARGV    1 how many at the most
 -- Returns {number moved, due time in ms of the next one or -1, the server's time in ms}
--- Errors  WRONGTYPE, before anything is written
+-- Errors  WRONGTYPE, NOPERM, where nothing could be moved
 --
 -- A member is a run of "<length>:<bytes>": first a token that makes it unique, then field, value,
 -- …. One that cannot be read goes to the dead letters, whole.
@@ -20,23 +20,32 @@ local function message_fields(member)
     return fields
 end
 
+-- Appends before it removes: a stream that takes no further entry leaves the message where it is.
+local function move_member(keys, member)
+    local fields, made = message_fields(member), nil
+    if fields then
+        made = redis.pcall('XADD', keys[2], '*', unpack(fields))
+    else
+        made = redis.pcall('XADD', keys[3], '*', 'reason', 'malformed member of the schedule',
+            'deliveries', '0', 'stream', keys[1], 'entry', '', 'member', member)
+    end
+    if type(made) == 'table' then return made end
+    redis.call('ZREM', keys[1], member)
+    return nil
+end
+
 local function promote(keys, args)
-    local problem = other_than_streams(keys, 2)
+    local problem = other_than_streams({ keys[2] }, 1) or right_problem('ZREM', keys[1])
     if problem then return problem end
-    local now = server_ms()
+    local now, moved = server_ms(), 0
     local due = redis.call('ZRANGEBYSCORE', keys[1], '-inf', whole(now), 'LIMIT', '0', args[1])
     for _, member in ipairs(due) do
-        local fields = message_fields(member)
-        redis.call('ZREM', keys[1], member)
-        if fields then
-            redis.call('XADD', keys[2], '*', unpack(fields))
-        else
-            redis.call('XADD', keys[3], '*', 'reason', 'malformed member of the schedule',
-                'deliveries', '0', 'stream', keys[1], 'entry', '', 'member', member)
-        end
+        problem = move_member(keys, member)
+        if not problem then moved = moved + 1 end
     end
+    if problem and moved == 0 then return problem end
     local head = redis.call('ZRANGE', keys[1], '0', '0', 'WITHSCORES')
-    return { #due, tonumber(head[2] or '-1'), now }
+    return { moved, tonumber(head[2] or '-1'), now }
 end
 
 redis.register_function('weir_promote', promote)

@@ -23,7 +23,7 @@ static json_t *parse(const char *bytes, size_t length, struct weir_error *error)
     char *copy = malloc(length > 0 ? length : 1);
     assert_non_null(copy);
     memcpy(copy, bytes, length);
-    json_t *object = weir_object_parse(copy, length, error);
+    json_t *object = weir_object_parse(copy, length, WEIR_DATA_DEPTH_MAX, error);
     free(copy);
     return object;
 }
