@@ -105,9 +105,10 @@ int weir_request_signal(struct weir_saga_change *change, const char *signal, con
     if (data != NULL && strlen(data) > WEIR_SAGA_SIGNAL_MAX)
         return refuse(change, "the data of a signal may have %d bytes at most, not %zu",
                       WEIR_SAGA_SIGNAL_MAX, strlen(data));
+    if (change->saga->state == WEIR_SAGA_NONE)
+        return refuse_state(change);
     if (change->saga->state != WEIR_SAGA_RUNNING && change->saga->state != WEIR_SAGA_SUSPENDED)
-        return change->saga->state == WEIR_SAGA_COMPENSATING ? WEIR_SAGA_STALE
-                                                             : refuse_state(change);
+        return WEIR_SAGA_STALE;
     record = &change->saga->steps[step];
     if (record->state == WEIR_STEP_RUNNING)
         weir_forward_signal(change, (size_t)step, data);

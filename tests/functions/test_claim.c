@@ -47,14 +47,15 @@ static void refuses_what_is_not_there_or_no_stream(void **state)
     }
 }
 
-static void dead_letters_of_another_type_are_refused_first(void **state)
+static void dead_letters_of_another_type_stop_nothing(void **state)
 {
     (void)state;
     deliver(3);
-    test_do(&server, "XDEL " STREAM " 2-0");
     test_do(&server, "SET {s}:dead 1");
-    expect_untouched("!WRONGTYPE*", CLAIM "new 0 0-0 10");
-    expect_untouched("!WRONGTYPE*", RECOVER "old - 10");
+    test_do(&server, "XDEL " STREAM " 2-0");
+    expect("[0-0, [[1-0, 1, [type, T1]], [3-0, 1, [type, T3]]], 1]", CLAIM "new 0 0-0 10");
+    test_do(&server, "XDEL " STREAM " 3-0");
+    expect("[3-0, [[1-0, 1, [type, T1]]], 1]", RECOVER "new - 10");
 }
 
 /* ---- Claiming ----------------------------------------------------------------------------- */
@@ -257,7 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         EACH(refuses_what_is_not_there_or_no_stream),
-        EACH(dead_letters_of_another_type_are_refused_first),
+        EACH(dead_letters_of_another_type_stop_nothing),
         EACH(claims_what_has_been_idle),
         EACH(nothing_idle_nothing_claimed),
         EACH(the_delivery_counter_is_left_alone),

@@ -129,6 +129,42 @@ static void an_expectation_that_fails_is_a_conflict(void **state)
     expect_untouched("[refused, 3, it is a hash, not a set]", COMMIT "SADD 3 1 m EXISTS 3 1 0");
 }
 
+static void a_full_stream_refuses_the_whole_commit(void **state)
+{
+    (void)state;
+    test_do(&server, "XADD {s}:key 18446744073709551615-18446744073709551615 a b");
+    expect("[refused, 3, it takes no further entries]", COMMIT "HSET 2 2 f v XADD 3 2 type E");
+    expect("0", "EXISTS {s}:good");
+    expect("1", "XLEN {s}:commands");
+    expect("[1, 1-1, 1-1, [[worker, 1]]]", "XPENDING {s}:commands s");
+}
+
+static void a_missing_right_refuses_the_whole_commit(void **state)
+{
+    (void)state;
+    test_do(&server, "ACL SETUSER default -xadd");
+    expect("!NOPERM*", COMMIT "HSET 2 2 f v XADD 3 2 type E");
+    test_do(&server, "ACL SETUSER default +@all");
+    expect("0", "EXISTS {s}:good");
+    expect("1", "XLEN {s}:commands");
+}
+
+static void what_is_finished_is_not_refused_or_in_conflict(void **state)
+{
+    (void)state;
+    expect("1", COMMIT "EXPECT 2 2 f - HSET 2 2 f v");
+    expect("0", COMMIT "EXPECT 2 2 f - HSET 2 2 f v");
+    expect("0", COMMIT "SADD 2 1 m");
+}
+
+static void a_commit_that_comes_too_late_is_refused(void **state)
+{
+    (void)state;
+    expect_untouched("[refused, 2, the command has expired]", COMMIT "BEFORE 2 1 1 HSET 2 2 f v");
+    expect_untouched("[refused, 2, the time is not a whole number]", COMMIT "BEFORE 2 1 soon");
+    expect("1", COMMIT "BEFORE 2 1 9000000000000 HSET 2 2 f v");
+}
+
 static void expectations_that_hold_write_nothing_themselves(void **state)
 {
     (void)state;
@@ -284,6 +320,10 @@ int main(void)
         EACH(refuses_the_wrong_number_of_arguments),
         EACH(bounds_the_arguments_of_an_operation),
         EACH(an_expectation_that_fails_is_a_conflict),
+        EACH(a_full_stream_refuses_the_whole_commit),
+        EACH(a_missing_right_refuses_the_whole_commit),
+        EACH(what_is_finished_is_not_refused_or_in_conflict),
+        EACH(a_commit_that_comes_too_late_is_refused),
         EACH(expectations_that_hold_write_nothing_themselves),
         EACH(what_was_read_is_compared_byte_by_byte),
         EACH(only_the_first_of_two_writes),

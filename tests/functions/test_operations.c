@@ -244,8 +244,18 @@ static void a_life_has_to_be_positive(void **state)
     expect_untouched("[refused, 3, *", COMMIT "HSET 2 2 f v SET 3 2 v -1");
     expect_untouched("[refused, 3, *", COMMIT "HSET 2 2 f v ZADD 3 2 NX m");
     test_do(&server, "SET {s}:key 1");
-    expect("1", COMMIT "PEXPIRE 3 1 0");
-    expect("0", "EXISTS {s}:key");
+    expect_untouched("[refused, 3, *", COMMIT "HSET 2 2 f v PEXPIRE 3 1 0");
+}
+
+static void behind_a_deletion_all_starts_from_nothing(void **state)
+{
+    (void)state;
+    test_do(&server, "SET {s}:key -9000000000000000000");
+    expect_untouched("[refused, 3, *",
+                     COMMIT "HSET 2 2 f v DEL 3 0 INCRBY 3 1 9000000000000000000 INCRBY 3 1 "
+                            "9000000000000000000");
+    expect("1", COMMIT "DEL 3 0 HINCRBY 3 2 n 5 HINCRBY 3 2 n 1");
+    expect("6", "HGET {s}:key n");
 }
 
 #define EACH(test) cmocka_unit_test_setup(test, deliver)
@@ -260,6 +270,7 @@ int main(void)
         EACH(sums_of_one_commit_count_together),
         EACH(scores_and_times_are_whole_numbers_in_range),
         EACH(a_life_has_to_be_positive),
+        EACH(behind_a_deletion_all_starts_from_nothing),
     };
     return cmocka_run_group_tests_name("operations", tests, start_functions, stop_functions);
 }

@@ -55,17 +55,26 @@ static const char *inbox(void)
 static void wrong_types_are_refused_before_anything_is_written(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"{s}:commands", "{s}:dead"};
-    for (size_t i = 0; i < 2; i++) {
-        empty(state);
-        schedule_text(1, "1", "T");
-        test_do(&server, "ZADD {s}:scheduled 2 malformed");
-        test_do(&server, "SET %s 1", keys[i]);
-        expect_untouched("!WRONGTYPE*", PROMOTE "10");
-    }
+    schedule_text(1, "1", "T");
+    test_do(&server, "SET {s}:commands 1");
+    expect_untouched("!WRONGTYPE*", PROMOTE "10");
     empty(state);
     test_do(&server, "SET {s}:scheduled 1");
     expect_untouched("!WRONGTYPE*", PROMOTE "10");
+}
+
+static void what_cannot_be_appended_stays(void **state)
+{
+    (void)state;
+    schedule_text(1, "1", "T");
+    test_do(&server, "ZADD {s}:scheduled 2 malformed");
+    test_do(&server, "SET {s}:dead 1");
+    expect_promoted("10", 1, 2);
+    expect_untouched("!WRONGTYPE*", PROMOTE "10");
+    empty(state);
+    schedule_text(1, "1", "T");
+    test_do(&server, "XADD {s}:commands 18446744073709551615-18446744073709551615 a b");
+    expect_untouched("!ERR*", PROMOTE "10");
 }
 
 static void an_empty_schedule_moves_nothing(void **state)
@@ -226,6 +235,7 @@ int main(void)
         EACH(at_most_the_limit_moves),
         EACH(equal_messages_are_told_apart_by_their_token),
         EACH(malformed_members_go_to_the_dead_letters),
+        EACH(what_cannot_be_appended_stays),
         EACH(any_bytes_come_through_packing),
         EACH(a_message_of_too_many_fields_is_malformed),
         EACH(without_memory_all_stays_scheduled),

@@ -5,11 +5,13 @@
 #include "support/worker.h"
 
 /* build/bin/weir-coordinator as that consumer; `options` as for workers. The first returns at once,
- * the second when it is ready. To be ended by test_worker_end. */
+ * the second when it is ready. To be ended by test_worker_end; the last kills what a failed test
+ * has left. */
 struct test_worker test_coordinator_launch(const struct test_server *server, const char *consumer,
                                            const char *const *options);
 struct test_worker test_coordinator_start(const struct test_server *server, const char *consumer,
                                           const char *const *options);
+void test_coordinators_clear(void);
 
 /* Puts a definition by hand, as its latest version. `rest` is what stands behind name and version:
  * "\"steps\":[…]". Single quotes in it count as double ones. */
