@@ -28,6 +28,7 @@ missing_packages() {
     has_header ev.h || echo libev-dev
     has_header uthash.h || echo uthash-dev
     has_header cmocka.h || echo libcmocka-dev
+    command -v spin >/dev/null || echo spin
     has_server || echo redis-server
 }
 

@@ -46,6 +46,12 @@ finish() {
     [[ $failed -eq 0 && $passed -gt 0 ]]
 }
 
+model_found() {
+    wait "$model" && return
+    tail -n 60 "$logs/model-search.log"
+    return 1
+}
+
 scripts/install_packages.sh
 mkdir -p "$logs"
 check build make CI=1 -j"$(nproc)" all tests
@@ -53,6 +59,9 @@ if [[ $failed -gt 0 ]]; then
     finish
     exit 1
 fi
+# The model is searched beside the tests, which mostly wait.
+nice tests/model/check.sh build/model >"$logs/model-search.log" 2>&1 </dev/null &
+model=$!
 check floors tests/check_floors.sh build
 if command -v clang-format >/dev/null && clang-format --version | grep -q 'version 14'; then
     check layout make -s layout # versions lay out differently: asked where it is the project's
@@ -64,5 +73,6 @@ for script in tests/end_to_end/*.sh; do
     fi
 done
 check demo scripts/demo.sh
+check model model_found
 check_counted sanitize make -s CI=1 -j"$(nproc)" sanitize
 finish

@@ -1,23 +1,36 @@
 #!/bin/sh
-# Runs the test programs given, each in a folder and process of its own, and shows the output of
-# those that fail. Usage: tests/run.sh BUILD PROGRAM…
+# Runs the test programs given, each in a folder and process of its own, as many at once as there
+# are processors, and shows the output of those that fail. Usage: tests/run.sh BUILD PROGRAM…
 set -u
+
+# One program; prints one line, and what it said where it failed.
+run_one() {
+    build=$1
+    program=$(realpath "$2")
+    name=${2#"$build"/tests/}
+    folder=$build/test-runs/$name
+    rm -rf "$folder" && mkdir -p "$folder" || return 1
+    WEIR_BUILD=$(realpath "$build")
+    export WEIR_BUILD
+    if (cd "$folder" && timeout 240 "$program" >output 2>&1); then
+        printf '  ok    %s (%s tests)\n' "$name" "$(grep -c '^\[       OK' "$folder/output")"
+        return 0
+    fi
+    printf '  FAIL  %s, output in %s:\n%s\n' "$name" "$folder/output" \
+        "$(tail -n 60 "$folder/output")"
+    return 1
+}
+
+if [ "$1" = --one ]; then
+    run_one "$2" "$3"
+    exit
+fi
 build=$1
 shift
-passed=0 failed=0
-for program in "$@"; do
-    name=${program#"$build"/tests/}
-    folder=$build/test-runs/$name
-    rm -rf "$folder" && mkdir -p "$folder" || exit 1
-    program=$(realpath "$program")
-    if (cd "$folder" && WEIR_BUILD=$(realpath "$OLDPWD/$build") timeout 240 "$program" >output 2>&1); then
-        passed=$((passed + 1))
-        printf '  ok    %s (%s tests)\n' "$name" "$(grep -c '^\[       OK' "$folder/output")"
-    else
-        failed=$((failed + 1))
-        printf '  FAIL  %s, output in %s:\n' "$name" "$folder/output"
-        tail -n 60 "$folder/output"
-    fi
-done
+results=$(mktemp) || exit 1
+trap 'rm -f "$results"' EXIT
+printf '%s\n' "$@" | xargs -P "$(nproc)" -n 1 "$0" --one "$build" | tee "$results"
+passed=$(grep -c '^  ok    ' "$results")
+failed=$(($# - passed))
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -36,7 +36,6 @@ static int stop(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    test_coordinators_clear();
     test_workers_clear();
     test_do(&server, "FLUSHALL");
     return 0;

@@ -2,40 +2,23 @@
 #include "support/sagas.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #define WORDS_MAX 32
-#define STARTED_MAX 256
 #define READY_MS 15000
 
 /* ---- Coordinators -------------------------------------------------------------------------- */
 
-static pid_t started_pids[STARTED_MAX]; /* those that have ended are among them */
-static unsigned started;
-
-/* A number that has been given to another process since is not a child of ours, or waited for. */
-void test_coordinators_clear(void)
-{
-    for (unsigned i = 0; i < started && i < STARTED_MAX; i++)
-        if (waitpid(started_pids[i], NULL, WNOHANG) == 0) {
-            kill(started_pids[i], SIGKILL);
-            waitpid(started_pids[i], NULL, 0);
-        }
-    started = 0;
-}
-
 struct test_worker test_coordinator_launch(const struct test_server *server, const char *consumer,
                                            const char *const *options)
 {
-    static unsigned logs;
+    static unsigned started;
     struct test_worker worker;
     const char *words[WORDS_MAX + 1] = {test_program("weir-coordinator"), "--redis", server->url,
                                         "--consumer", consumer};
@@ -43,9 +26,9 @@ struct test_worker test_coordinator_launch(const struct test_server *server, con
     while (options && *options && count < WORDS_MAX)
         words[count++] = *options++;
     snprintf(worker.consumer, sizeof(worker.consumer), "%s", consumer);
-    snprintf(worker.log, sizeof(worker.log), "%s.c%u.log", consumer, ++logs);
+    snprintf(worker.log, sizeof(worker.log), "%s.c%u.log", consumer, ++started);
     worker.pid = test_spawn(words, worker.log);
-    started_pids[started++ % STARTED_MAX] = worker.pid;
+    test_worker_remember(&worker);
     return worker;
 }
 

@@ -11,7 +11,6 @@ struct test_worker test_coordinator_launch(const struct test_server *server, con
                                            const char *const *options);
 struct test_worker test_coordinator_start(const struct test_server *server, const char *consumer,
                                           const char *const *options);
-void test_coordinators_clear(void);
 
 /* Puts a definition by hand, as its latest version. `rest` is what stands behind name and version:
  * "\"steps\":[…]". Single quotes in it count as double ones. */

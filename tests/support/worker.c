@@ -28,6 +28,16 @@ static void forget(pid_t pid)
             running[i] = 0;
 }
 
+void test_worker_remember(const struct test_worker *worker)
+{
+    for (size_t i = 0; i < RUNNING_MAX; i++)
+        if (running[i] == 0) {
+            running[i] = worker->pid;
+            return;
+        }
+    fail_msg("more than %d workers at once", RUNNING_MAX);
+}
+
 void test_workers_clear(void)
 {
     for (size_t i = 0; i < RUNNING_MAX; i++) {
@@ -66,12 +76,7 @@ struct test_worker test_worker_launch(const char *url, const char *service, cons
     snprintf(worker.consumer, sizeof(worker.consumer), "%s", consumer);
     snprintf(worker.log, sizeof(worker.log), "%s.%u.log", consumer, ++started);
     worker.pid = test_spawn(words, worker.log);
-    for (size_t i = 0; i < RUNNING_MAX; i++)
-        if (running[i] == 0) {
-            running[i] = worker.pid;
-            return worker;
-        }
-    fail_msg("more than %d workers at once", RUNNING_MAX);
+    test_worker_remember(&worker);
     return worker;
 }
 

@@ -44,8 +44,10 @@ int test_worker_end(struct test_worker *worker, int signal);
 int test_worker_await_end(struct test_worker *worker);
 /* Whether it has ended by itself, without waiting. */
 bool test_worker_ended(struct test_worker *worker);
-/* Kills what a failed test has left running; for set-ups. */
+/* Kills what a failed test has left running; for set-ups. Of processes that were started otherwise
+ * it knows those that it was told of. */
 void test_workers_clear(void);
+void test_worker_remember(const struct test_worker *worker);
 
 /* How often the text stands in the worker's log. */
 int test_worker_logged(const struct test_worker *worker, const char *text);
