@@ -146,10 +146,12 @@ static void on_read(void *user, enum weir_answer answer, const redisReply *reply
     }
     reader->refusals = 0;
     reader->read_at = weir_clock_monotonic_ms();
+    reader->handing_over = true; /* what has come takes its places before more is asked for */
     if (weir_reply_array(reply, 1))
         hand_over(reader, reply);
     else
         reader->urgent_only = false;
+    reader->handing_over = false;
     read_more(reader);
 }
 
@@ -167,7 +169,7 @@ static size_t choose_streams(const struct weir_group_reader *reader, const char 
 
 static bool may_read(const struct weir_group_reader *reader)
 {
-    return !reader->reading && !reader->stopped && reader->groups_ready &&
+    return !reader->reading && !reader->handing_over && !reader->stopped && reader->groups_ready &&
            reader->groups_owed == 0 && !ev_is_active(&reader->pause);
 }
 

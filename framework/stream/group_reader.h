@@ -39,7 +39,7 @@ struct weir_group_reader {
     ev_timer pause;     /* after a refusal */
     size_t groups_owed; /* answers to XGROUP CREATE */
     unsigned refusals;  /* in a row */
-    bool groups_ready, reading, stopped, urgent_only;
+    bool groups_ready, reading, handing_over, stopped, urgent_only;
     uint64_t groups_made; /* counter */
     int64_t read_at;      /* monotonic ms of the last successful read */
 };
