@@ -1,9 +1,12 @@
 #!/bin/sh
-# Runs the unit tests on a build of its own that counts, and checks how much of a room they reach:
-# of its files that need no server, the share of lines and of branches, in per cent.
-# Usage: tests/coverage.sh ROOM LINES BRANCHES, such as tests/coverage.sh saga 95 90
+# Runs tests on a build of its own that counts, and checks how much of a room they reach: the share
+# of its lines and branches, in per cent. Without further words these are the unit tests and the
+# room's files that need no server; with the names of integration tests, those too, and all files.
+# Usage: tests/coverage.sh ROOM LINES BRANCHES [TEST…], such as
+#        tests/coverage.sh saga 95 90 test_orders test_coordinators
 set -u
 room=${1:?which room} lines=${2:?per cent of lines} branches=${3:?per cent of branches}
+shift 3
 build=build/coverage
 
 find "$build" -name '*.gcda' -delete 2>/dev/null
@@ -13,10 +16,20 @@ make -s BUILD="$build" CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage check-unit 
     exit 1
 }
 
+for test in "$@"; do
+    program=$build/tests/integration/$test
+    make -s BUILD="$build" CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage all "$program" \
+        >>"$build.log" 2>&1 && tests/run.sh "$build" "$program" >>"$build.log" 2>&1 || {
+        tail -n 40 "$build.log"
+        echo "coverage: $test fails" >&2
+        exit 1
+    }
+done
+
 # A file needs a server if it is compiled with any header of the rooms that speak to one.
 for object in "$build/framework/$room"/*.o; do
     stem=${object%.o}
-    grep -q 'framework/\(redis\|stream\|service\)/' "$stem.d" && continue
+    [ $# -gt 0 ] || ! grep -q 'framework/\(redis\|stream\|service\)/' "$stem.d" || continue
     gcov --stdout --branch-probabilities --branch-counts "$object" 2>/dev/null |
         awk -v source="framework/$room/$(basename "$stem").c" '
             $1 == "-:" && /0:Source:/ { sub(/.*Source:/, ""); counted = $0 == source; next }
