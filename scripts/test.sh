@@ -73,6 +73,7 @@ for script in tests/end_to_end/*.sh; do
     fi
 done
 check demo scripts/demo.sh
+check coverage tests/coverage.sh saga 95 90 test_orders test_coordinator_input test_versions
 check model model_found
 check_counted sanitize make -s CI=1 -j"$(nproc)" sanitize
 finish

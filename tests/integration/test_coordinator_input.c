@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static int start(void **state)
                            "--log-level",
                            "debug",
                            "--max-sagas",
-                           "1000",
+                           "40",
                            NULL};
     coordinator = test_spawn(words, "coordinator.log");
     test_await_text("coordinator.log", "worker.ready", LIMIT_MS);
@@ -245,6 +246,59 @@ static void spoilt_fields_are_named(void **state)
     }
 }
 
+static void the_trace_is_handed_on(void **state)
+{
+    (void)state;
+    test_do(&server, "DEL {nobody}:commands");
+    test_do(&server, "XADD {sagas}:commands * type StartSaga saga traced definition lonely "
+                     "traceparent 00-aa-bb-01");
+    settle();
+    redisReply *sent = test_ask(&server, "XRANGE {nobody}:commands - +");
+    const redisReply *body = sent->element[0]->element[1];
+    assert_string_equal(body->element[body->elements - 1]->str, "00-aa-bb-01");
+    freeReplyObject(sent);
+}
+
+static void a_path_that_is_not_there_compensates(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET {sagas}:definition:mapped latest 1 1 %s",
+            "{\"name\":\"mapped\",\"version\":1,\"steps\":[{\"name\":\"do\",\"service\":"
+            "\"nobody\",\"command\":\"Do\",\"input\":{\"a\":\"$.b.c\"}}]}");
+    test_do(&server, "XADD {sagas}:commands * type StartSaga saga mapped definition mapped");
+    settle();
+    char *found = test_ask_text(&server, "HGET {sagas}:saga:mapped state");
+    assert_string_equal(found, "compensated");
+    free(found);
+    found = test_ask_text(&server, "HGET {sagas}:saga:mapped reason");
+    assert_non_null(strstr(found, "$.b.c"));
+    free(found);
+}
+
+/* More starts than may be in flight: the others wait, and none is lost. */
+static void starts_are_held_back(void **state)
+{
+    (void)state;
+    enum { COUNT = 100 };
+    long long until = test_now() + LIMIT_MS, ended = 0;
+    bool held = false;
+    for (int i = 0; i < COUNT; i++)
+        test_do(&server, "XADD {sagas}:commands * type StartSaga saga many%d definition lonely", i);
+    while (ended < COUNT) {
+        assert_true(test_now() < until);
+        held = held || test_ask_integer(&server, "XLEN {sagas}:held") > 0;
+        ended = 0;
+        for (int i = 0; i < COUNT; i++) {
+            test_do(&server,
+                    "XADD {sagas}:replies * type StepFailed saga many%d step do action execute", i);
+            ended += test_ask_integer(&server, "HEXISTS {sagas}:saga:many%d endedAt", i);
+        }
+    }
+    assert_true(held);
+    settle();
+    assert_int_equal(test_ask_integer(&server, "XLEN {sagas}:held"), 0);
+}
+
 static void it_goes_on_all_the_same(void **state)
 {
     (void)state;
@@ -271,6 +325,9 @@ int main(void)
         cmocka_unit_test(replies_that_fit_nothing_move_nothing),
         cmocka_unit_test(orders_that_cannot_be),
         cmocka_unit_test(spoilt_fields_are_named),
+        cmocka_unit_test(the_trace_is_handed_on),
+        cmocka_unit_test(a_path_that_is_not_there_compensates),
+        cmocka_unit_test(starts_are_held_back),
         cmocka_unit_test(it_goes_on_all_the_same),
     };
     return cmocka_run_group_tests(tests, start, stop);
