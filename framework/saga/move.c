@@ -7,7 +7,9 @@
 #include "saga/record.h"
 #include "service/participant.h"
 
-#define LET_PASS_MS 200
+#define LET_PASS_MS 500
+#define AWAIT_MS 300 /* for the start of a saga that an order speaks of */
+#define AWAIT_DELIVERIES 4
 
 /* ---- What a message is about ------------------------------------------------------------- */
 
@@ -212,17 +214,30 @@ static bool complete_reply(weir_context *context, const weir_message *message)
     return missing == NULL;
 }
 
-/* What nobody asked for is only counted; an order that cannot be carried out is answered. */
+/* An order may have overtaken the start of its saga: in another coordinator's hands, or held back.
+ * It is put off a few times; while starts are held back, for as long as that. */
+static enum weir_outcome await_saga(weir_context *context, const weir_message *message)
+{
+    bool may_begin = weir_saga_may_begin(weir_user(context));
+    weir_reason(context, "saga: there is no saga %s", message->saga);
+    if (may_begin && (message->deliveries >= AWAIT_DELIVERIES ||
+                      message->deliveries >= context->runtime->settings->max_deliveries))
+        return WEIR_REJECT;
+    context->uncounted = !may_begin;
+    weir_retry_after(context, AWAIT_MS);
+    return WEIR_RETRY;
+}
+
+/* What nobody asked for is only counted; an order is answered. */
 static enum weir_outcome unknown_saga(weir_context *context, const weir_message *message)
 {
     struct weir_coordinator *coordinator = weir_user(context);
+    if (weir_saga_is_order(message))
+        return await_saga(context, message);
     coordinator->stale++;
     weir_log_warning(context->runtime->log, "saga.unknown", "type=%s saga=%s step=%s",
                      message->type, message->saga, message->step);
-    if (!weir_saga_is_order(message))
-        return WEIR_DONE;
-    weir_reason(context, "saga: there is no saga %s", message->saga);
-    return WEIR_REJECT;
+    return WEIR_DONE;
 }
 
 static enum weir_outcome on_move(weir_context *context, const weir_message *message)
@@ -262,15 +277,15 @@ enum weir_outcome weir_saga_on_order(weir_context *context, const weir_message *
 }
 
 /* Answers that have come are to be heard before the deadlines of their steps. Replies are read
- * first anyhow, but another coordinator may still have some in hand: a timer lets them pass once.
- */
-static bool lets_replies_pass(weir_context *context, const weir_message *message)
+ * first; but some may be in the hands of a coordinator that has died with them. A timer lets those
+ * pass: until another has taken them over, which --claim-idle bounds. */
+static bool lets_replies_pass(weir_context *context)
 {
-    if (weir_context_backlog(context) == 0 || message->deliveries > 1 ||
-        context->runtime->settings->max_deliveries < 3)
+    if (!weir_context_stranded(context))
         return false;
-    weir_reason(context, "replies are waiting");
+    weir_reason(context, "replies are waiting for their take-over");
     weir_retry_after(context, LET_PASS_MS);
+    context->uncounted = true;
     return true;
 }
 
@@ -280,5 +295,5 @@ enum weir_outcome weir_saga_on_wake(weir_context *context, const weir_message *m
         weir_reason(context, "saga: is missing");
         return WEIR_REJECT;
     }
-    return lets_replies_pass(context, message) ? WEIR_RETRY : on_move(context, message);
+    return lets_replies_pass(context) ? WEIR_RETRY : on_move(context, message);
 }

@@ -144,9 +144,9 @@ const struct weir_loaded *weir_context_loaded(const weir_context *context, const
     return loaded_hash((weir_context *)context, key, room);
 }
 
-int64_t weir_context_backlog(const weir_context *context)
+bool weir_context_stranded(const weir_context *context)
 {
-    return context->backlog;
+    return context->stranded;
 }
 
 bool weir_resumed(const weir_context *context)

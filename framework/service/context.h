@@ -21,7 +21,7 @@ struct weir_context {
     bool resumed;           /* called again by WEIR_AGAIN */
     bool uncounted;         /* a retry that is no fault of the message: it may go on for ever */
     int64_t now_ms;         /* the server's time when the state was loaded; 0: not asked for */
-    int64_t backlog;        /* of the service's first inbox then; 0: none, or not asked for */
+    bool stranded;          /* messages of the first inbox were in silent hands then */
     struct weir_scratch *scratch;
     void *delivery; /* NULL outside a worker's deliveries */
 };
@@ -38,8 +38,9 @@ void weir_deferral_cancel(weir_deferral *deferral_take);
 void weir_context_pass_on(weir_context *context, const char *inbox);
 /* The server's time in ms, where the route asked for it. */
 int64_t weir_context_now(const weir_context *context);
-/* How many messages stood in the service's first inbox, where the route asked for it. */
-int64_t weir_context_backlog(const weir_context *context);
+/* Whether a message of the service's first inbox has been in somebody's hands for over 200 ms,
+ * where the route asked for it. */
+bool weir_context_stranded(const weir_context *context);
 /* A loaded hash, or NULL; reading it sets up no expectation. */
 const struct weir_loaded *weir_context_loaded(const weir_context *context, const char *key);
 void weir_context_expect(weir_context *context, const char *key, const char *field,

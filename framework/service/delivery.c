@@ -135,6 +135,11 @@ struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t strea
     return delivery;
 }
 
+bool weir_delivery_is_essential(const struct weir_delivery *delivery)
+{
+    return delivery->route != NULL && delivery->route->essential;
+}
+
 void weir_delivery_forget_deferral(struct weir_delivery *delivery)
 {
     if (delivery->deferral != NULL)

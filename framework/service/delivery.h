@@ -115,6 +115,8 @@ struct weir_delivery {
  * no memory. */
 WEIR_CHECKED struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t stream,
                                                      const struct weir_entry *entry);
+/* Its route forbids its burial. */
+bool weir_delivery_is_essential(const struct weir_delivery *delivery);
 /* A later weir_finish comes too late. */
 void weir_delivery_forget_deferral(struct weir_delivery *delivery);
 /* Takes it out of the table and keeps its memory for another. */

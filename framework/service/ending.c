@@ -12,6 +12,7 @@
 #define COMMIT "weir_commit"
 #define SETTLE "weir_settle" /* writes nothing else: carried out without memory, too */
 #define UNCOUNTED_RETRY_MS 200
+#define ESSENTIAL_RETRY_MS 5000 /* of what has used up its deliveries and is not to be buried */
 
 static const char *const ending_texts[] = {
     [WEIR_ENDING_DONE] = "done",           [WEIR_ENDING_REJECTED] = "rejected",
@@ -95,6 +96,8 @@ const char *weir_ending_retried(struct weir_delivery *delivery)
         return put_off(delivery, WEIR_ENDING_RETRIED,
                        context->retry_after_ms < 0 ? UNCOUNTED_RETRY_MS : context->retry_after_ms,
                        deliveries - 1);
+    if (verdict.bury && weir_delivery_is_essential(delivery))
+        return put_off(delivery, WEIR_ENDING_RETRIED, ESSENTIAL_RETRY_MS, deliveries - 1);
     if (!verdict.bury)
         return put_off(delivery, WEIR_ENDING_RETRIED, verdict.delay_ms, deliveries);
     if (delivery->handler_missing)

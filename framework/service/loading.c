@@ -9,7 +9,9 @@
 #include "service/load_pattern.h"
 #include "service/worker_state.h"
 
-enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3, LOAD_BACKLOG = -4 };
+#define STRANDED_MS "200"
+
+enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3, LOAD_STRANDED = -4 };
 
 static enum weir_status take_record(struct weir_delivery *delivery, const redisReply *reply)
 {
@@ -46,8 +48,9 @@ static enum weir_status take(struct weir_load *load, const redisReply *reply)
         return WEIR_OK;
     case LOAD_TIME:
         return take_time(delivery, reply);
-    case LOAD_BACKLOG:
-        return weir_reply_integer(reply, &delivery->context.backlog) ? WEIR_OK : WEIR_INVALID;
+    case LOAD_STRANDED:
+        delivery->context.stranded = weir_reply_array(reply, 1);
+        return WEIR_OK;
     default:
         return weir_snapshot_fill(&delivery->snapshot.hashes[load->what], reply);
     }
@@ -132,8 +135,11 @@ void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *load
     }
     if (route != NULL && route->wants_time)
         send(delivery, LOAD_TIME, 1, (const char *[]){"TIME"});
-    if (route != NULL && route->wants_backlog)
-        send(delivery, LOAD_BACKLOG, 2, (const char *[]){"XLEN", delivery->worker->streams[0]});
+    if (route != NULL && route->wants_stranded)
+        send(delivery, LOAD_STRANDED, 8,
+             (const char *[]){"XPENDING", delivery->worker->streams[0],
+                              delivery->context.runtime->settings->group, "IDLE", STRANDED_MS, "-",
+                              "+", "1"});
     if (delivery->answers_owed == 0 && !delivery->load_again)
         delivery->loaded(delivery);
 }

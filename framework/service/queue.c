@@ -142,7 +142,7 @@ static void begin_suspect(struct weir_delivery *delivery)
 {
     char reason[WEIR_REASON_MAX];
     unsigned deliveries = delivery->message->deliveries;
-    if (delivery->doom.status == WEIR_OK &&
+    if (delivery->doom.status == WEIR_OK && !weir_delivery_is_essential(delivery) &&
         !weir_retry_may_begin(&delivery->worker->retry_policy, deliveries)) {
         snprintf(reason, sizeof reason,
                  "delivered %u times without an outcome: its worker crashed or hung", deliveries);

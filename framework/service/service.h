@@ -25,7 +25,8 @@ struct weir_route {
     weir_key_maker *keys; /* instead of a pattern */
     bool plain;           /* no deduplication by id: the handler sees to repetitions */
     bool wants_time;      /* weir_context_now is needed */
-    bool wants_backlog;   /* weir_context_backlog is needed: of the first inbox */
+    bool wants_stranded;  /* weir_context_stranded is needed: of the first inbox */
+    bool essential;       /* never buried: something would wait for it for ever */
     bool unchecked;       /* reading loaded state sets up no expectation */
 };
 

@@ -321,7 +321,7 @@ static void coordinators_die(void **state)
 
 /* ---- Replies before starts ----------------------------------------------------------------- */
 
-#define EARLIER 400
+#define EARLIER 1000
 #define LATER 4000
 
 static void begin_many(const char *name, int count)
@@ -371,7 +371,7 @@ static void replies_are_served_before_starts(void **state)
     coordinator = test_coordinator_start(&server, "c0", NULL);
     AWAIT(test_sagas_in(&server, "completed") == EARLIER);
     AWAIT(test_sagas_in(&server, "running") == LATER);
-    assert_in_range(started_before_the_last_completion(), 0, EARLIER * 2);
+    assert_in_range(started_before_the_last_completion(), 0, EARLIER / 4);
     service = start_service();
     AWAIT(test_sagas_in(&server, "completed") == EARLIER + LATER);
     test_sagas_await_rest(&server, 5000);

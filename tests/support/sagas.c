@@ -108,15 +108,16 @@ const char *test_saga_events(struct test_server *server, const char *saga)
 
 static bool at_rest(struct test_server *server)
 {
-    static const char script[] = "local left = 0 "
-                                 "for i = 1, 2 do left = left + redis.call('ZCARD', KEYS[i]) end "
-                                 "for i = 3, 4 do left = left + redis.call('XLEN', KEYS[i]) "
-                                 "  local pending = redis.pcall('XPENDING', KEYS[i], 'sagas') "
-                                 "  left = left + (pending[1] or 0) end "
-                                 "return left + redis.call('ZCARD', KEYS[5])";
+    static const char script[] =
+        "local left = 0 "
+        "for i = 1, 2 do left = left + redis.call('ZCARD', KEYS[i]) end "
+        "for i = 3, 4 do left = left + redis.call('XLEN', KEYS[i]) "
+        "  local pending = redis.pcall('XPENDING', KEYS[i], 'sagas') "
+        "  left = left + (pending[1] or 0) end "
+        "return left + redis.call('ZCARD', KEYS[5]) + redis.call('XLEN', KEYS[6])";
     return test_ask_integer(server,
-                            "EVAL %s 5 {sagas}:state:running {sagas}:state:compensating "
-                            "{sagas}:commands {sagas}:replies {sagas}:scheduled",
+                            "EVAL %s 6 {sagas}:state:running {sagas}:state:compensating "
+                            "{sagas}:commands {sagas}:replies {sagas}:scheduled {sagas}:held",
                             script) == 0;
 }
 
