@@ -60,6 +60,7 @@ redis.register_function('weir_recover', recover)
 -- KEYS    1 stream
 -- ARGV    1 group  2 consumer  3… entry ids
 -- Returns number of entries that are still this consumer's
+-- Errors  NOGROUP, WRONGTYPE
 -- An entry that another has taken over meanwhile is left to it. XCLAIM would end the claim of one
 -- whose body has been deleted meanwhile; who handles it has the body and may still commit.
 
