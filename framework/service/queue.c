@@ -189,8 +189,9 @@ void weir_queue_begin_suspect(struct weir_worker *worker)
 bool weir_queue_closed(const struct weir_worker *worker)
 {
     const struct weir_delivery *suspect = worker->suspect;
-    bool one_runs_alone =
-        suspect != NULL && wants_to_be_alone(suspect) && suspect->state != WEIR_DELIVERY_QUEUED;
+    bool waits_in_lane =
+        suspect != NULL && suspect->state == WEIR_DELIVERY_QUEUED && suspect->lane != NULL;
+    bool one_runs_alone = suspect != NULL && wants_to_be_alone(suspect) && !waits_in_lane;
     /* nothing new comes while the next is to run alone and only waits for the others to end */
     bool one_waits =
         suspect == NULL && worker->suspects != NULL && wants_to_be_alone(worker->suspects);
