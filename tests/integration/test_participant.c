@@ -544,7 +544,7 @@ static void under_random_kill(void **state)
     struct test_worker workers[2] = {test_worker_start(&server, STEPS, "w0", options),
                                      test_worker_start(&server, STEPS, "w1", options)};
     for (int i = 0; i < 10; i++) {
-        char consumer[16];
+        char consumer[32];
         struct test_worker *victim = &workers[test_random(2)];
         send_shuffled(i * MANY / 10, (i + 1) * MANY / 10);
         for (long long until = test_now() + test_random(25); test_now() < until;)
