@@ -134,6 +134,12 @@ void weir_pending_go_on(struct weir_pending *pending)
         weir_periodic_hasten(&pending->recoveries, 0);
 }
 
+static void on_library_missing(void *user)
+{
+    struct weir_pending *pending = user;
+    pending->settings.library_missing(pending->settings.user);
+}
+
 static void on_refused(void *user, enum weir_refusal refusal)
 {
     struct weir_pending *pending = user;
@@ -162,8 +168,7 @@ void weir_pending_init(struct weir_pending *pending, const struct weir_pending_s
     pending->recoveries.call = call_recover;
     pending->recoveries.answered = on_recovered;
     pending->claims.refused = pending->recoveries.refused = on_refused;
-    pending->claims.library_missing = pending->recoveries.library_missing =
-        settings->library_missing;
+    pending->claims.library_missing = pending->recoveries.library_missing = on_library_missing;
 }
 
 void weir_pending_start(struct weir_pending *pending)
