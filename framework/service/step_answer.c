@@ -17,17 +17,25 @@ static void record_key(const struct weir_delivery *delivery, char *key)
 /* What was read of the record has to be so still, or the decision does not hold. */
 void weir_step_expect_record(struct weir_delivery *delivery)
 {
-    char key[WEIR_KEY_MAX], digits[24];
-    struct weir_slice time = {digits, 0};
+    char key[WEIR_KEY_MAX];
     if (!delivery->is_step)
         return;
     record_key(delivery, key);
-    time.length =
-        (size_t)snprintf(digits, sizeof digits, "%lld", (long long)delivery->message->expires_at);
     weir_effects_expect(&delivery->effects, key, "execute", delivery->execute);
     weir_effects_expect(&delivery->effects, key, "compensate", delivery->compensate);
-    if (delivery->message->expires_at > 0)
-        weir_effects_plain(&delivery->effects, "BEFORE", key, &time, 1);
+}
+
+/* A command that has expired may find its record gone: it has no effect any more. */
+static void expect_in_time(struct weir_delivery *delivery)
+{
+    char key[WEIR_KEY_MAX], digits[24];
+    struct weir_slice time = {digits, 0};
+    if (delivery->message->expires_at == 0)
+        return;
+    time.length =
+        (size_t)snprintf(digits, sizeof digits, "%lld", (long long)delivery->message->expires_at);
+    record_key(delivery, key);
+    weir_effects_plain(&delivery->effects, "BEFORE", key, &time, 1);
 }
 
 /* The record stays until its saga has ended and no copy of this command can have an effect any
@@ -99,6 +107,8 @@ void weir_step_end_with(struct weir_delivery *delivery, enum weir_step_outcome o
 {
     struct weir_step_end end = {outcome, delivery->number, data};
     weir_step_expect_record(delivery);
+    if (outcome == WEIR_OUTCOME_SUCCEEDED)
+        expect_in_time(delivery);
     record_end(delivery, &end);
     weir_step_reply(delivery, outcome == WEIR_OUTCOME_SUCCEEDED, data);
 }

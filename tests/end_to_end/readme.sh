@@ -44,8 +44,8 @@ look() { # N TEXT
     echo "ok: $2"
 }
 
-git -C "$root" ls-files -co --exclude-standard -z | (cd "$root" && xargs -0 cp --parents -t "$work" 2>/dev/null) || true
-mkdir "$work/clone" && (cd "$work" && find . -mindepth 1 -maxdepth 1 ! -name clone -exec mv {} clone/ \;)
+mkdir "$work/clone"
+tar -C "$root" --exclude=./build --exclude=./run --exclude=./.git -cf - . | tar -C "$work/clone" -xf -
 cd "$work/clone"
 # The build is the same sources': taking it over spares the time, `make` still checks it.
 cp -a "$root/build" build
