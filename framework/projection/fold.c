@@ -123,8 +123,8 @@ static size_t fold_some(struct weir_runner *runner, size_t count, char *why, siz
 {
     weir_context_begin(&runner->context);
     for (size_t i = 0; i < runner->source_count; i++)
-        snprintf(runner->sources[i].next, sizeof runner->sources[i].next, "%s",
-                 runner->sources[i].position);
+        memcpy(runner->sources[i].next, runner->sources[i].position,
+               sizeof runner->sources[i].next);
     for (size_t i = 0; i < count; i++) {
         struct weir_folded *event = &runner->batch[i];
         if (!fold_event(runner, event, why, room))

@@ -309,8 +309,8 @@ static void batch_written(struct weir_runner *runner)
     runner->failures = 0;
     runner->stopped_by[0] = '\0';
     for (size_t i = 0; i < runner->source_count; i++)
-        snprintf(runner->sources[i].position, sizeof runner->sources[i].position, "%s",
-                 runner->sources[i].next);
+        memcpy(runner->sources[i].position, runner->sources[i].next,
+               sizeof runner->sources[i].position);
     drop_batch(runner);
     if (weir_clock_monotonic_ms() - runner->reported_at > REPORT_EVERY_MS)
         report_positions(runner);
