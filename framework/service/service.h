@@ -63,10 +63,9 @@ struct weir_runtime {
 struct weir_component {
     void *self;
     enum weir_status (*start)(void *self, struct weir_runtime *runtime, struct weir_error *error);
-    void (*link_ready)(void *self); /* after each connection; the library is there. May be NULL */
-    void (*stop)(void *self);       /* begin nothing new */
-    bool (*busy)(void *self);       /* something is under way */
-    void (*close)(void *self);      /* the loop runs no more; frees it */
+    void (*stop)(void *self);  /* begin nothing new */
+    bool (*busy)(void *self);  /* something is under way */
+    void (*close)(void *self); /* the loop runs no more; frees it */
     struct weir_component *next;
 };
 

@@ -164,9 +164,6 @@ static void on_library(void *user, const struct weir_error *error)
         weir_upkeep_start(worker);              /* what could not be called is called now */
         weir_pending_recover(&worker->pending); /* an answer to a claim may have been lost */
     }
-    for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
-        if (c->link_ready != NULL)
-            c->link_ready(c->self);
     room_changed(worker);
 }
 
