@@ -391,3 +391,12 @@ bool weir_effects_touch(const struct weir_effects *effects, const char *key_name
     }
     return written;
 }
+
+bool weir_effects_append_only(const struct weir_effects *effects, size_t key)
+{
+    for (size_t i = effects->keys[key].first; i != NONE; i = effects->effects[i].next)
+        if (effects->effects[i].kind != WEIR_EFFECT_PLAIN ||
+            strcmp(effects->effects[i].verb, "XADD") != 0)
+            return false;
+    return true;
+}

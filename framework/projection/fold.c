@@ -11,23 +11,18 @@
 static const struct weir_route *route_of(const struct weir_runner *runner,
                                          const struct weir_folded *event)
 {
+    const struct weir_projection *projection = runner->projection;
     const char *type = event->message->type;
-    return type != NULL
-               ? weir_service_route(runner->handlers, runner->sources[event->source].service, type)
-               : NULL;
-}
-
-void weir_folded_close(struct weir_folded *event)
-{
-    weir_message_free(event->message);
-    free(event->problem);
+    return type != NULL ? weir_service_route(projection->handlers,
+                                             projection->sources.at[event->source].service, type)
+                        : NULL;
 }
 
 /* Adds the event's keys to the snapshot; the first becomes the context's. */
 static bool name_keys(struct weir_runner *runner, const struct weir_folded *event,
                       const struct weir_route *route)
 {
-    const struct weir_runtime *runtime = runner->runtime;
+    const struct weir_runtime *runtime = runner->projection->runtime;
     char rest[320], key[WEIR_KEY_MAX];
     int length = 1;
     runner->context.first_key[0] = '\0';
@@ -35,7 +30,7 @@ static bool name_keys(struct weir_runner *runner, const struct weir_folded *even
         length = weir_load_pattern_key(route->load, i, event->message->data, rest, sizeof rest);
         if (length <= 0)
             continue;
-        weir_key_entity(key, runtime->prefix, runtime->service, rest);
+        weir_key_model(key, runtime->prefix, runtime->service, runner->base, rest);
         if (i == 0)
             snprintf(runner->context.first_key, sizeof runner->context.first_key, "%s", key);
         if (weir_snapshot_add(&runner->snapshot, key) < 0)
@@ -44,22 +39,29 @@ static bool name_keys(struct weir_runner *runner, const struct weir_folded *even
     return true;
 }
 
+/* Notes why an event cannot be understood. False: no memory. */
+static bool note_problem(struct weir_runner *runner, struct weir_folded *event, const char *why)
+{
+    weir_log_warning(runner->projection->runtime->log, "projection.not_understood",
+                     "projection=%s rebuild=%s stream=%s entry=%s reason=%s",
+                     runner->projection->name, runner->rebuild[0] ? runner->rebuild : NULL,
+                     event->message->stream, event->message->entry, why);
+    event->problem = strdup(why);
+    return event->problem != NULL;
+}
+
 bool weir_fold_prepare(struct weir_runner *runner)
 {
-    for (size_t i = 0; i < runner->batch_count; i++) {
-        struct weir_folded *event = &runner->batch[i];
+    size_t data_max = (size_t)runner->projection->runtime->settings->data_max;
+    for (size_t i = 0; i < runner->batch.count; i++) {
+        struct weir_folded *event = &runner->batch.events[i];
         struct weir_error error = {0};
         const struct weir_route *route;
-        (void)!weir_message_decode(event->message, (size_t)runner->runtime->settings->data_max, 1,
-                                   &error);
+        (void)!weir_message_decode(event->message, data_max, 1, &error);
         if (error.status == WEIR_NO_MEMORY)
             return false;
-        if (error.status != WEIR_OK && (event->problem = strdup(error.text)) == NULL)
+        if (error.status != WEIR_OK && !note_problem(runner, event, error.text))
             return false;
-        if (event->problem != NULL)
-            weir_log_warning(runner->runtime->log, "projection.not_understood",
-                             "projection=%s stream=%s entry=%s reason=%s", runner->name,
-                             event->message->stream, event->message->entry, error.text);
         route = event->problem == NULL ? route_of(runner, event) : NULL;
         if (route != NULL && !name_keys(runner, event, route))
             return false;
@@ -68,10 +70,12 @@ bool weir_fold_prepare(struct weir_runner *runner)
 }
 
 /* The event goes to the dead letters of the read model's service, and the projection goes on. */
-static void bury(struct weir_runner *runner, const struct weir_folded *event)
+static void bury(struct weir_runner *runner, const weir_message *message, const char *reason)
 {
-    const weir_message *message = event->message;
+    const struct weir_runtime *runtime = runner->projection->runtime;
     char key[WEIR_KEY_MAX];
+    const char *more[] = {"reason", reason,          "deliveries", "1",
+                          "stream", message->stream, "entry",      message->entry};
     struct weir_slice *parts = malloc((2 * message->field_count + 8) * sizeof *parts);
     size_t count = 0;
     if (parts == NULL) {
@@ -82,68 +86,101 @@ static void bury(struct weir_runner *runner, const struct weir_folded *event)
         parts[count++] = message->fields[i].name;
         parts[count++] = message->fields[i].value;
     }
-    const char *more[] = {"reason", event->problem,  "deliveries", "1",
-                          "stream", message->stream, "entry",      message->entry};
     for (size_t i = 0; i < 8; i++)
         parts[count++] = weir_slice_of(more[i]);
-    weir_effects_append(&runner->effects,
-                        weir_key_dead(key, runner->runtime->prefix, runner->runtime->service),
+    weir_effects_append(&runner->effects, weir_key_dead(key, runtime->prefix, runtime->service),
                         parts, count);
     free(parts);
 }
 
-static bool fold_event(struct weir_runner *runner, const struct weir_folded *event, char *why,
-                       size_t room)
+void weir_fold_stop(struct weir_runner *runner, const struct weir_folded *event, bool too_new,
+                    const char *why)
 {
-    const struct weir_route *route = route_of(runner, event);
-    enum weir_outcome outcome = WEIR_DONE;
-    if (event->problem != NULL)
-        bury(runner, event);
-    if (event->problem != NULL || route == NULL)
-        return true;
-    runner->context.message = event->message;
+    struct weir_stop *stop = &runner->stop;
+    const weir_message *message = event->message;
+    stop->too_new = too_new;
+    snprintf(stop->stream, sizeof stop->stream, "%s", message->stream);
+    snprintf(stop->entry, sizeof stop->entry, "%s", message->entry);
+    snprintf(stop->reason, sizeof stop->reason, "%s %s of %s: %s", message->type, message->entry,
+             message->stream, why);
+}
+
+static bool is_skipped(const struct weir_runner *runner, const weir_message *message)
+{
+    size_t length = strlen(message->stream);
+    return strncmp(runner->skip, message->stream, length) == 0 && runner->skip[length] == ' ' &&
+           strcmp(runner->skip + length + 1, message->entry) == 0;
+}
+
+static void begin_event(struct weir_runner *runner, weir_message *message)
+{
+    struct weir_entry_id id;
+    (void)weir_entry_id_parse(message->entry, &id);
+    runner->context.message = message;
+    runner->context.event_ms = (int64_t)(id.ms <= INT64_MAX ? id.ms : INT64_MAX);
     memset(&runner->context.reason, 0, sizeof runner->context.reason);
-    if (!name_keys(runner, event, route)) {
+}
+
+/* Calls the handler; false, with the reason noted, where the event stops the projection. */
+static bool call_handler(struct weir_runner *runner, struct weir_folded *event,
+                         const struct weir_route *route)
+{
+    struct weir_context *context = &runner->context;
+    enum weir_outcome outcome;
+    begin_event(runner, event->message);
+    if (!name_keys(runner, event, route))
         weir_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
-        snprintf(why, room, "no memory");
-        return false;
-    }
-    outcome = route->handler(&runner->context, event->message);
-    if (outcome == WEIR_DONE && runner->effects.error.status == WEIR_OK)
+    else if ((outcome = route->handler(context, event->message)) == WEIR_DONE &&
+             runner->effects.error.status == WEIR_OK)
         return true;
-    snprintf(why, room, "%s %s of %s: %s", event->message->type, event->message->entry,
-             event->message->stream,
-             runner->effects.error.status != WEIR_OK    ? runner->effects.error.text
-             : runner->context.reason.status != WEIR_OK ? runner->context.reason.text
-                                                        : "the handler refused it");
+    weir_fold_stop(runner, event, false,
+                   runner->effects.error.status != WEIR_OK ? runner->effects.error.text
+                   : context->reason.status != WEIR_OK     ? context->reason.text
+                                                           : "the handler refused it");
     return false;
 }
 
-static size_t fold_some(struct weir_runner *runner, size_t count, char *why, size_t room)
+static bool fold_event(struct weir_runner *runner, struct weir_folded *event)
+{
+    const struct weir_route *route = route_of(runner, event);
+    bool live = runner->rebuild[0] == '\0';
+    if (is_skipped(runner, event->message)) {
+        if (live)
+            bury(runner, event->message, "skipped by an operator");
+        return true;
+    }
+    if (event->problem != NULL && live)
+        bury(runner, event->message, event->problem);
+    if (event->problem != NULL || route == NULL)
+        return true;
+    return call_handler(runner, event, route);
+}
+
+/* Folds so many; returns how many could be. */
+static size_t fold_some(struct weir_runner *runner, size_t count)
 {
     weir_context_begin(&runner->context);
-    for (size_t i = 0; i < runner->source_count; i++)
-        memcpy(runner->sources[i].next, runner->sources[i].position,
-               sizeof runner->sources[i].next);
+    for (size_t i = 0; i < runner->projection->sources.count; i++)
+        memcpy(runner->positions[i].next, runner->positions[i].at, WEIR_ENTRY_ID_MAX);
     for (size_t i = 0; i < count; i++) {
-        struct weir_folded *event = &runner->batch[i];
-        if (!fold_event(runner, event, why, room))
+        struct weir_folded *event = &runner->batch.events[i];
+        if (!fold_event(runner, event))
             return i;
-        snprintf(runner->sources[event->source].next, sizeof runner->sources[0].next, "%s",
+        snprintf(runner->positions[event->source].next, WEIR_ENTRY_ID_MAX, "%s",
                  event->message->entry);
     }
     return count;
 }
 
-bool weir_fold_batch(struct weir_runner *runner, char *why, size_t room)
+bool weir_fold_batch(struct weir_runner *runner)
 {
-    size_t folded = fold_some(runner, runner->batch_count, why, room);
-    if (folded == runner->batch_count)
+    size_t folded = fold_some(runner, runner->batch.count);
+    if (folded == runner->batch.count)
         return true;
     if (folded == 0)
         return false;
     /* write what came before it; the next batch begins with it */
-    while (runner->batch_count > folded)
-        weir_folded_close(&runner->batch[--runner->batch_count]);
-    return fold_some(runner, folded, why, room) == folded;
+    weir_batch_cut(&runner->batch, folded);
+    runner->batch.full = true;
+    return fold_some(runner, folded) == folded;
 }

@@ -1,60 +1,50 @@
-/* weir_project: which handler of which projection folds which event. */
+/* weir_project: which handler of which projection folds which event; and the projection's life. */
+#include "projection/projection.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "projection/life.h"
-#include "projection/runner.h"
+static enum weir_status start(void *self, struct weir_runtime *runtime, struct weir_error *error);
+static void stop(void *self);
+static bool busy(void *self);
+static void close_projection(void *self);
 
-static struct weir_runner *find_runner(weir_service *service, const char *name)
+/* ---- Declaration ------------------------------------------------------------------------- */
+
+static struct weir_projection *find(weir_service *service, const char *name)
 {
     for (struct weir_component *c = service->components; c != NULL; c = c->next)
-        if (c->close == weir_runner_close &&
-            strcmp(((struct weir_runner *)c->self)->name, name) == 0)
+        if (c->close == close_projection &&
+            strcmp(((struct weir_projection *)c->self)->name, name) == 0)
             return c->self;
     return NULL;
 }
 
-static struct weir_runner *new_runner(weir_service *service, const char *name)
+static struct weir_projection *new_projection(weir_service *service, const char *name)
 {
-    struct weir_runner *runner = calloc(1, sizeof *runner);
+    struct weir_projection *projection = calloc(1, sizeof *projection);
     struct weir_component *component = calloc(1, sizeof *component);
     weir_service *handlers = weir_service_new(service->name);
-    if (runner == NULL || component == NULL || handlers == NULL) {
-        free(runner);
+    if (projection == NULL || component == NULL || handlers == NULL) {
+        free(projection);
         free(component);
         weir_service_free(handlers);
         weir_error_set(&service->error, WEIR_NO_MEMORY, "no memory");
         return NULL;
     }
-    runner->name = name;
-    runner->service = service;
-    runner->handlers = handlers;
-    *component = (struct weir_component){.self = runner,
-                                         .start = weir_runner_start,
-                                         .stop = weir_runner_stop,
-                                         .busy = weir_runner_busy,
-                                         .close = weir_runner_close};
+    projection->name = name;
+    projection->service = service;
+    projection->handlers = handlers;
+    *component = (struct weir_component){
+        .self = projection, .start = start, .stop = stop, .busy = busy, .close = close_projection};
     weir_service_add_component(service, component);
-    return runner;
-}
-
-static void add_source(struct weir_runner *runner, const char *source)
-{
-    for (size_t i = 0; i < runner->source_count; i++)
-        if (strcmp(runner->sources[i].service, source) == 0)
-            return;
-    if (runner->source_count == WEIR_PROJECTION_SOURCES_MAX)
-        weir_error_set(&runner->service->error, WEIR_TOO_LARGE,
-                       "projection %s: more than %d sources", runner->name,
-                       WEIR_PROJECTION_SOURCES_MAX);
-    else
-        runner->sources[runner->source_count++].service = source;
+    return projection;
 }
 
 void weir_project(weir_service *service, const char *name, const char *source, const char *type,
                   weir_handler *handler, const char *load)
 {
-    struct weir_runner *runner;
+    struct weir_projection *projection;
     if (service == NULL)
         return;
     if (name == NULL || !weir_name_valid(name, strlen(name)) || source == NULL) {
@@ -63,14 +53,65 @@ void weir_project(weir_service *service, const char *name, const char *source, c
                        name != NULL ? name : "");
         return;
     }
-    runner = find_runner(service, name);
-    if (runner == NULL)
-        runner = new_runner(service, name);
-    if (runner == NULL)
+    projection = find(service, name);
+    if (projection == NULL)
+        projection = new_projection(service, name);
+    if (projection == NULL)
         return;
-    add_source(runner, source);
-    weir_on_event(runner->handlers, source, type, handler, load);
-    if (runner->handlers->error.status != WEIR_OK)
-        weir_error_set(&service->error, runner->handlers->error.status, "projection %s: %s", name,
-                       runner->handlers->error.text);
+    if (!weir_sources_add(&projection->sources, source))
+        weir_error_set(&service->error, WEIR_TOO_LARGE, "projection %s: more than %d sources", name,
+                       WEIR_PROJECTION_SOURCES_MAX);
+    weir_on_event(projection->handlers, source, type, handler, load);
+    if (projection->handlers->error.status != WEIR_OK)
+        weir_error_set(&service->error, projection->handlers->error.status, "projection %s: %s",
+                       name, projection->handlers->error.text);
+}
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
+static void on_changed(void *user)
+{
+    struct weir_projection *projection = user;
+    weir_turn_report(&projection->turn);
+}
+
+static enum weir_status start(void *self, struct weir_runtime *runtime, struct weir_error *error)
+{
+    struct weir_projection *projection = self;
+    projection->runtime = runtime;
+    if (!weir_sources_name(&projection->sources, runtime->prefix))
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
+    projection->live.user = projection;
+    projection->live.changed = on_changed;
+    weir_runner_open(&projection->live, projection, true);
+    weir_rebuild_open(&projection->rebuild, projection);
+    weir_turn_open(&projection->turn, projection);
+    return WEIR_OK;
+}
+
+static void stop(void *self)
+{
+    struct weir_projection *projection = self;
+    projection->stopping = true;
+    weir_runner_rest(&projection->live);
+    weir_runner_rest(&projection->rebuild.runner);
+    weir_turn_leave(&projection->turn);
+}
+
+static bool busy(void *self)
+{
+    const struct weir_projection *projection = self;
+    return weir_runner_busy(&projection->live) || weir_runner_busy(&projection->rebuild.runner) ||
+           (projection->turn.mine && projection->runtime->link->state == WEIR_LINK_READY);
+}
+
+static void close_projection(void *self)
+{
+    struct weir_projection *projection = self;
+    weir_turn_close(&projection->turn);
+    weir_rebuild_close(&projection->rebuild);
+    weir_runner_close(&projection->live);
+    weir_sources_close(&projection->sources);
+    weir_service_free(projection->handlers);
+    free(projection);
 }

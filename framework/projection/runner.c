@@ -1,4 +1,4 @@
-/* Folds events into read models, batch by batch. */
+/* Folds events into a read model, batch by batch. */
 #include "projection/runner.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "projection/fold.h"
-#include "projection/life.h"
+#include "projection/writing.h"
 #include "redis/key_names.h"
 #include "redis/refusal.h"
 #include "redis/reply.h"
@@ -17,22 +17,28 @@
 #define REPORT_EVERY_MS 1000
 #define PAUSE_BASE_MS 50
 #define PAUSE_CAP_MS 2000
-#define STOPPED_MS 5000
+#define HELD_MS 20 /* the live model stands still for a moment only */
 
 static void read_events(struct weir_runner *runner);
 static void locate(struct weir_runner *runner);
 static void fold_and_write(struct weir_runner *runner);
 
+static struct weir_log *log_of(const struct weir_runner *runner)
+{
+    return runner->projection->runtime->log;
+}
+
 /* ---- States ------------------------------------------------------------------------------ */
 
 #define TO(state) (1u << WEIR_RUNNER_##state)
-#define ALWAYS (TO(CLOSED) | TO(PAUSED) | TO(STOPPED))
+#define ALWAYS (TO(CLOSED) | TO(IDLE) | TO(PAUSED) | TO(STOPPED))
 static const unsigned moves[] = {
     [WEIR_RUNNER_CLOSED] = ALWAYS | TO(LOCATING),
+    [WEIR_RUNNER_IDLE] = ALWAYS | TO(LOCATING),
     [WEIR_RUNNER_LOCATING] = ALWAYS | TO(READING),
     [WEIR_RUNNER_READING] = ALWAYS | TO(READING) | TO(LOADING),
     [WEIR_RUNNER_LOADING] = ALWAYS | TO(WRITING),
-    [WEIR_RUNNER_WRITING] = ALWAYS | TO(READING),
+    [WEIR_RUNNER_WRITING] = ALWAYS | TO(READING) | TO(LOCATING),
     [WEIR_RUNNER_PAUSED] = ALWAYS | TO(LOCATING),
     [WEIR_RUNNER_STOPPED] = ALWAYS | TO(LOCATING),
 };
@@ -40,48 +46,89 @@ static const unsigned moves[] = {
 static void move(struct weir_runner *runner, enum weir_runner_state next)
 {
     if (!(moves[runner->state] & 1u << next))
-        weir_log_error(runner->runtime->log, "projection.unlisted_move",
-                       "projection=%s from=%d to=%d", runner->name, (int)runner->state, (int)next);
+        weir_log_error(log_of(runner), "projection.unlisted_move", "projection=%s from=%d to=%d",
+                       runner->projection->name, (int)runner->state, (int)next);
     runner->state = next;
 }
 
 static void drop_batch(struct weir_runner *runner)
 {
-    for (size_t i = 0; i < runner->batch_count; i++)
-        weir_folded_close(&runner->batch[i]);
-    runner->batch_count = 0;
+    weir_batch_cut(&runner->batch, 0);
     weir_snapshot_clear(&runner->snapshot);
     weir_context_close(&runner->context);
+}
+
+static void pause_for(struct weir_runner *runner, int64_t pause_ms)
+{
+    struct ev_loop *loop = runner->projection->runtime->loop;
+    drop_batch(runner);
+    move(runner, WEIR_RUNNER_PAUSED);
+    ev_timer_stop(loop, &runner->pause);
+    ev_timer_set(&runner->pause, (double)pause_ms / 1000., 0.);
+    ev_timer_start(loop, &runner->pause);
 }
 
 /* Begins again from the checkpoint after a while: something is not as it should be now. */
 static void pause_then_locate(struct weir_runner *runner, const char *why)
 {
-    int64_t pause =
-        runner->failures < 6 ? (int64_t)PAUSE_BASE_MS << runner->failures : (int64_t)PAUSE_CAP_MS;
     if (runner->failures++ == 0)
-        weir_log_warning(runner->runtime->log, "projection.paused", "projection=%s reason=%s",
-                         runner->name, why);
-    drop_batch(runner);
-    move(runner, WEIR_RUNNER_PAUSED);
-    ev_timer_stop(runner->runtime->loop, &runner->pause);
-    ev_timer_set(&runner->pause, (double)pause / 1000., 0.);
-    ev_timer_start(runner->runtime->loop, &runner->pause);
+        weir_log_warning(log_of(runner), "projection.paused", "projection=%s reason=%s",
+                         runner->projection->name, why);
+    pause_for(runner,
+              weir_backoff_ms(PAUSE_BASE_MS, PAUSE_CAP_MS, runner->failures, &runner->random));
 }
 
-/* Goes no further than this event, which is looked at again from time to time: an operator may
- * have put right what stood in its way. The process and its handlers go on. */
+/* Goes no further: whoever has set it going decides when it is tried again. The process and its
+ * handlers go on. */
+static void stop(struct weir_runner *runner)
+{
+    weir_log_error(log_of(runner),
+                   runner->stop.too_new ? "projection.parked" : "projection.stopped",
+                   "projection=%s rebuild=%s reason=%s", runner->projection->name,
+                   runner->rebuild[0] ? runner->rebuild : NULL, runner->stop.reason);
+    drop_batch(runner);
+    runner->proven = false;
+    move(runner, WEIR_RUNNER_STOPPED);
+    runner->changed(runner->user);
+}
+
 static void stop_with(struct weir_runner *runner, const char *why)
 {
-    if (strncmp(runner->stopped_by, why, sizeof runner->stopped_by - 1) != 0)
-        weir_log_error(runner->runtime->log, "projection.stopped", "projection=%s reason=%s",
-                       runner->name, why);
-    snprintf(runner->stopped_by, sizeof runner->stopped_by, "%s", why);
+    memset(&runner->stop, 0, sizeof runner->stop);
+    snprintf(runner->stop.reason, sizeof runner->stop.reason, "%s", why);
+    stop(runner);
+}
+
+/* The server refuses what the batch needs. One event at a time shows which of them it is. */
+static void refused(struct weir_runner *runner, const char *why)
+{
+    if (runner->batch.count > 1) {
+        runner->careful = runner->batch.count;
+        drop_batch(runner);
+        move(runner, WEIR_RUNNER_IDLE);
+        locate(runner);
+        return;
+    }
+    memset(&runner->stop, 0, sizeof runner->stop);
+    if (runner->batch.count == 1)
+        weir_fold_stop(runner, &runner->batch.events[0], false, why);
+    stop(runner);
+}
+
+static void prove(struct weir_runner *runner)
+{
+    runner->failures = 0;
+    if (runner->proven)
+        return;
+    runner->proven = true;
+    memset(&runner->stop, 0, sizeof runner->stop);
+    runner->changed(runner->user);
+}
+
+static void rest(struct weir_runner *runner)
+{
     drop_batch(runner);
-    move(runner, WEIR_RUNNER_STOPPED);
-    ev_timer_stop(runner->runtime->loop, &runner->pause);
-    ev_timer_set(&runner->pause, (double)STOPPED_MS / 1000., 0.);
-    ev_timer_start(runner->runtime->loop, &runner->pause);
+    move(runner, WEIR_RUNNER_IDLE);
 }
 
 static void on_pause(struct ev_loop *loop, ev_timer *timer, int events)
@@ -93,13 +140,6 @@ static void on_pause(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* ---- Positions --------------------------------------------------------------------------- */
 
-static void copy_position(char *to, const redisReply *reply)
-{
-    struct weir_slice id = {"", 0};
-    (void)weir_reply_text(reply, &id);
-    snprintf(to, 48, "%.*s", (int)id.length, id.at);
-}
-
 static void ignore_answer(void *user, enum weir_answer answer, const redisReply *reply)
 {
     (void)user;
@@ -110,98 +150,84 @@ static void ignore_answer(void *user, enum weir_answer answer, const redisReply 
 /* Tells each source how far this projection is, so that its events are not trimmed before. */
 static void report_positions(struct weir_runner *runner)
 {
+    const struct weir_projection *projection = runner->projection;
     char key[WEIR_KEY_MAX];
     runner->reported_at = weir_clock_monotonic_ms();
-    for (size_t i = 0; i < runner->source_count; i++) {
-        struct weir_projection_source *source = &runner->sources[i];
-        const char *position = source->position[0] ? source->position : "0-0";
-        if (strcmp(position, source->reported) == 0)
+    for (size_t i = 0; i < projection->sources.count; i++) {
+        struct weir_position *position = &runner->positions[i];
+        const char *at = position->at[0] ? position->at : "0-0";
+        if (strcmp(at, position->reported) == 0)
             continue;
-        weir_key_readers(key, runner->runtime->prefix, source->service);
-        if (weir_link_send(&runner->link, 4,
-                           (const char *[]){"HSET", key, runner->reader_name, position}, NULL,
-                           ignore_answer, NULL) == WEIR_OK)
-            snprintf(source->reported, sizeof source->reported, "%s", position);
+        weir_key_readers(key, projection->runtime->prefix, projection->sources.at[i].service);
+        if (weir_link_send(&runner->link, 4, (const char *[]){"HSET", key, runner->reader_name, at},
+                           NULL, ignore_answer, NULL) == WEIR_OK)
+            snprintf(position->reported, sizeof position->reported, "%s", at);
     }
+}
+
+static void copy_position(char *to, const redisReply *reply)
+{
+    struct weir_slice id = {"", 0};
+    (void)weir_reply_text(reply, &id);
+    snprintf(to, WEIR_ENTRY_ID_MAX, "%.*s", (int)id.length, id.at);
+}
+
+static void on_bounds(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_runner *runner = user;
+    size_t count = runner->projection->sources.count;
+    if (answer != WEIR_ANSWER_DONE || !weir_reply_array(reply, count))
+        return; /* the answer behind it fails in the same way */
+    for (size_t i = 0; i < count; i++)
+        copy_position(runner->positions[i].bound, reply->element[i]);
 }
 
 static void on_located(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_runner *runner = user;
+    size_t count = runner->projection->sources.count;
     if (answer == WEIR_ANSWER_UNKNOWN || runner->state != WEIR_RUNNER_LOCATING)
         return;
-    if (answer == WEIR_ANSWER_REFUSED || !weir_reply_array(reply, runner->source_count)) {
+    if (answer == WEIR_ANSWER_REFUSED || !weir_reply_array(reply, count)) {
         pause_then_locate(runner, answer == WEIR_ANSWER_REFUSED ? reply->str : "no positions");
         return;
     }
-    for (size_t i = 0; i < runner->source_count; i++) {
-        copy_position(runner->sources[i].position, reply->element[i]);
-        runner->sources[i].reported[0] = '\0';
+    weir_kinds_close(&runner->kinds); /* the server may have forgotten them */
+    for (size_t i = 0; i < count; i++) {
+        copy_position(runner->positions[i].at, reply->element[i]);
+        if (!runner->bounded)
+            runner->positions[i].reported[0] = '\0';
     }
     report_positions(runner);
     read_events(runner);
 }
 
+static enum weir_status ask_positions(struct weir_runner *runner, const char *checkpoint,
+                                      weir_link_answered *answered)
+{
+    const struct weir_sources *sources = &runner->projection->sources;
+    const char *arguments[2 + WEIR_PROJECTION_SOURCES_MAX] = {"HMGET", checkpoint};
+    for (size_t i = 0; i < sources->count; i++)
+        arguments[2 + i] = sources->at[i].stream;
+    return weir_link_send(&runner->link, (int)(2 + sources->count), arguments, NULL, answered,
+                          runner);
+}
+
 static void locate(struct weir_runner *runner)
 {
-    const char *arguments[2 + WEIR_PROJECTION_SOURCES_MAX] = {"HMGET", runner->checkpoint};
-    ev_timer_stop(runner->runtime->loop, &runner->pause);
-    if (runner->stopping)
+    ev_timer_stop(runner->projection->runtime->loop, &runner->pause);
+    if (!runner->active) {
+        rest(runner);
         return;
+    }
     move(runner, WEIR_RUNNER_LOCATING);
-    for (size_t i = 0; i < runner->source_count; i++)
-        arguments[2 + i] = runner->sources[i].stream;
-    if (weir_link_send(&runner->link, (int)(2 + runner->source_count), arguments, NULL, on_located,
-                       runner) != WEIR_OK)
+    if ((runner->bounded &&
+         ask_positions(runner, runner->projection->live.checkpoint, on_bounds) != WEIR_OK) ||
+        ask_positions(runner, runner->checkpoint, on_located) != WEIR_OK)
         pause_then_locate(runner, "no connection");
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
-
-static size_t source_of(const struct weir_runner *runner, const redisReply *stream)
-{
-    struct weir_slice key = {"", 0};
-    size_t i = 0;
-    (void)weir_reply_text(stream, &key);
-    while (i < runner->source_count && !weir_slice_equals(key, runner->sources[i].stream))
-        i++;
-    return i;
-}
-
-static bool take_entry(struct weir_runner *runner, size_t source, const redisReply *element)
-{
-    struct weir_entry entry;
-    struct weir_slice *parts;
-    char id[48];
-    weir_message *message = NULL;
-    if (!weir_reply_entry(element, &entry) || entry.body == NULL)
-        return true; /* deleted between: nothing to fold */
-    parts = malloc((entry.body->elements + 1) * sizeof *parts);
-    snprintf(id, sizeof id, "%.*s", (int)entry.id.length, entry.id.at);
-    if (parts != NULL)
-        message = weir_message_new(runner->sources[source].stream, id, parts,
-                                   weir_reply_parts(entry.body, parts) ? entry.body->elements : 0);
-    free(parts);
-    if (message == NULL)
-        return false;
-    runner->batch[runner->batch_count++] =
-        (struct weir_folded){.message = message, .source = source};
-    return true;
-}
-
-static bool take_batch(struct weir_runner *runner, const redisReply *reply)
-{
-    for (size_t i = 0; i < reply->elements; i++) {
-        size_t source = source_of(runner, weir_reply_at(reply->element[i], 0));
-        const redisReply *entries = weir_reply_at(reply->element[i], 1);
-        if (source == runner->source_count || !weir_reply_array(entries, 0))
-            continue;
-        for (size_t j = 0; j < entries->elements && j < WEIR_PROJECTION_BATCH; j++)
-            if (!take_entry(runner, source, entries->element[j]))
-                return false;
-    }
-    return true;
-}
 
 static void on_loaded(void *user, enum weir_answer answer, const redisReply *reply)
 {
@@ -259,71 +285,139 @@ static void load_state(struct weir_runner *runner)
         fold_and_write(runner);
 }
 
+static void take_in(struct weir_runner *runner)
+{
+    if (runner->careful > 0) {
+        runner->careful--;
+        weir_batch_cut(&runner->batch, 1);
+        runner->batch.full = true;
+    }
+    load_state(runner);
+}
+
+/* As many of each source as make a batch together. */
+static size_t count_of_each(const struct weir_runner *runner)
+{
+    size_t batch = (size_t)runner->projection->runtime->settings->projection_batch;
+    size_t each = batch / runner->projection->sources.count;
+    return each > 0 ? each : 1;
+}
+
+/* Nothing more is to be read for now. */
+static void end_reached(struct weir_runner *runner)
+{
+    prove(runner);
+    report_positions(runner);
+    if (runner->following) {
+        read_events(runner);
+        return;
+    }
+    runner->active = false;
+    rest(runner);
+    runner->at_end(runner->user);
+}
+
 static void on_read(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_runner *runner = user;
-    if (answer == WEIR_ANSWER_UNKNOWN || runner->state != WEIR_RUNNER_READING)
+    if (answer == WEIR_ANSWER_UNKNOWN)
         return;
-    if (answer == WEIR_ANSWER_REFUSED) {
+    if (runner->dropped_reads > 0) {
+        runner->dropped_reads--;
+        return;
+    }
+    if (runner->state != WEIR_RUNNER_READING)
+        return;
+    if (answer == WEIR_ANSWER_REFUSED)
         pause_then_locate(runner, reply->str);
-        return;
-    }
-    if (!weir_reply_array(reply, 1)) {
-        report_positions(runner);
-        read_events(runner);
-    } else if (take_batch(runner, reply) && runner->batch_count > 0) {
-        load_state(runner);
-    } else {
+    else if (!weir_reply_array(reply, 1))
+        end_reached(runner);
+    else if (!weir_batch_take(&runner->batch, &runner->projection->sources, reply,
+                              count_of_each(runner), runner->bounded ? runner->positions : NULL))
         pause_then_locate(runner, "no memory for the events");
-    }
+    else if (runner->batch.count == 0)
+        end_reached(runner); /* all lie behind its bounds */
+    else
+        take_in(runner);
 }
 
 static void read_events(struct weir_runner *runner)
 {
+    const struct weir_sources *sources = &runner->projection->sources;
     const char *arguments[8 + 2 * WEIR_PROJECTION_SOURCES_MAX];
-    char number[16];
+    char number[24];
     int count = 0;
-    if (runner->stopping)
+    if (!runner->active) {
+        rest(runner);
         return;
+    }
     move(runner, WEIR_RUNNER_READING);
-    snprintf(number, sizeof number, "%d", WEIR_PROJECTION_BATCH);
+    snprintf(number, sizeof number, "%zu", count_of_each(runner));
     arguments[count++] = "XREAD";
     arguments[count++] = "COUNT";
     arguments[count++] = number;
-    arguments[count++] = "BLOCK";
-    arguments[count++] = BLOCK_MS;
+    if (runner->following) {
+        arguments[count++] = "BLOCK";
+        arguments[count++] = BLOCK_MS;
+    }
     arguments[count++] = "STREAMS";
-    for (size_t i = 0; i < runner->source_count; i++)
-        arguments[count++] = runner->sources[i].stream;
-    for (size_t i = 0; i < runner->source_count; i++)
-        arguments[count++] = runner->sources[i].position[0] ? runner->sources[i].position : "0-0";
+    for (size_t i = 0; i < sources->count; i++)
+        arguments[count++] = sources->at[i].stream;
+    for (size_t i = 0; i < sources->count; i++)
+        arguments[count++] = runner->positions[i].at[0] ? runner->positions[i].at : "0-0";
     if (weir_link_send(&runner->link, count, arguments, NULL, on_read, runner) != WEIR_OK)
         pause_then_locate(runner, "no connection");
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
-static void batch_written(struct weir_runner *runner)
+/* What comes behind a batch: the next, or the end that this one has reached. */
+static void go_on(struct weir_runner *runner)
 {
-    runner->applied += runner->batch_count;
-    runner->failures = 0;
-    runner->stopped_by[0] = '\0';
-    for (size_t i = 0; i < runner->source_count; i++)
-        memcpy(runner->sources[i].position, runner->sources[i].next,
-               sizeof runner->sources[i].position);
-    drop_batch(runner);
     if (weir_clock_monotonic_ms() - runner->reported_at > REPORT_EVERY_MS)
         report_positions(runner);
-    if (runner->state == WEIR_RUNNER_WRITING)
-        read_events(runner);
-    else if (runner->link.state == WEIR_LINK_READY)
+    if (!runner->active)
+        rest(runner);
+    else if (!runner->following && !runner->batch.full)
+        end_reached(runner);
+    else if (runner->bounded)
         locate(runner);
+    else
+        read_events(runner);
+}
+
+static void batch_written(struct weir_runner *runner)
+{
+    runner->applied += runner->batch.count;
+    weir_kinds_told(&runner->kinds);
+    for (size_t i = 0; i < runner->projection->sources.count; i++)
+        memcpy(runner->positions[i].at, runner->positions[i].next, WEIR_ENTRY_ID_MAX);
+    drop_batch(runner);
+    prove(runner);
+    if (runner->link.state != WEIR_LINK_READY)
+        move(runner, WEIR_RUNNER_CLOSED);
+    else
+        go_on(runner);
+}
+
+/* The rebuild is paused or over; the live model waits until it is allowed to go on. */
+static void held(struct weir_runner *runner)
+{
+    if (runner->following) {
+        pause_for(runner, HELD_MS);
+        return;
+    }
+    runner->active = false;
+    rest(runner);
+    runner->held(runner->user);
 }
 
 static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail)
 {
     struct weir_runner *runner = user;
-    char why[600];
+    const struct weir_runtime *runtime = runner->projection->runtime;
+    if (outcome != WEIR_COMMIT_DONE)
+        weir_kinds_drop_fresh(&runner->kinds);
     switch (outcome) {
     case WEIR_COMMIT_DONE:
         batch_written(runner);
@@ -332,61 +426,46 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
     case WEIR_COMMIT_CONFLICT: /* another runner was faster: go on behind it */
         pause_then_locate(runner, detail[0] ? detail : "another runner has moved on");
         break;
+    case WEIR_COMMIT_HELD:
+        held(runner);
+        break;
     case WEIR_COMMIT_REFUSED:
-        snprintf(why, sizeof why, "%s (events from %s)", detail,
-                 runner->batch_count ? runner->batch[0].message->entry : "-");
-        stop_with(runner, why);
+        refused(runner, detail);
         break;
     }
-    if (runner->stopping)
-        runner->runtime->idle(runner->runtime->worker);
-}
-
-static void set_commit_head(struct weir_runner *runner)
-{
-    size_t count = 0, streams = 0;
-    runner->commit_head[count++] = runner->commit_streams;
-    for (size_t i = 0; i < runner->source_count; i++) {
-        struct weir_projection_source *source = &runner->sources[i];
-        if (strcmp(source->next, source->position) == 0)
-            continue;
-        runner->commit_head[count++] = source->stream;
-        runner->commit_head[count++] = source->position;
-        runner->commit_head[count++] = source->next;
-        streams++;
-    }
-    snprintf(runner->commit_streams, sizeof runner->commit_streams, "%zu", streams);
-    runner->commit.head = runner->commit_head;
-    runner->commit.head_count = count;
+    if (runner->projection->stopping)
+        runtime->idle(runtime->worker);
 }
 
 static void write_batch(struct weir_runner *runner)
 {
-    set_commit_head(runner);
-    runner->commit.effects = &runner->effects;
-    runner->commit.function = "weir_project";
-    runner->commit.once = true; /* the events may be gone after a restart: look at them again */
-    runner->commit.head_key = runner->checkpoint;
     runner->commit.user = runner;
     runner->commit.answered = on_committed;
     move(runner, WEIR_RUNNER_WRITING);
-    if (weir_committer_submit(runner->runtime->committer, &runner->commit) != WEIR_OK)
+    switch (weir_writing_submit(runner)) {
+    case WEIR_OK:
+        break;
+    case WEIR_TOO_LARGE:
+        stop_with(runner, "its keys are of more than 1000 kinds: an id stands behind a ':'");
+        break;
+    default:
         pause_then_locate(runner, "the commit could not be sent");
+        break;
+    }
 }
 
 static void fold_and_write(struct weir_runner *runner)
 {
-    char why[512];
     if (runner->load_error.status == WEIR_REFUSED)
-        stop_with(runner, runner->load_error.text);
+        refused(runner, runner->load_error.text);
     else if (runner->load_error.status != WEIR_OK)
         pause_then_locate(runner, runner->load_error.text);
-    else if (weir_fold_batch(runner, why, sizeof why))
+    else if (weir_fold_batch(runner))
         write_batch(runner);
     else if (runner->effects.error.status == WEIR_NO_MEMORY)
         pause_then_locate(runner, "no memory");
     else
-        stop_with(runner, why);
+        stop(runner);
 }
 
 /* ---- Life -------------------------------------------------------------------------------- */
@@ -394,8 +473,7 @@ static void fold_and_write(struct weir_runner *runner)
 static void on_ready(void *user)
 {
     struct weir_runner *runner = user;
-    if (runner->state == WEIR_RUNNER_CLOSED || runner->state == WEIR_RUNNER_PAUSED ||
-        runner->state == WEIR_RUNNER_STOPPED)
+    if (runner->state == WEIR_RUNNER_CLOSED || runner->state == WEIR_RUNNER_PAUSED)
         locate(runner);
 }
 
@@ -404,73 +482,99 @@ static void on_lost(void *user, const struct weir_error *error)
 {
     struct weir_runner *runner = user;
     (void)error;
-    ev_timer_stop(runner->runtime->loop, &runner->pause);
-    if (runner->state == WEIR_RUNNER_WRITING)
+    runner->dropped_reads = 0;
+    if (runner->state == WEIR_RUNNER_WRITING || runner->state == WEIR_RUNNER_STOPPED)
         return;
+    ev_timer_stop(runner->projection->runtime->loop, &runner->pause);
     drop_batch(runner);
     move(runner, WEIR_RUNNER_CLOSED);
 }
 
-enum weir_status weir_runner_start(void *self, struct weir_runtime *runtime,
-                                   struct weir_error *error)
+static void connect(struct weir_runner *runner)
 {
-    struct weir_runner *runner = self;
+    const struct weir_runtime *runtime = runner->projection->runtime;
     struct weir_link_settings link = {.loop = runtime->loop,
                                       .endpoint = runtime->endpoint,
                                       .log = runtime->log,
-                                      .role = "projection",
+                                      .role = runner->following ? "projection" : "rebuild",
                                       .client_name = runtime->service,
                                       .silence_limit_ms = SILENCE_LIMIT_MS,
                                       .user = runner,
                                       .ready = on_ready,
                                       .lost = on_lost};
-    char key[WEIR_KEY_MAX];
-    runner->runtime = runtime;
-    runner->context.runtime = runtime;
+    weir_link_init(&runner->link, &link);
+    weir_link_open(&runner->link);
+}
+
+static void name_keys(struct weir_runner *runner)
+{
+    const char *prefix = runner->projection->runtime->prefix;
+    const char *service = runner->projection->runtime->service, *name = runner->projection->name;
+    if (runner->following)
+        weir_key_checkpoint(runner->checkpoint, prefix, service, name);
+    else
+        weir_key_rebuild(runner->checkpoint, prefix, service, "checkpoint", name);
+    weir_key_rebuild(runner->written, prefix, service, runner->following ? "done" : "keys", name);
+    if (!runner->following)
+        weir_key_rebuild_base(runner->base, name);
+    weir_key_model(runner->head, prefix, service, runner->base, "");
+    snprintf(runner->reader_name, sizeof runner->reader_name, "%s/%s%s", service, name,
+             runner->following ? "" : "~rebuild");
+}
+
+void weir_runner_open(struct weir_runner *runner, struct weir_projection *projection,
+                      bool following)
+{
+    runner->projection = projection;
+    runner->following = following;
+    name_keys(runner);
+    runner->context.runtime = projection->runtime;
     runner->context.effects = &runner->effects;
     runner->context.snapshot = &runner->snapshot;
-    weir_key_checkpoint(runner->checkpoint, runtime->prefix, runtime->service, runner->name);
-    snprintf(runner->reader_name, sizeof runner->reader_name, "%s/%s", runtime->service,
-             runner->name);
-    for (size_t i = 0; i < runner->source_count; i++) {
-        runner->sources[i].stream =
-            strdup(weir_key_events(key, runtime->prefix, runner->sources[i].service));
-        if (runner->sources[i].stream == NULL)
-            return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
-    }
-    weir_link_init(&runner->link, &link);
+    runner->context.base = runner->base;
+    runner->context.folding = true;
+    weir_random_init(&runner->random, weir_random_seed());
     ev_timer_init(&runner->pause, on_pause, 0., 0.);
     runner->pause.data = runner;
-    weir_link_open(&runner->link);
-    return WEIR_OK;
+    connect(runner);
 }
 
-void weir_runner_stop(void *self)
+void weir_runner_go(struct weir_runner *runner)
 {
-    struct weir_runner *runner = self;
-    runner->stopping = true;
-    ev_timer_stop(runner->runtime->loop, &runner->pause);
+    bool ready = runner->link.state == WEIR_LINK_READY;
+    runner->active = true;
+    if (runner->state == WEIR_RUNNER_STOPPED && !ready)
+        move(runner, WEIR_RUNNER_CLOSED); /* and goes on when there is a connection */
+    else if (ready && (runner->state == WEIR_RUNNER_IDLE || runner->state == WEIR_RUNNER_STOPPED))
+        locate(runner);
 }
 
-bool weir_runner_busy(void *self)
+void weir_runner_rest(struct weir_runner *runner)
 {
-    struct weir_runner *runner = self;
+    runner->active = runner->proven = false;
+    if (runner->state == WEIR_RUNNER_READING) { /* it may wait for long */
+        runner->dropped_reads++;
+        rest(runner);
+    } else if (runner->state == WEIR_RUNNER_STOPPED) {
+        rest(runner);
+    }
+}
+
+bool weir_runner_busy(const struct weir_runner *runner)
+{
     return runner->state == WEIR_RUNNER_WRITING;
 }
 
-void weir_runner_close(void *self)
+void weir_runner_close(struct weir_runner *runner)
 {
-    struct weir_runner *runner = self;
-    if (runner->runtime != NULL) {
-        ev_timer_stop(runner->runtime->loop, &runner->pause);
-        weir_link_close(&runner->link);
-    }
+    if (runner->projection == NULL)
+        return;
+    ev_timer_stop(runner->projection->runtime->loop, &runner->pause);
+    weir_link_close(&runner->link);
     drop_batch(runner);
+    weir_batch_close(&runner->batch);
     weir_effects_close(&runner->effects);
     weir_snapshot_close(&runner->snapshot);
-    for (size_t i = 0; i < runner->source_count; i++)
-        free(runner->sources[i].stream);
+    weir_kinds_close(&runner->kinds);
     free(runner->loads);
-    weir_service_free(runner->handlers);
-    free(runner);
 }

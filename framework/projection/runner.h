@@ -1,31 +1,32 @@
-/* Folds events into read models: reads from where the checkpoint stands, folds a batch in C, and
- * writes the model and the new position in one commit. */
+/* Folds events into a read model: reads from where the checkpoint stands, folds a batch in C, and
+ * writes the model and the new position in one commit. The live model has a runner, and a rebuild
+ * has one of its own that writes beside it. */
 #ifndef WEIR_PROJECTION_RUNNER_H
 #define WEIR_PROJECTION_RUNNER_H
 
+#include "projection/batch.h"
 #include "service/context.h"
 #include "service/service.h"
 #include "weir.h"
 
-#define WEIR_PROJECTION_SOURCES_MAX 16
-#define WEIR_PROJECTION_BATCH 64
+struct weir_projection;
 
 enum weir_runner_state {
     WEIR_RUNNER_CLOSED,   /* no connection */
+    WEIR_RUNNER_IDLE,     /* not to run now */
     WEIR_RUNNER_LOCATING, /* asking for the positions */
     WEIR_RUNNER_READING,  /* waiting for events */
     WEIR_RUNNER_LOADING,  /* loading what the batch needs */
     WEIR_RUNNER_WRITING,  /* its commit is under way */
     WEIR_RUNNER_PAUSED,   /* waiting before it goes on */
-    WEIR_RUNNER_STOPPED,  /* an event cannot be folded: it needs an operator, and is tried again */
+    WEIR_RUNNER_STOPPED,  /* an event cannot be folded */
 };
 
-struct weir_projection_source {
-    const char *service;
-    char *stream;
-    char position[48]; /* id of the last entry applied; "": none */
-    char next[48];     /* the same after the batch in hand */
-    char reported[48]; /* as last written to the source's readers */
+/* What stops a runner. */
+struct weir_stop {
+    bool too_new; /* a newer program is needed, and nothing else */
+    char reason[320];
+    char stream[WEIR_KEY_MAX], entry[WEIR_ENTRY_ID_MAX]; /* "": no single event */
 };
 
 struct weir_runner_load {
@@ -33,28 +34,33 @@ struct weir_runner_load {
     size_t hash; /* in the snapshot */
 };
 
+/* Enough for projection, rebuild, head, count, kinds and streams. */
+#define WEIR_RUNNER_HEAD_MAX (8 + WEIR_PROJECTION_KINDS_MAX + 3 * WEIR_PROJECTION_SOURCES_MAX)
+
 struct weir_runner {
-    const char *name;
-    struct weir_service *service;  /* whose read models these are */
-    struct weir_service *handlers; /* routes only: which handler folds which event */
-    struct weir_runtime *runtime;
-    struct weir_projection_source sources[WEIR_PROJECTION_SOURCES_MAX];
-    size_t source_count;
+    struct weir_projection *projection;
+    char rebuild[64];        /* id of the rebuild that it works for; "": the live model */
+    bool bounded;            /* does not pass the live model's positions */
+    const char *role;        /* its connection's, in logs */
+    char base[WEIR_KEY_MAX]; /* what stands before a key's name in its model: "" or "rebuild:shop:"
+                              */
+    char head[WEIR_KEY_MAX]; /* the same as a whole key's beginning */
+    char checkpoint[WEIR_KEY_MAX], written[WEIR_KEY_MAX];
+    char reader_name[200]; /* among the readers of its sources */
     enum weir_runner_state state;
+    bool active;    /* is to run */
+    bool proven;    /* has written or found nothing to do since it was last stopped or began */
+    bool following; /* waits for further events at the end; else it says that it is there */
     struct weir_link link; /* of its own: reading waits */
     ev_timer pause;
     unsigned failures;
-    int64_t reported_at; /* monotonic ms */
-    bool stopping;
-    char checkpoint[512];
-    char reader_name[200]; /* "<view>/<projection>" */
-    /* The batch in hand. */
-    struct weir_folded {
-        weir_message *message;
-        size_t source;
-        char *problem; /* why it cannot be understood; NULL: it is */
-    } batch[WEIR_PROJECTION_BATCH * WEIR_PROJECTION_SOURCES_MAX];
-    size_t batch_count;
+    struct weir_random random;
+    size_t dropped_reads; /* answers still to come that nobody wants any more */
+    int64_t reported_at;  /* monotonic ms */
+    struct weir_position positions[WEIR_PROJECTION_SOURCES_MAX];
+    struct weir_batch batch;
+    size_t careful;          /* so many events are taken one at a time: one of them was refused */
+    struct weir_kinds kinds; /* that it has written */
     size_t answers_owed;
     struct weir_error load_error;
     struct weir_runner_load *loads;
@@ -63,10 +69,29 @@ struct weir_runner {
     struct weir_effects effects;
     struct weir_snapshot snapshot;
     struct weir_commit commit;
-    const char *commit_head[1 + 3 * WEIR_PROJECTION_SOURCES_MAX];
-    char commit_streams[8];
+    const char *commit_keys[4];
+    const char *commit_head[WEIR_RUNNER_HEAD_MAX];
+    char commit_numbers[3][24];
+    struct weir_stop stop;
+    char skip[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* "<stream> <entry>": to be passed over */
     uint64_t applied;
-    char stopped_by[256]; /* why it goes no further; said once */
+    void *user;
+    void (*changed)(void *user); /* it was stopped, or goes on */
+    void (*at_end)(void *user);  /* not following: everything there is has been folded */
+    void (*held)(void *user);    /* not following: its commits are not wanted now */
 };
+
+/* Prepares a runner that follows the live model, or one for rebuilds, and lets it connect. */
+void weir_runner_open(struct weir_runner *runner, struct weir_projection *projection,
+                      bool following);
+/* Frees what it holds; the loop runs no more. */
+void weir_runner_close(struct weir_runner *runner);
+
+/* Runs from the checkpoint on; nothing where it runs. One that is stopped tries again. */
+void weir_runner_go(struct weir_runner *runner);
+/* Comes to rest after the batch in hand. */
+void weir_runner_rest(struct weir_runner *runner);
+/* A commit is under way. */
+bool weir_runner_busy(const struct weir_runner *runner);
 
 #endif

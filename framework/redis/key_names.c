@@ -57,6 +57,35 @@ char *weir_key_checkpoint(char *key, const char *prefix, const char *service,
     return spell(key, prefix, service, "checkpoint:%s", projection);
 }
 
+char *weir_key_projection(char *key, const char *prefix, const char *service,
+                          const char *projection)
+{
+    return spell(key, prefix, service, "projection:%s", projection);
+}
+
+char *weir_key_kinds(char *key, const char *prefix, const char *service)
+{
+    return spell(key, prefix, service, "kinds");
+}
+
+char *weir_key_rebuild(char *key, const char *prefix, const char *service, const char *which,
+                       const char *projection)
+{
+    return spell(key, prefix, service, "rebuild-%s:%s", which, projection);
+}
+
+char *weir_key_model(char *key, const char *prefix, const char *service, const char *base,
+                     const char *rest)
+{
+    return spell(key, prefix, service, "%s%s", base, rest);
+}
+
+char *weir_key_rebuild_base(char *base, const char *projection)
+{
+    snprintf(base, WEIR_KEY_MAX, "rebuild:%s:", projection);
+    return base;
+}
+
 char *weir_key_entity(char *key, const char *prefix, const char *service, const char *rest)
 {
     return spell(key, prefix, service, "%s", rest);
@@ -96,6 +125,11 @@ char *weir_key_definition(char *key, const char *prefix, const char *name)
 char *weir_key_definitions(char *key, const char *prefix)
 {
     return spell(key, prefix, WEIR_SAGAS, "definitions");
+}
+
+char *weir_key_projections(char *key, const char *prefix)
+{
+    return spell(key, prefix, "weir", "projections");
 }
 
 char *weir_key_named(char *key, const char *prefix, const char *service, const char *name)

@@ -25,6 +25,18 @@ char *weir_key_workers(char *key, const char *prefix, const char *service);
 char *weir_key_readers(char *key, const char *prefix, const char *service);
 char *weir_key_checkpoint(char *key, const char *prefix, const char *service,
                           const char *projection);
+/* hash: whose turn a projection is, its state, its rebuild. */
+char *weir_key_projection(char *key, const char *prefix, const char *service,
+                          const char *projection);
+/* hash: first part of the keys of read models → the projection that writes them. */
+char *weir_key_kinds(char *key, const char *prefix, const char *service);
+/* A register of a projection's rebuild: "checkpoint", "keys", "done", "differences". */
+char *weir_key_rebuild(char *key, const char *prefix, const char *service, const char *which,
+                       const char *projection);
+/* Read models: `base` is "" for the live one, weir_key_rebuild_base's text for a rebuilt one. */
+char *weir_key_model(char *key, const char *prefix, const char *service, const char *base,
+                     const char *rest);
+char *weir_key_rebuild_base(char *base, const char *projection);
 /* Any state of the service: rest is "account:c7". */
 char *weir_key_entity(char *key, const char *prefix, const char *service, const char *rest);
 /* string: the message with this id has been handled. */
@@ -41,6 +53,8 @@ char *weir_key_replies(char *key, const char *prefix);
 char *weir_key_saga(char *key, const char *prefix, const char *saga);
 char *weir_key_saga_state(char *key, const char *prefix, const char *state);
 char *weir_key_definition(char *key, const char *prefix, const char *name);
+/* {weir}:projections, hash: "<view>/<projection>" → the services that it reads, by blanks. */
+char *weir_key_projections(char *key, const char *prefix);
 /* set: the names of the definitions that `weir definition load` has written. */
 char *weir_key_definitions(char *key, const char *prefix);
 

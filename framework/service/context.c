@@ -57,7 +57,8 @@ static const char *whole_key(weir_context *context, const char *key, char *room)
         mistake(context, "key", "empty");
         return NULL;
     }
-    return weir_key_entity(room, context->runtime->prefix, context->runtime->service, key);
+    return weir_key_model(room, context->runtime->prefix, context->runtime->service,
+                          context->base != NULL ? context->base : "", key);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
@@ -282,6 +283,11 @@ void weir_del(weir_context *context, const char *key)
 void weir_expire(weir_context *context, const char *key, int64_t ms)
 {
     char digits[24];
-    struct weir_slice argument = digits_of(ms, digits);
-    plain(context, "PEXPIRE", key, &argument, 1);
+    struct weir_slice argument;
+    if (context->folding && (ms <= 0 || __builtin_add_overflow(ms, context->event_ms, &ms))) {
+        mistake(context, "life", "is not positive, or too long");
+        return;
+    }
+    argument = digits_of(ms, digits);
+    plain(context, context->folding ? "PEXPIREAT" : "PEXPIRE", key, &argument, 1);
 }

@@ -14,6 +14,9 @@ struct weir_context {
     struct weir_effects *effects;
     struct weir_snapshot *snapshot;
     char first_key[512]; /* whole key that NULL stands for; "": none was loaded */
+    const char *base;    /* what stands before the names of keys; NULL: nothing */
+    bool folding;        /* of a projection: it writes read models and does nothing else */
+    int64_t event_ms;    /* folding: when the event came about */
     bool unchecked;      /* reading sets up no expectation */
     json_t *result;      /* owned */
     struct weir_error reason;

@@ -201,8 +201,15 @@ static void append(weir_context *context, const char *key, struct parts *parts, 
     free(text);
 }
 
+/* A message that a rebuild would send once more has no place in a projection. */
 static bool type_fits(weir_context *context, const char *type)
 {
+    if (context->folding) {
+        weir_error_set(&context->effects->error, WEIR_INVALID,
+                       "a projection writes read models and nothing else: send and publish from a "
+                       "handler of weir_on_event");
+        return false;
+    }
     if (type != NULL && weir_type_name_valid(type, strlen(type)))
         return true;
     weir_error_set(&context->effects->error, WEIR_INVALID, "type: \"%s\" is not a type's name",

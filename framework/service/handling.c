@@ -37,7 +37,8 @@ static void commit(struct weir_delivery *delivery, const char *function)
     struct weir_error error = delivery->effects.error;
     delivery->commit.effects = &delivery->effects;
     delivery->commit.function = function;
-    delivery->commit.head_key = delivery->message->stream;
+    delivery->commit.head_keys = (const char *const *)&delivery->message->stream;
+    delivery->commit.head_key_count = 1;
     delivery->commit_head[0] = runtime->settings->group;
     delivery->commit_head[1] = delivery->message->entry;
     delivery->commit_head[2] = delivery->own_stream ? "1" : "0";
@@ -226,6 +227,7 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
         weir_handling_release(delivery);
         break;
     case WEIR_COMMIT_CONFLICT:
+    case WEIR_COMMIT_HELD: /* never said of messages */
         run_again(delivery, detail);
         break;
     case WEIR_COMMIT_REFUSED:

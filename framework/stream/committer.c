@@ -39,12 +39,13 @@ static void key_of_answer(const struct weir_commit *commit, const redisReply *in
     int64_t number = 0;
     const struct weir_effects *effects = commit->effects;
     if (!weir_reply_integer(index, &number) || number < 1 ||
-        (size_t)number > effects->key_count + 1) {
+        (size_t)number > effects->key_count + commit->head_key_count) {
         snprintf(name, room, "(unknown key)");
-    } else if (number == 1) {
-        snprintf(name, room, "%s", commit->head_key);
+    } else if ((size_t)number <= commit->head_key_count) {
+        snprintf(name, room, "%s", commit->head_keys[number - 1]);
     } else {
-        const struct weir_effect_key *key = &effects->keys[number - 2];
+        const struct weir_effect_key *key =
+            &effects->keys[(size_t)number - commit->head_key_count - 1];
         snprintf(name, room, "%.*s", (int)key->name_length, effects->bytes.at + key->name_offset);
     }
 }
@@ -57,6 +58,8 @@ static void answer_array(struct weir_commit *commit, const redisReply *reply)
         answer(commit, WEIR_COMMIT_REFUSED, "an answer of unknown form");
     } else if (weir_slice_equals(word, "moved")) {
         answer(commit, WEIR_COMMIT_CONFLICT, "");
+    } else if (weir_slice_equals(word, "held")) {
+        answer(commit, WEIR_COMMIT_HELD, "");
     } else {
         key_of_answer(commit, weir_reply_at(reply, 1), key, sizeof key);
         (void)weir_reply_text(weir_reply_at(reply, 2), &why);
@@ -118,7 +121,7 @@ static void refused(struct weir_committer *committer, struct weir_commit *commit
     case WEIR_REFUSAL_REQUEST:
     case WEIR_REFUSAL_TYPE:
     case WEIR_REFUSAL_PLACE:
-        snprintf(detail, sizeof detail, "%s: %s", commit->head_key, why);
+        snprintf(detail, sizeof detail, "%s: %s", commit->head_keys[0], why);
         serves(committer);
         answer(commit, WEIR_COMMIT_REFUSED, detail);
         break;
@@ -163,9 +166,9 @@ static void on_answer(void *user, enum weir_answer answered, const redisReply *r
 
 static enum weir_status send(struct weir_committer *committer, struct weir_commit *commit)
 {
-    enum weir_status status =
-        weir_effects_call(commit->effects, &committer->arguments, commit->function,
-                          &commit->head_key, 1, commit->head, commit->head_count);
+    enum weir_status status = weir_effects_call(
+        commit->effects, &committer->arguments, commit->function, commit->head_keys,
+        commit->head_key_count, commit->head, commit->head_count);
     if (status == WEIR_OK)
         status = weir_link_send(committer->link, (int)committer->arguments.count,
                                 committer->arguments.at, committer->arguments.lengths, on_answer,

@@ -17,14 +17,16 @@ enum weir_commit_outcome {
     WEIR_COMMIT_DONE,     /* all effects and the acknowledgement are in */
     WEIR_COMMIT_FENCED,   /* somebody has finished this message before; nothing was written now */
     WEIR_COMMIT_CONFLICT, /* something that was read has changed; nothing was written */
+    WEIR_COMMIT_HELD,     /* not now (weir_project); nothing was written */
     WEIR_COMMIT_REFUSED,  /* a write would fail, for good; nothing was written */
 };
 
 struct weir_commit {
     struct weir_effects *effects; /* borrowed until answered */
     const char *function;         /* "weir_commit", "weir_settle", "weir_project" */
-    const char *head_key;         /* KEYS[1] */
-    const char *const *head;      /* ARGV[1…]; borrowed until answered */
+    const char *const *head_keys; /* KEYS[1…]; borrowed until answered */
+    size_t head_key_count;
+    const char *const *head; /* ARGV[1…]; borrowed until answered */
     size_t head_count;
     /* Not to be repeated: no acknowledgement in it tells whether it still fits the server, which
      * may have gone back in time. Whatever keeps it from its answer makes it a CONFLICT. */

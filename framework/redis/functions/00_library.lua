@@ -6,7 +6,7 @@
 -- write after the first can fail. Payloads are opaque bytes; JSON is read and made by the
 -- programs only. User data never goes into an error reply: refusals come back as arrays.
 
-local VERSION = 1
+local VERSION = 2
 
 -- unpack() and the Lua stack bear some 8,000 values.
 local ARGUMENTS_MAX = 7000
@@ -143,6 +143,11 @@ local function deletion(key, _, first, last, planned)
     end
 end
 
+local function moment(_, args, first, last)
+    local time = last == first and integer(args[first])
+    if not time or time < 0 or time > TIME_MAX then return 'the time is not a whole number of ms' end
+end
+
 local function string_and_life(key, args, first, last, planned)
     if last < first or last > first + 1 then return 'wrong number of arguments' end
     planned.strings[key] = args[first]
@@ -182,6 +187,7 @@ local OPERATIONS = {
     INCRBY = { type = 'string', check = string_sum },
     DEL = { check = deletion },
     PEXPIRE = { check = duration },
+    PEXPIREAT = { check = moment },
     -- value, and optionally its life in ms
     SET = {
         type = 'string', check = string_and_life,

@@ -1,27 +1,77 @@
 -- weir_project: the writes of a batch of events to a read model, and the new positions, at once.
--- KEYS    1 the projection's checkpoint (hash: stream → last applied entry id); 2… the keys of
---         the operations
--- ARGV    1 number of streams; then for each: its key, the position that the batch was folded
---         from ("" for none), the position after it; then operations
--- Returns 1 committed; {"moved", stream} another runner was there first; {"conflict", index},
+-- KEYS    1 the checkpoint (hash: stream → last applied entry id)  2 {V}:projection:<name>
+--         3 {V}:kinds (hash: first part of a model's key → the projection that it belongs to)
+--         4 a set for what the batch writes: {V}:rebuild-keys:<name> for a rebuild, else
+--         {V}:rebuild-done:<name>  5… the keys of the operations
+-- ARGV    1 projection  2 id of the rebuild that this belongs to, "": the live model  3 what stands
+--         before the names of the model's keys  4 number of events
+--         5 number of kinds, then those that this runner does not know yet to be the projection's
+--         number of streams, then for each: its key, the position that the batch was folded from
+--         ("" for none), the position after it; then operations
+-- Returns 1 committed; {"moved", stream} another runner was there first; {"held"} the live model
+--         stands still for a rebuild, or the rebuild is over or paused; {"conflict", index},
 --         {"refused", index, why} as in weir_commit: nothing was written
--- Errors  WRONGTYPE of the checkpoint; nothing was written
+-- Errors  WRONGTYPE of the first keys; nothing was written
+--
+-- The rebuild keeps a set of what it writes, to swap it in later. While it looks for keys that it
+-- has not made (phases "sweeping", "looking") the live model adds what it writes.
+
+local function stands_still(status, rebuild, now)
+    local of, phase, paused, hold = unpack(redis.call('HMGET', status, 'rebuild', 'phase', 'paused',
+        'hold'))
+    if rebuild ~= '' then return of ~= rebuild or phase ~= 'building' or paused == '1' end
+    return phase == 'swapping' or phase == 'comparing' or (hold and now < tonumber(hold)), phase
+end
+
+-- A text where one of the kinds belongs to another projection.
+local function kinds_problem(kinds, projection, args, first, last)
+    for i = first, last do
+        local owner = redis.call('HGET', kinds, args[i])
+        if owner and owner ~= projection then
+            return 'keys of the kind ' .. args[i] .. ' belong to the projection ' .. owner
+        end
+    end
+end
+
+local function remember_written(set, keys, head)
+    local written = {}
+    for i = 5, #keys do
+        if keys[i]:sub(1, #head) == head then written[#written + 1] = keys[i]:sub(#head + 1) end
+    end
+    for i = 1, #written, ARGUMENTS_MAX do
+        redis.call('SADD', set, unpack(written, i, math.min(i + ARGUMENTS_MAX - 1, #written)))
+    end
+end
 
 local function project(keys, args)
-    local first_operation = 2 + 3 * tonumber(args[1])
-    for i = 2, first_operation - 1, 3 do
+    local projection, rebuild, head, kinds = args[1], args[2], args[3], tonumber(args[5])
+    local first_stream = 7 + kinds
+    local first_operation = first_stream + 3 * tonumber(args[6 + kinds])
+    local still, phase = stands_still(keys[2], rebuild, server_ms())
+    if still then return { 'held' } end
+    for i = first_stream, first_operation - 1, 3 do
         if (redis.call('HGET', keys[1], args[i]) or '') ~= args[i + 1] then
             return { 'moved', args[i] }
         end
     end
-    local made = key_type(keys[1]) == 'none' and { [keys[1]] = 'hash' } or nil
+    local problem = kinds_problem(keys[3], projection, args, 6, 5 + kinds)
+    if problem then return { 'refused', 3, problem } end
+    local made = { [keys[1]] = 'hash', [keys[2]] = 'hash', [keys[3]] = 'hash', [keys[4]] = 'set' }
     local answer = check_operations(keys, args, first_operation, made)
-    answer = answer or right_problem('HSET', keys[1])
+        or right_problem('HSET', keys[1]) or right_problem('HSET', keys[2])
+        or right_problem('HSET', keys[3]) or right_problem('SADD', keys[4])
     if answer then return answer end
+    local found = key_type(keys[4])
+    if found ~= 'set' and found ~= 'none' then return { 'refused', 4, 'it is a ' .. found } end
     local entries, refusal = append_entries(keys, args, first_operation)
     if not entries then return refusal end
-    for i = 2, first_operation - 1, 3 do
+    for i = first_stream, first_operation - 1, 3 do
         redis.call('HSET', keys[1], args[i], args[i + 2])
+    end
+    for i = 6, 5 + kinds do redis.call('HSET', keys[3], args[i], projection) end
+    if rebuild ~= '' then redis.call('HINCRBY', keys[2], 'folded', args[4]) end
+    if rebuild ~= '' or phase == 'sweeping' or phase == 'looking' then
+        remember_written(keys[4], keys, head)
     end
     apply_operations(keys, args, first_operation)
     return 1

@@ -1,0 +1,42 @@
+/* Whose turn it is: of several processes with one projection one runs it, the others stand by. */
+#ifndef WEIR_PROJECTION_TURN_H
+#define WEIR_PROJECTION_TURN_H
+
+#include <stdbool.h>
+
+#include "message/entry_id.h"
+#include "redis/key_names.h"
+#include "stream/periodic.h"
+
+struct weir_projection;
+
+/* What operators want, as the server holds it. */
+struct weir_wishes {
+    char rebuild[64], task[16], phase[16]; /* "": none */
+    bool paused;
+    bool incomplete; /* although events are missing */
+    bool counted;    /* how many events there are has been noted */
+    char skip[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX];
+    char retry[24];
+};
+
+struct weir_turn {
+    struct weir_projection *projection;
+    struct weir_periodic periodic;
+    char status_key[WEIR_KEY_MAX], kinds_key[WEIR_KEY_MAX];
+    char life[24]; /* how long the turn lasts without being said again, in ms */
+    bool mine, leaving;
+    bool answered;         /* the server has said once whose turn it is */
+    bool stood_back;       /* the last call did not ask for the turn */
+    int64_t stopped_until; /* monotonic ms: till then somebody else may try; 0: not stopped */
+    struct weir_wishes wishes;
+};
+
+void weir_turn_open(struct weir_turn *turn, struct weir_projection *projection);
+/* The runner's state has changed: says so at once. */
+void weir_turn_report(struct weir_turn *turn);
+/* Gives the turn to whoever stands by; `mine` is false when that is done. */
+void weir_turn_leave(struct weir_turn *turn);
+void weir_turn_close(struct weir_turn *turn);
+
+#endif

@@ -1,0 +1,73 @@
+/* The commit of a folded batch: what weir_project is told beside the writes. */
+#include "projection/writing.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Notes the kinds of the keys that the batch writes to the model. */
+static enum weir_status note_kinds(struct weir_runner *runner)
+{
+    const struct weir_effects *effects = &runner->effects;
+    size_t head = strlen(runner->head);
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; i < effects->key_count && status == WEIR_OK; i++) {
+        const char *name = effects->bytes.at + effects->keys[i].name_offset;
+        size_t length = effects->keys[i].name_length;
+        if (length > head && memcmp(name, runner->head, head) == 0 &&
+            !weir_effects_append_only(effects, i))
+            status = weir_kinds_add(&runner->kinds, name + head, length - head);
+    }
+    return status;
+}
+
+static const char *number(char *room, size_t value)
+{
+    snprintf(room, 24, "%zu", value);
+    return room;
+}
+
+static void lay_head(struct weir_runner *runner)
+{
+    const struct weir_projection *projection = runner->projection;
+    const struct weir_kinds *kinds = &runner->kinds;
+    size_t count = 0, streams = 0, streams_at;
+    runner->commit_head[count++] = projection->name;
+    runner->commit_head[count++] = runner->rebuild;
+    runner->commit_head[count++] = runner->head;
+    runner->commit_head[count++] = number(runner->commit_numbers[0], runner->batch.count);
+    runner->commit_head[count++] = number(runner->commit_numbers[1], kinds->count - kinds->fresh);
+    for (size_t i = kinds->fresh; i < kinds->count; i++)
+        runner->commit_head[count++] = kinds->at[i];
+    streams_at = count++;
+    for (size_t i = 0; i < projection->sources.count; i++) {
+        const struct weir_position *position = &runner->positions[i];
+        if (strcmp(position->next, position->at) == 0)
+            continue;
+        runner->commit_head[count++] = projection->sources.at[i].stream;
+        runner->commit_head[count++] = position->at;
+        runner->commit_head[count++] = position->next;
+        streams++;
+    }
+    runner->commit_head[streams_at] = number(runner->commit_numbers[2], streams);
+    runner->commit.head = runner->commit_head;
+    runner->commit.head_count = count;
+}
+
+enum weir_status weir_writing_submit(struct weir_runner *runner)
+{
+    struct weir_projection *projection = runner->projection;
+    enum weir_status status = note_kinds(runner);
+    if (status != WEIR_OK)
+        return status;
+    lay_head(runner);
+    runner->commit_keys[0] = runner->checkpoint;
+    runner->commit_keys[1] = projection->turn.status_key;
+    runner->commit_keys[2] = projection->turn.kinds_key;
+    runner->commit_keys[3] = runner->written;
+    runner->commit.head_keys = runner->commit_keys;
+    runner->commit.head_key_count = 4;
+    runner->commit.effects = &runner->effects;
+    runner->commit.function = "weir_project";
+    runner->commit.once = true; /* the events may be gone after a restart: look at them again */
+    return weir_committer_submit(projection->runtime->committer, &runner->commit);
+}

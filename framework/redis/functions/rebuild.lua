@@ -1,0 +1,273 @@
+-- The building anew of a read model beside the live one, and its comparison with that. The fields
+-- of {V}:projection:<name> that tell how far it is:
+--   rebuild (id)  task "rebuild" or "verify"  phase  paused "1"  hold (time in ms until which the
+--   live model stands still)  startedAt  total  folded  event (what stops it)  cursor  moved
+--   differing  outcome  why  endedAt
+-- Phases: building → swapping → sweeping → clearing for a rebuild, building → comparing → looking →
+-- clearing for a comparison, dropping → clearing for one that is given up; none: it has ended.
+
+-- weir_rebuild: what an operator wants.
+-- KEYS    1 {V}:projection:<name>  2 list of differences, as below
+-- ARGV    1 "start", "pause" or "abandon"  2 id for a new one  3 task
+--         4 "1": although events are missing
+-- Returns {"started" | "resumed" | "paused" | "abandoned", id}; {"refused", why}
+-- Errors  WRONGTYPE
+
+local function start_rebuild(key, differences, phase, paused, args)
+    if phase then
+        if redis.call('HGET', key, 'task') ~= args[3] then
+            return { 'refused', 'another task is under way; abandon it first' }
+        end
+        if paused then redis.call('HDEL', key, 'paused') end
+        return { 'resumed', redis.call('HGET', key, 'rebuild') }
+    end
+    redis.call('UNLINK', differences)
+    redis.call('HDEL', key, 'paused', 'hold', 'event', 'cursor', 'moved', 'differing', 'outcome',
+        'why', 'endedAt', 'total')
+    redis.call('HSET', key, 'rebuild', args[2], 'task', args[3], 'phase', 'building',
+        'startedAt', whole(server_ms()), 'folded', '0', 'incomplete', args[4])
+    return { 'started', args[2] }
+end
+
+local function rebuild(keys, args)
+    local phase, paused, id = unpack(redis.call('HMGET', keys[1], 'phase', 'paused', 'rebuild'))
+    if args[1] == 'start' then return start_rebuild(keys[1], keys[2], phase, paused, args) end
+    if not phase then return { 'refused', 'nothing is under way' } end
+    if args[1] == 'pause' and phase == 'building' then
+        redis.call('HSET', keys[1], 'paused', '1')
+        redis.call('HDEL', keys[1], 'hold')
+        return { 'paused', id }
+    elseif args[1] == 'abandon' and (phase == 'building' or phase == 'comparing') then
+        redis.call('HDEL', keys[1], 'paused', 'hold')
+        redis.call('HSET', keys[1], 'phase', 'dropping', 'outcome', 'abandoned')
+        return { 'abandoned', id }
+    end
+    return { 'refused', 'it is past that: ' .. phase }
+end
+
+redis.register_function('weir_rebuild', rebuild)
+
+-- weir_rebuild_note: what the one who builds has to say.
+-- KEYS    1 {V}:projection:<name>
+-- ARGV    1 id of the rebuild  2… fields and values; an empty value removes the field
+-- Returns 1 noted, 0 that rebuild is not being built (any more)
+-- Errors  WRONGTYPE
+
+local function note(keys, args)
+    local id, phase = unpack(redis.call('HMGET', keys[1], 'rebuild', 'phase'))
+    if id ~= args[1] or phase ~= 'building' then return 0 end
+    for i = 2, #args, 2 do
+        if args[i + 1] == '' then
+            redis.call('HDEL', keys[1], args[i])
+        else
+            redis.call('HSET', keys[1], args[i], args[i + 1])
+        end
+    end
+    return 1
+end
+
+redis.register_function { function_name = 'weir_rebuild_note', callback = note,
+    flags = { 'allow-oom' } }
+
+-- weir_rebuild_step: the next piece of what follows the building. Each call is whole in itself, so
+-- that anybody may go on where somebody has stopped.
+-- KEYS    1 {V}:projection:<name>  2 the live checkpoint  3 the rebuild's  4 set of what the rebuild
+--         has written  5 set of what has been seen to  6 list of differences: key, what, …
+--         7 {V}:kinds
+-- ARGV    1 id of the rebuild  2 projection  3, 4 what stands before the names of keys of the live
+--         model and of the rebuilt one  5 how many keys at the most  6 for how long the live model
+--         shall stand still, in ms, where the rebuild has not come up with it yet
+--         7… the streams that it reads
+-- Returns {phase after it, or "" when all has ended}
+-- Errors  WRONGTYPE, NOPERM; nothing was written
+--
+-- A key is swapped by one call: a reader finds the old value or the new one. All keys are swapped
+-- between two commits of the live model, to positions that are not behind its own: no value goes
+-- back.
+
+local DIFFERENCES_MAX = 1000
+local DIFFERENCES_LIFE = '86400000'
+
+local STEPS = {}
+
+local function level(keys, args, exactly)
+    for i = 7, #args do
+        local live = redis.call('HGET', keys[2], args[i]) or '0-0'
+        local new = redis.call('HGET', keys[3], args[i]) or '0-0'
+        if exactly and live ~= new or id_less(new, live) then return false end
+    end
+    return true
+end
+
+function STEPS.building(keys, args, status)
+    if status.paused == '1' then return 'building' end
+    local verify = status.task == 'verify'
+    if not level(keys, args, verify) then
+        redis.call('HSET', keys[1], 'hold', whole(server_ms() + tonumber(args[6])))
+        return 'building'
+    end
+    redis.call('HDEL', keys[1], 'hold')
+    return verify and 'comparing' or 'swapping'
+end
+
+local function count_up(key, field, number)
+    if number > 0 then redis.call('HINCRBY', key, field, number) end
+end
+
+function STEPS.swapping(keys, args)
+    local names = redis.call('SPOP', keys[4], args[5])
+    for _, name in ipairs(names) do
+        redis.call('UNLINK', args[3] .. name)
+        if redis.call('EXISTS', args[4] .. name) == 1 then
+            redis.call('RENAME', args[4] .. name, args[3] .. name)
+        end
+        redis.call('SADD', keys[5], name)
+    end
+    count_up(keys[1], 'moved', #names)
+    if redis.call('SCARD', keys[4]) > 0 then return 'swapping' end
+    local positions = redis.call('HGETALL', keys[3])
+    redis.call('DEL', keys[2], keys[3])
+    if positions[1] then redis.call('HSET', keys[2], unpack(positions)) end
+    return 'sweeping'
+end
+
+local function note_difference(keys, name, what)
+    count_up(keys[1], 'differing', 1)
+    if redis.call('LLEN', keys[6]) < 2 * DIFFERENCES_MAX then
+        redis.call('RPUSH', keys[6], name, what)
+        redis.call('PEXPIRE', keys[6], DIFFERENCES_LIFE)
+    end
+end
+
+-- A member of the collection that the other has not, or has otherwise; nil where there is none.
+local function first_difference(scan, ask, one, other, stride)
+    local cursor = '0'
+    repeat
+        local page = redis.call(scan, one, cursor, 'COUNT', 500)
+        local members = {}
+        for i = 1, #page[2], stride do members[#members + 1] = page[2][i] end
+        local found = members[1] and redis.call(ask, other, unpack(members)) or {}
+        for i, member in ipairs(members) do
+            if stride == 1 and found[i] == 0 then return member end
+            if stride == 2 and found[i] ~= page[2][2 * i] then return member end
+        end
+        cursor = page[1]
+    until cursor == '0'
+end
+
+local COLLECTIONS = {
+    hash = { size = 'HLEN', scan = 'HSCAN', ask = 'HMGET', stride = 2 },
+    set = { size = 'SCARD', scan = 'SSCAN', ask = 'SMISMEMBER', stride = 1 },
+    zset = { size = 'ZCARD', scan = 'ZSCAN', ask = 'ZMSCORE', stride = 2 },
+}
+
+-- What is different in the two keys, nil where nothing is.
+local function difference(live, new)
+    local kind, wanted = key_type(live), key_type(new)
+    if kind ~= wanted then
+        if kind == 'none' then return 'is missing in the live model' end
+        if wanted == 'none' then return 'is in the live model alone' end
+        return 'is a ' .. kind .. ' in the live model, a ' .. wanted .. ' in the rebuilt one'
+    end
+    if kind == 'none' then return nil end
+    if redis.call('PEXPIRETIME', live) ~= redis.call('PEXPIRETIME', new) then
+        return 'expires at another time'
+    end
+    if kind == 'string' then
+        return redis.call('GET', live) ~= redis.call('GET', new) and 'has another value' or nil
+    end
+    local how = COLLECTIONS[kind]
+    local member = first_difference(how.scan, how.ask, new, live, how.stride)
+    if not member and redis.call(how.size, live) ~= redis.call(how.size, new) then
+        member = first_difference(how.scan, how.ask, live, new, how.stride)
+    end
+    return member and 'differs in ' .. member or nil
+end
+
+function STEPS.comparing(keys, args)
+    local names = redis.call('SPOP', keys[4], args[5])
+    for _, name in ipairs(names) do
+        local what = difference(args[3] .. name, args[4] .. name)
+        if what then note_difference(keys, name, what) end
+        redis.call('UNLINK', args[4] .. name)
+        redis.call('SADD', keys[5], name)
+    end
+    count_up(keys[1], 'moved', #names)
+    return redis.call('SCARD', keys[4]) > 0 and 'comparing' or 'looking'
+end
+
+-- Goes through the live model's keys for those that the rebuild has not made.
+local function look_for_others(keys, args, status, found)
+    local pattern = args[3]:gsub('[%*%?%[%]\\%^]', '\\%0') .. '*'
+    local page = redis.call('SCAN', status.cursor or '0', 'MATCH', pattern, 'COUNT', 500)
+    for _, key in ipairs(page[2]) do
+        local name = key:sub(#args[3] + 1)
+        local owner = redis.call('HGET', keys[7], name:match('^[^:]*'))
+        if owner == args[2] and redis.call('SISMEMBER', keys[5], name) == 0 then
+            found(key, name)
+        end
+    end
+    redis.call('HSET', keys[1], 'cursor', page[1])
+    return page[1] == '0'
+end
+
+function STEPS.sweeping(keys, args, status)
+    local all = look_for_others(keys, args, status, function(key) redis.call('UNLINK', key) end)
+    return all and 'clearing' or 'sweeping'
+end
+
+function STEPS.looking(keys, args, status)
+    local all = look_for_others(keys, args, status, function(_, name)
+        note_difference(keys, name, 'is in the live model alone')
+        redis.call('SADD', keys[5], name)
+    end)
+    return all and 'clearing' or 'looking'
+end
+
+function STEPS.dropping(keys, args)
+    for _, name in ipairs(redis.call('SPOP', keys[4], args[5])) do
+        redis.call('UNLINK', args[4] .. name)
+    end
+    return redis.call('SCARD', keys[4]) > 0 and 'dropping' or 'clearing'
+end
+
+function STEPS.clearing(keys, _, status)
+    redis.call('UNLINK', keys[3], keys[4], keys[5])
+    redis.call('HDEL', keys[1], 'cursor', 'hold', 'paused')
+    redis.call('HSET', keys[1], 'outcome', status.outcome or 'done',
+        'endedAt', whole(server_ms()))
+    return ''
+end
+
+local RIGHTS = { 'UNLINK', 'DEL', 'EXISTS', 'TYPE', 'PEXPIRETIME', 'PEXPIRE', 'GET', 'HSET', 'HDEL',
+    'HGET', 'HGETALL', 'HMGET', 'HINCRBY', 'HLEN', 'HSCAN', 'SADD', 'SPOP', 'SCARD', 'SISMEMBER',
+    'SMISMEMBER', 'SSCAN', 'ZCARD', 'ZSCAN', 'ZMSCORE', 'LLEN', 'RPUSH' }
+
+local function missing_right(keys, args)
+    for _, key in ipairs { keys[1], keys[2], keys[3], keys[4], keys[5], keys[6], args[3] .. 'x',
+        args[4] .. 'x' } do
+        for _, command in ipairs(RIGHTS) do
+            local problem = right_problem(command, key)
+            if problem then return problem end
+        end
+    end
+    if redis.acl_check_cmd('RENAME', args[4] .. 'x', args[3] .. 'x') then return nil end
+    return redis.error_reply('NOPERM this user may not run RENAME on the keys of a read model')
+end
+
+local function step(keys, args)
+    local fields, status = redis.call('HGETALL', keys[1]), {}
+    for i = 1, #fields, 2 do status[fields[i]] = fields[i + 1] end
+    if status.rebuild ~= args[1] or not status.phase then return { '' } end
+    local problem = missing_right(keys, args)
+    if problem then return problem end
+    local phase = STEPS[status.phase](keys, args, status)
+    if phase == '' then
+        redis.call('HDEL', keys[1], 'phase')
+    elseif phase ~= status.phase then
+        redis.call('HSET', keys[1], 'phase', phase)
+    end
+    return { phase }
+end
+
+redis.register_function('weir_rebuild_step', step)
