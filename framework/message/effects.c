@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/effects_find.h"
+
 #define NONE ((size_t)-1)
 #define DIGITS 24
 
@@ -59,6 +61,8 @@ void weir_effects_clear(struct weir_effects *effects)
     weir_text_clear(&effects->bytes);
     effects->bytes.failed = false;
     effects->key_count = effects->effect_count = effects->argument_count = 0;
+    weir_index_clear(&effects->key_index);
+    weir_index_clear(&effects->field_index);
     memset(&effects->error, 0, sizeof effects->error);
 }
 
@@ -68,6 +72,8 @@ void weir_effects_close(struct weir_effects *effects)
     free(effects->keys);
     free(effects->effects);
     free(effects->arguments);
+    weir_index_close(&effects->key_index);
+    weir_index_close(&effects->field_index);
     memset(effects, 0, sizeof *effects);
 }
 
@@ -88,37 +94,11 @@ static bool push_argument(struct weir_effects *effects, const char *bytes, size_
     return true;
 }
 
-static const char *argument_at(const struct weir_effects *effects, size_t index)
-{
-    return effects->bytes.at + effects->arguments[index].offset;
-}
-
 /* ---- Keys -------------------------------------------------------------------------------- */
-
-static uint32_t hash_of(const char *bytes, size_t length)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * 16777619u;
-    return hash;
-}
-
-static struct weir_effect_key *find_key(const struct weir_effects *effects, const char *name)
-{
-    size_t length = strlen(name);
-    uint32_t hash = hash_of(name, length);
-    for (size_t i = effects->key_count; i-- > 0;) { /* the latest is the likeliest */
-        struct weir_effect_key *key = &effects->keys[i];
-        if (key->hash == hash && key->name_length == length &&
-            memcmp(effects->bytes.at + key->name_offset, name, length) == 0)
-            return key;
-    }
-    return NULL;
-}
 
 static struct weir_effect_key *get_key(struct weir_effects *effects, const char *name)
 {
-    struct weir_effect_key *key = find_key(effects, name);
+    struct weir_effect_key *key = weir_effects_find_key(effects, name);
     if (key != NULL)
         return key;
     if (!reserve((void **)&effects->keys, effects->key_count, &effects->key_capacity,
@@ -127,24 +107,26 @@ static struct weir_effect_key *get_key(struct weir_effects *effects, const char 
         return NULL;
     }
     key = &effects->keys[effects->key_count];
+    memset(key, 0, sizeof *key);
     key->name_offset = effects->bytes.length;
     key->name_length = strlen(name);
-    key->hash = hash_of(name, key->name_length);
-    key->first = key->last = NONE;
-    key->deleted = false;
+    key->hash = weir_hash_of(WEIR_HASH_BEGIN, name, key->name_length);
+    key->first = key->last = key->deletion = NONE;
     weir_text_append(&effects->bytes, name, key->name_length + 1);
     if (effects->bytes.failed) {
         out_of_memory(effects);
         return NULL;
     }
     effects->key_count++;
+    weir_effects_index_keys(effects);
     return key;
 }
 
 /* ---- Effects ----------------------------------------------------------------------------- */
 
+/* Begun as one that changes no field; who lays its arguments makes it what it is to be. */
 static struct weir_effect *push_effect(struct weir_effects *effects, struct weir_effect_key *key,
-                                       enum weir_effect_kind kind, const char *verb)
+                                       const char *verb)
 {
     struct weir_effect *effect;
     if (!reserve((void **)&effects->effects, effects->effect_count, &effects->effect_capacity,
@@ -154,7 +136,8 @@ static struct weir_effect *push_effect(struct weir_effects *effects, struct weir
     }
     effect = &effects->effects[effects->effect_count];
     memset(effect, 0, sizeof *effect);
-    effect->kind = kind;
+    effect->kind = WEIR_EFFECT_PLAIN;
+    effect->key = (uint32_t)(key - effects->keys);
     effect->verb = verb;
     effect->first_argument = effects->argument_count;
     effect->next = NONE;
@@ -163,120 +146,119 @@ static struct weir_effect *push_effect(struct weir_effects *effects, struct weir
     else
         effects->effects[key->last].next = effects->effect_count;
     key->last = effects->effect_count++;
+    key->effect_count++;
     return effect;
 }
 
-static bool is_write(const struct weir_effect *effect)
+/* ---- Writes ------------------------------------------------------------------------------ */
+
+struct field_write {
+    enum weir_effect_kind kind;
+    const char *field;
+    struct weir_slice value; /* without bytes: removed */
+    int64_t delta;
+};
+
+static const char *verb_of(enum weir_effect_kind kind)
 {
-    return effect->kind == WEIR_EFFECT_SET || effect->kind == WEIR_EFFECT_ADD ||
-           effect->kind == WEIR_EFFECT_REMOVE;
+    return kind == WEIR_EFFECT_SET ? "HSET" : kind == WEIR_EFFECT_ADD ? "HINCRBY" : "HDEL";
 }
 
-/* The write (or the expectation) of a field that stands behind the last DEL of its key. */
-static struct weir_effect *find_field(const struct weir_effects *effects,
-                                      const struct weir_effect_key *key, const char *field,
-                                      bool expectation)
+static bool gives_value(const struct weir_effect *effect)
 {
-    struct weir_effect *found = NULL;
-    for (size_t i = key->first; i != NONE; i = effects->effects[i].next) {
-        struct weir_effect *effect = &effects->effects[i];
-        if (effect->kind == WEIR_EFFECT_PLAIN && strcmp(effect->verb, "DEL") == 0 && !expectation)
-            found = NULL;
-        else if ((expectation ? effect->kind == WEIR_EFFECT_EXPECT : is_write(effect)) &&
-                 strcmp(argument_at(effects, effect->first_argument), field) == 0)
-            found = effect;
-    }
-    return found;
+    return effect->kind == WEIR_EFFECT_SET || effect->kind == WEIR_EFFECT_ADD;
 }
 
-/* Turns `effect` into a write of field and value, its arguments laid anew. */
-static void lay(struct weir_effects *effects, struct weir_effect *effect,
-                enum weir_effect_kind kind, const char *verb, const char *field,
-                const struct weir_slice *value)
+/* Turns `effect` into this write, its arguments laid anew. */
+static bool lay(struct weir_effects *effects, struct weir_effect_key *key,
+                struct weir_effect *effect, const struct field_write *write)
 {
     size_t first = effects->argument_count;
-    if (!push_argument(effects, field, strlen(field)) ||
-        (value != NULL && !push_argument(effects, value->at, value->length)))
-        return;
-    effect->kind = kind;
-    effect->verb = verb;
+    if (!push_argument(effects, write->field, strlen(write->field)) ||
+        (write->value.at != NULL && !push_argument(effects, write->value.at, write->value.length)))
+        return false;
+    key->standing -= gives_value(effect);
+    effect->kind = write->kind;
+    effect->verb = verb_of(write->kind);
+    effect->delta = write->delta;
     effect->first_argument = first;
-    effect->argument_count = value != NULL ? 2 : 1;
+    effect->argument_count = write->value.at != NULL ? 2 : 1;
+    key->standing += gives_value(effect);
+    return true;
 }
 
-static struct weir_effect *field_effect(struct weir_effects *effects, const char *key_name,
-                                        const char *field)
+/* In place of the one `before`, where there is one. */
+static void put(struct weir_effects *effects, struct weir_effect_key *key,
+                struct weir_effect *before, const struct field_write *write)
 {
-    struct weir_effect_key *key = get_key(effects, key_name);
-    struct weir_effect *effect = key != NULL ? find_field(effects, key, field, false) : NULL;
-    if (key == NULL || effect != NULL)
-        return effect;
-    effect = push_effect(effects, key, WEIR_EFFECT_REMOVE, "HDEL");
-    return effect;
+    struct weir_effect *effect = before;
+    if (effect == NULL)
+        effect = push_effect(effects, key, verb_of(write->kind));
+    if (effect != NULL && lay(effects, key, effect, write) && before == NULL)
+        weir_effects_index_fields(effects, key);
+}
+
+static void write_field(struct weir_effects *effects, const char *key_name,
+                        const struct field_write *write)
+{
+    struct weir_effect_key *key;
+    char *old;
+    if (!make_room(effects, strlen(key_name) + strlen(write->field) + write->value.length + 3,
+                   &old))
+        return;
+    key = get_key(effects, key_name);
+    if (key != NULL)
+        put(effects, key, weir_effects_find_field(effects, key, write->field, false), write);
+    free(old);
 }
 
 void weir_effects_set(struct weir_effects *effects, const char *key, const char *field,
                       struct weir_slice value)
 {
-    struct weir_effect *effect;
-    char *old;
-    if (!make_room(effects, strlen(key) + strlen(field) + value.length + 3, &old))
-        return;
-    effect = field_effect(effects, key, field);
-    if (effect != NULL)
-        lay(effects, effect, WEIR_EFFECT_SET, "HSET", field, &value);
-    free(old);
+    struct field_write write = {WEIR_EFFECT_SET, field, value, 0};
+    if (write.value.at == NULL)
+        write.value = weir_slice_of("");
+    write_field(effects, key, &write);
 }
 
 void weir_effects_remove(struct weir_effects *effects, const char *key, const char *field)
 {
-    struct weir_effect *effect;
-    char *old;
-    if (!make_room(effects, strlen(key) + strlen(field) + 2, &old))
-        return;
-    effect = field_effect(effects, key, field);
-    if (effect != NULL)
-        lay(effects, effect, WEIR_EFFECT_REMOVE, "HDEL", field, NULL);
-    free(old);
+    write_field(effects, key, &(struct field_write){.kind = WEIR_EFFECT_REMOVE, .field = field});
 }
 
-static void lay_number(struct weir_effects *effects, struct weir_effect *effect,
-                       enum weir_effect_kind kind, const char *field, int64_t number)
+static void put_number(struct weir_effects *effects, struct weir_effect_key *key,
+                       struct weir_effect *before, const char *field, int64_t number)
 {
+    bool by_sum = before == NULL || before->kind == WEIR_EFFECT_ADD;
+    struct field_write write = {by_sum ? WEIR_EFFECT_ADD : WEIR_EFFECT_SET, field, {0}, number};
     char digits[DIGITS];
-    struct weir_slice value = {digits, 0};
-    value.length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number);
-    lay(effects, effect, kind, kind == WEIR_EFFECT_ADD ? "HINCRBY" : "HSET", field, &value);
-    effect->delta = number;
+    write.value.at = digits;
+    write.value.length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number);
+    put(effects, key, before, &write);
 }
 
-static void add(struct weir_effects *effects, const char *key, const char *field, int64_t delta)
+static void add(struct weir_effects *effects, const char *key_name, const char *field,
+                int64_t delta)
 {
-    struct weir_effect_key *known = find_key(effects, key);
-    struct weir_effect *before = known ? find_field(effects, known, field, false) : NULL;
+    struct weir_effect_key *key = get_key(effects, key_name);
+    struct weir_effect *before =
+        key != NULL ? weir_effects_find_field(effects, key, field, false) : NULL;
     int64_t start = 0, sum;
 
     if (before != NULL && before->kind == WEIR_EFFECT_ADD)
         start = before->delta;
     else if (before != NULL && before->kind == WEIR_EFFECT_SET &&
-             !weir_parse_integer(argument_at(effects, before->first_argument + 1),
+             !weir_parse_integer(weir_effects_argument(effects, before->first_argument + 1),
                                  effects->arguments[before->first_argument + 1].length, &start)) {
-        weir_error_set(&effects->error, WEIR_INVALID, "%s: field %s is not a whole number", key,
+        weir_error_set(&effects->error, WEIR_INVALID, "%s: field %s is not a whole number",
+                       key_name, field);
+        return;
+    }
+    if (__builtin_add_overflow(start, delta, &sum))
+        weir_error_set(&effects->error, WEIR_INVALID, "%s: field %s would overflow", key_name,
                        field);
-        return;
-    }
-    if (__builtin_add_overflow(start, delta, &sum)) {
-        weir_error_set(&effects->error, WEIR_INVALID, "%s: field %s would overflow", key, field);
-        return;
-    }
-    if (before == NULL)
-        before = field_effect(effects, key, field);
-    else if (before->kind != WEIR_EFFECT_ADD) {
-        lay_number(effects, before, WEIR_EFFECT_SET, field, sum);
-        return;
-    }
-    if (before != NULL)
-        lay_number(effects, before, WEIR_EFFECT_ADD, field, sum);
+    else if (key != NULL)
+        put_number(effects, key, before, field, sum);
 }
 
 void weir_effects_add(struct weir_effects *effects, const char *key, const char *field,
@@ -295,9 +277,9 @@ static void expect(struct weir_effects *effects, const char *key_name, const cha
     struct weir_effect_key *key = get_key(effects, key_name);
     struct weir_effect *effect;
     size_t length = value != NULL ? strlen(value) : 0;
-    if (key == NULL || find_field(effects, key, field, true) != NULL)
+    if (key == NULL || weir_effects_find_field(effects, key, field, true) != NULL)
         return;
-    effect = push_effect(effects, key, WEIR_EFFECT_EXPECT, "EXPECT");
+    effect = push_effect(effects, key, "EXPECT");
     if (effect == NULL || !push_argument(effects, field, strlen(field)) ||
         !push_argument(effects, value != NULL ? "=" : "-", 1))
         return;
@@ -308,7 +290,9 @@ static void expect(struct weir_effects *effects, const char *key_name, const cha
         if (effects->bytes.failed)
             out_of_memory(effects);
     }
+    effect->kind = WEIR_EFFECT_EXPECT;
     effect->argument_count = 2;
+    weir_effects_index_fields(effects, key);
 }
 
 void weir_effects_expect(struct weir_effects *effects, const char *key, const char *field,
@@ -326,11 +310,13 @@ static void plain(struct weir_effects *effects, const char *verb, const char *ke
                   const struct weir_slice *arguments, size_t count)
 {
     struct weir_effect_key *key = get_key(effects, key_name);
-    struct weir_effect *effect = key ? push_effect(effects, key, WEIR_EFFECT_PLAIN, verb) : NULL;
+    struct weir_effect *effect = key ? push_effect(effects, key, verb) : NULL;
     if (effect == NULL)
         return;
-    if (strcmp(verb, "DEL") == 0)
-        key->deleted = true;
+    if (strcmp(verb, "DEL") == 0) {
+        key->deletion = key->last;
+        key->standing = 0;
+    }
     for (size_t i = 0; i < count; i++)
         if (!push_argument(effects, arguments[i].at, arguments[i].length))
             return;
@@ -363,33 +349,26 @@ void weir_parts_pack(struct weir_text *out, const struct weir_slice *parts, size
 enum weir_effect_view weir_effects_view(const struct weir_effects *effects, const char *key_name,
                                         const char *field, struct weir_slice *value, int64_t *delta)
 {
-    const struct weir_effect_key *key = find_key(effects, key_name);
-    const struct weir_effect *effect = key ? find_field(effects, key, field, false) : NULL;
+    const struct weir_effect_key *key = weir_effects_find_key(effects, key_name);
+    const struct weir_effect *effect =
+        key ? weir_effects_find_field(effects, key, field, false) : NULL;
     if (effect == NULL)
-        return key != NULL && key->deleted ? WEIR_VIEW_ABSENT : WEIR_VIEW_STORED;
+        return key != NULL && key->deletion != NONE ? WEIR_VIEW_ABSENT : WEIR_VIEW_STORED;
     if (effect->kind == WEIR_EFFECT_REMOVE)
         return WEIR_VIEW_ABSENT;
-    value->at = argument_at(effects, effect->first_argument + 1);
+    value->at = weir_effects_argument(effects, effect->first_argument + 1);
     value->length = effects->arguments[effect->first_argument + 1].length;
     *delta = effect->delta;
-    if (effect->kind == WEIR_EFFECT_SET || key->deleted)
+    if (effect->kind == WEIR_EFFECT_SET || key->deletion != NONE)
         return WEIR_VIEW_WRITTEN;
     return WEIR_VIEW_ADDED;
 }
 
 bool weir_effects_touch(const struct weir_effects *effects, const char *key_name, bool *deleted)
 {
-    const struct weir_effect_key *key = find_key(effects, key_name);
-    bool written = false;
-    *deleted = key != NULL && key->deleted;
-    for (size_t i = key != NULL ? key->first : NONE; i != NONE; i = effects->effects[i].next) {
-        const struct weir_effect *effect = &effects->effects[i];
-        if (effect->kind == WEIR_EFFECT_SET || effect->kind == WEIR_EFFECT_ADD)
-            written = true;
-        else if (effect->kind == WEIR_EFFECT_PLAIN && strcmp(effect->verb, "DEL") == 0)
-            written = false;
-    }
-    return written;
+    const struct weir_effect_key *key = weir_effects_find_key(effects, key_name);
+    *deleted = key != NULL && key->deletion != NONE;
+    return key != NULL && key->standing > 0;
 }
 
 bool weir_effects_append_only(const struct weir_effects *effects, size_t key)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/index.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -23,6 +24,7 @@ enum weir_effect_kind {
 
 struct weir_effect {
     enum weir_effect_kind kind;
+    uint32_t key;     /* its number */
     const char *verb; /* name of the operation; constant */
     size_t first_argument, argument_count;
     int64_t delta; /* ADD */
@@ -32,8 +34,12 @@ struct weir_effect {
 struct weir_effect_key {
     size_t name_offset, name_length;
     uint32_t hash;
-    size_t first, last; /* effects; (size_t)-1: none */
-    bool deleted;       /* a DEL stands among them; what is read later sees nothing before it */
+    bool fields_indexed; /* all of them, and there are many effects */
+    size_t first, last;  /* effects; (size_t)-1: none */
+    size_t effect_count;
+    size_t deletion; /* the last DEL among them, (size_t)-1: none; what is read later sees nothing
+                        before it */
+    size_t standing; /* fields that have a value by what was written since */
 };
 
 struct weir_effects {
@@ -46,8 +52,10 @@ struct weir_effects {
         size_t offset, length;
     } * arguments;
     size_t argument_count, argument_capacity;
-    struct weir_error error; /* the first thing that went wrong; effects with an error are not
-                                to be committed */
+    struct weir_index key_index;   /* all keys, or, with few of them, none */
+    struct weir_index field_index; /* fields written or expected, of keys with many effects */
+    struct weir_error error;       /* the first thing that went wrong; effects with an error are not
+                                      to be committed */
 };
 
 /* Empties and keeps the memory. */

@@ -206,6 +206,7 @@ static void run_again(struct weir_delivery *delivery, const char *detail)
         weir_delivery_load(delivery, on_loaded);
         return;
     }
+    weir_context_begin(&delivery->context); /* what the handler said was for an outcome that fell */
     weir_reason(&delivery->context, "%s kept changing", detail);
     commit(delivery, weir_ending_retried(delivery));
 }

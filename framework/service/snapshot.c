@@ -4,12 +4,51 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NONE ((size_t)-1)
+
+static uint32_t hash_of(const char *key)
+{
+    return weir_hash_of(WEIR_HASH_BEGIN, key, strlen(key));
+}
+
+static size_t search(const struct weir_snapshot *snapshot, const char *key)
+{
+    for (size_t i = 0; i < snapshot->count; i++)
+        if (strcmp(snapshot->hashes[i].key, key) == 0)
+            return i;
+    return NONE;
+}
+
+static size_t look_up(const struct weir_snapshot *snapshot, const char *key)
+{
+    uint32_t hash = hash_of(key);
+    size_t probe, place = weir_index_first(&snapshot->index, hash, &probe);
+    while (place != WEIR_INDEX_END && strcmp(snapshot->hashes[place].key, key) != 0)
+        place = weir_index_next(&snapshot->index, hash, &probe);
+    return place != WEIR_INDEX_END ? place : NONE;
+}
+
+static size_t find(const struct weir_snapshot *snapshot, const char *key)
+{
+    return snapshot->index.count == snapshot->count ? look_up(snapshot, key)
+                                                    : search(snapshot, key);
+}
+
+/* Without memory the index stays behind, and keys are searched for until it has caught up. */
+static void index_keys(struct weir_snapshot *snapshot)
+{
+    struct weir_index *index = &snapshot->index;
+    while (snapshot->count > WEIR_INDEX_FROM && index->count < snapshot->count &&
+           weir_index_add(index, hash_of(snapshot->hashes[index->count].key), index->count))
+        continue;
+}
+
 int weir_snapshot_add(struct weir_snapshot *snapshot, const char *key)
 {
     struct weir_loaded *loaded;
-    for (size_t i = 0; i < snapshot->count; i++)
-        if (strcmp(snapshot->hashes[i].key, key) == 0)
-            return (int)i;
+    size_t place = find(snapshot, key);
+    if (place != NONE)
+        return (int)place;
     if (snapshot->count == snapshot->capacity) {
         size_t capacity = snapshot->capacity ? snapshot->capacity * 2 : 4;
         void *grown = realloc(snapshot->hashes, capacity * sizeof *snapshot->hashes);
@@ -23,7 +62,9 @@ int weir_snapshot_add(struct weir_snapshot *snapshot, const char *key)
     loaded->key = strdup(key);
     if (loaded->key == NULL)
         return -1;
-    return (int)snapshot->count++;
+    snapshot->count++;
+    index_keys(snapshot);
+    return (int)(snapshot->count - 1);
 }
 
 static size_t text_room(const redisReply *reply)
@@ -64,10 +105,8 @@ enum weir_status weir_snapshot_fill(struct weir_loaded *loaded, const redisReply
 
 const struct weir_loaded *weir_snapshot_find(const struct weir_snapshot *snapshot, const char *key)
 {
-    for (size_t i = 0; i < snapshot->count; i++)
-        if (strcmp(snapshot->hashes[i].key, key) == 0)
-            return &snapshot->hashes[i];
-    return NULL;
+    size_t place = find(snapshot, key);
+    return place != NONE ? &snapshot->hashes[place] : NULL;
 }
 
 const char *weir_loaded_value(const struct weir_loaded *loaded, const char *field)
@@ -85,11 +124,13 @@ void weir_snapshot_clear(struct weir_snapshot *snapshot)
         free(snapshot->hashes[i].values);
     }
     snapshot->count = 0;
+    weir_index_clear(&snapshot->index);
 }
 
 void weir_snapshot_close(struct weir_snapshot *snapshot)
 {
     weir_snapshot_clear(snapshot);
     free(snapshot->hashes);
+    weir_index_close(&snapshot->index);
     memset(snapshot, 0, sizeof *snapshot);
 }

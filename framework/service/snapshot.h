@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/index.h"
 #include "base/status.h"
 #include "redis/reply.h"
 
@@ -19,6 +20,7 @@ struct weir_loaded {
 struct weir_snapshot {
     struct weir_loaded *hashes;
     size_t count, capacity;
+    struct weir_index index; /* all keys, or, with few of them, none */
 };
 
 /* Adds a key to load; the same key twice is one. Returns its place, or -1 without memory. */

@@ -39,6 +39,12 @@ static bool take_answer(redisContext *connection)
     return done;
 }
 
+static void append_command(redisContext *connection, const char *service, const char *type,
+                           const char *data)
+{
+    redisAppendCommand(connection, "XADD {%s}:commands * type %s data %s", service, type, data);
+}
+
 int test_send_many(const struct test_server *server, const char *service, const char *type,
                    const char *more, int from, int count, char *acknowledged)
 {
@@ -49,8 +55,7 @@ int test_send_many(const struct test_server *server, const char *service, const 
     for (int sent = 0, got = 0; got < count && connection->err == 0;) {
         for (; sent < count && sent < got + BATCH; sent++) {
             snprintf(data, sizeof(data), "{\"n\":\"n%d\"%s}", from + sent, more);
-            redisAppendCommand(connection, "XADD {%s}:commands * type %s data %s", service, type,
-                               data);
+            append_command(connection, service, type, data);
         }
         for (; got < sent && connection->err == 0; got++) {
             bool fine = take_answer(connection);
@@ -61,4 +66,21 @@ int test_send_many(const struct test_server *server, const char *service, const 
     }
     redisFree(connection);
     return done;
+}
+
+void test_send_made(const struct test_server *server, const char *service, const char *type,
+                    int count, test_data_maker *make)
+{
+    redisContext *connection = redisConnectUnix(server->socket);
+    char data[256];
+    assert_non_null(connection);
+    for (int sent = 0, got = 0; got < count;) {
+        for (; sent < count && sent < got + BATCH; sent++) {
+            make(data, sizeof(data), sent);
+            append_command(connection, service, type, data);
+        }
+        for (; got < sent; got++)
+            assert_true(take_answer(connection));
+    }
+    redisFree(connection);
 }

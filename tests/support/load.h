@@ -13,4 +13,9 @@ unsigned test_random(unsigned limit);
 int test_send_many(const struct test_server *server, const char *service, const char *type,
                    const char *more, int from, int count, char *acknowledged);
 
+/* The same with data that `make` writes for each number from 0 on; all have to be acknowledged. */
+typedef void test_data_maker(char *data, size_t room, int number);
+void test_send_made(const struct test_server *server, const char *service, const char *type,
+                    int count, test_data_maker *make);
+
 #endif

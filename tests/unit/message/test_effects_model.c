@@ -13,8 +13,10 @@
 
 #include "base/backoff.h"
 
-#define HISTORIES 3000
-#define STEPS 60
+/* How many keys and fields there are, in how many histories of how many steps. */
+struct world {
+    size_t keys, fields, histories, steps;
+};
 
 static int open_effects(void **state)
 {
@@ -50,18 +52,36 @@ static const char *view_of(const struct weir_effects *effects, const char *key, 
     }
 }
 
-enum { KEYS = 3, FIELDS = 4 };
-static const char *const key_names[KEYS] = {"{s}:a", "{s}:b", "{s}:a:b"};
-static const char *const field_names[FIELDS] = {"f", "g", "ff", ""};
+enum { KEYS_MAX = 60, FIELDS_MAX = 60 };
+static const char *const key_names[] = {"{s}:a", "{s}:b", "{s}:a:b"};
+static const char *const field_names[] = {"f", "g", "ff", ""};
+
+static const char *key_name(size_t key)
+{
+    static char room[32];
+    snprintf(room, sizeof room, "{s}:k:%zu", key);
+    return key < 3 ? key_names[key] : room;
+}
+
+static const char *field_name(size_t field)
+{
+    static char room[32];
+    snprintf(room, sizeof room, "field-%zu", field);
+    return field < 4 ? field_names[field] : room;
+}
 
 /* A field as if each write were carried out at once. */
 struct cell {
     enum weir_effect_view view;
     char value[32];
     int64_t delta;
+    bool expected;
 };
 struct model {
-    struct cell cells[KEYS][FIELDS];
+    const struct world *world;
+    struct cell cells[KEYS_MAX][FIELDS_MAX];
+    bool deleted[KEYS_MAX];
+    size_t expectations;
     bool failed;
 };
 
@@ -82,89 +102,182 @@ static void model_add(struct model *model, struct cell *cell, int64_t delta)
     cell->view = WEIR_VIEW_WRITTEN;
 }
 
-static int64_t random_delta(struct weir_random *random)
+static int64_t random_delta(struct weir_random *random, size_t steps)
 {
-    if (weir_random_below(random, 50) == 0)
+    if (weir_random_below(random, steps) == 0)
         return (int64_t)weir_random_next(random);
     return (int64_t)weir_random_below(random, 200) - 100;
 }
 
-static void move(struct weir_effects *effects, struct model *model, struct weir_random *random)
+static void delete_key(struct weir_effects *effects, struct model *model, size_t key)
 {
-    size_t key = weir_random_below(random, KEYS), field = weir_random_below(random, FIELDS);
+    weir_effects_plain(effects, "DEL", key_name(key), NULL, 0);
+    for (size_t i = 0; i < model->world->fields; i++)
+        model->cells[key][i] =
+            (struct cell){.view = WEIR_VIEW_ABSENT, .expected = model->cells[key][i].expected};
+    model->deleted[key] = true;
+}
+
+/* As it is when memory ran out as one of them grew. */
+static void lose_an_index(struct weir_effects *effects, struct weir_random *random)
+{
+    if (weir_random_below(random, 2) == 0)
+        weir_index_close(&effects->key_index);
+    else if (effects->key_count > 0)
+        effects->keys[weir_random_below(random, effects->key_count)].fields_indexed = false;
+}
+
+/* Returns the key that it was about. */
+static size_t move(struct weir_effects *effects, struct model *model, struct weir_random *random)
+{
+    size_t key = weir_random_below(random, model->world->keys);
+    size_t field = weir_random_below(random, model->world->fields);
     struct cell *cell = &model->cells[key][field];
-    int64_t delta = random_delta(random);
-    switch (weir_random_below(random, 12)) {
+    struct weir_slice member[2] = {weir_slice_of("1"), weir_slice_of(field_name(field))};
+    int64_t delta = random_delta(random, model->world->steps);
+    if (weir_random_below(random, 200) == 0)
+        lose_an_index(effects, random);
+    switch (weir_random_below(random, 24)) {
     case 0:
-        weir_effects_plain(effects, "DEL", key_names[key], NULL, 0);
-        for (size_t i = 0; i < FIELDS; i++)
-            model->cells[key][i] = (struct cell){.view = WEIR_VIEW_ABSENT};
-        return;
+        if (model->world->fields < 10 || weir_random_below(random, 20) == 0)
+            delete_key(effects, model, key);
+        break;
     case 1:
     case 2:
-        weir_effects_remove(effects, key_names[key], field_names[field]);
+        weir_effects_remove(effects, key_name(key), field_name(field));
         cell->view = WEIR_VIEW_ABSENT;
-        return;
+        break;
     case 3:
-        weir_effects_expect(effects, key_names[key], field_names[field], "seen");
-        return;
     case 4:
     case 5:
+        weir_effects_expect(effects, key_name(key), field_name(field), "seen");
+        model->expectations += !cell->expected;
+        cell->expected = true;
+        break;
     case 6:
+        weir_effects_plain(effects, "ZADD", key_name(key), member, 2);
+        break;
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+    case 11:
         snprintf(cell->value, sizeof cell->value, "%s%" PRId64,
-                 weir_random_below(random, 20) == 0 ? "x" : "", delta);
+                 weir_random_below(random, model->world->steps) == 0 ? "x" : "", delta);
         cell->view = WEIR_VIEW_WRITTEN;
-        weir_effects_set(effects, key_names[key], field_names[field], weir_slice_of(cell->value));
-        return;
+        weir_effects_set(effects, key_name(key), field_name(field), weir_slice_of(cell->value));
+        break;
     default:
-        weir_effects_add(effects, key_names[key], field_names[field], delta);
+        weir_effects_add(effects, key_name(key), field_name(field), delta);
         model_add(model, cell, delta);
     }
+    return key;
 }
 
-static void compare(const struct weir_effects *effects, const struct model *model, uint64_t seed)
+static void compare_cell(const struct weir_effects *effects, const struct model *model, size_t key,
+                         size_t field, uint64_t seed)
 {
-    if (model->failed != (effects->error.status != WEIR_OK))
-        fail_msg("seed %" PRIu64 ": error '%s'", seed, effects->error.text);
-    for (size_t key = 0; key < KEYS && !model->failed; key++)
-        for (size_t field = 0; field < FIELDS; field++) {
-            const struct cell *cell = &model->cells[key][field];
-            char wanted[64] = "stored";
-            if (cell->view == WEIR_VIEW_ABSENT)
-                strcpy(wanted, "absent");
-            else if (cell->view == WEIR_VIEW_WRITTEN)
-                snprintf(wanted, sizeof wanted, "=%s", cell->value);
-            else if (cell->view == WEIR_VIEW_ADDED)
-                snprintf(wanted, sizeof wanted, "+%" PRId64, cell->delta);
-            const char *given = view_of(effects, key_names[key], field_names[field]);
-            if (strcmp(given, wanted) != 0)
-                fail_msg("seed %" PRIu64 ", %s %s: %s instead of %s", seed, key_names[key],
-                         field_names[field], given, wanted);
-        }
+    const struct cell *cell = &model->cells[key][field];
+    char wanted[64] = "stored";
+    const char *given = view_of(effects, key_name(key), field_name(field));
+    if (cell->view == WEIR_VIEW_ABSENT)
+        strcpy(wanted, "absent");
+    else if (cell->view == WEIR_VIEW_WRITTEN)
+        snprintf(wanted, sizeof wanted, "=%s", cell->value);
+    else if (cell->view == WEIR_VIEW_ADDED)
+        snprintf(wanted, sizeof wanted, "+%" PRId64, cell->delta);
+    if (strcmp(given, wanted) != 0)
+        fail_msg("seed %" PRIu64 ", %s %s: %s instead of %s", seed, key_name(key),
+                 field_name(field), given, wanted);
 }
 
-static void agrees_with_a_naive_model(void **state)
+static void compare_key(const struct weir_effects *effects, const struct model *model, size_t key,
+                        uint64_t seed)
 {
-    struct weir_effects *effects = *state;
+    bool written = false, deleted;
+    for (size_t field = 0; field < model->world->fields; field++) {
+        compare_cell(effects, model, key, field, seed);
+        written |= model->cells[key][field].view == WEIR_VIEW_WRITTEN ||
+                   model->cells[key][field].view == WEIR_VIEW_ADDED;
+    }
+    if (weir_effects_touch(effects, key_name(key), &deleted) != written ||
+        deleted != model->deleted[key])
+        fail_msg("seed %" PRIu64 ", %s: touched otherwise", seed, key_name(key));
+}
+
+/* Of one field one write is kept behind each deletion, and one expectation. */
+static void compare_effects(const struct weir_effects *effects, const struct model *model,
+                            uint64_t seed)
+{
+    size_t expectations = 0, chained = 0;
+    for (size_t i = 0; i < effects->effect_count; i++)
+        expectations += effects->effects[i].kind == WEIR_EFFECT_EXPECT;
+    for (size_t i = 0; i < effects->key_count; i++)
+        chained += effects->keys[i].effect_count;
+    if (expectations != model->expectations || chained != effects->effect_count)
+        fail_msg("seed %" PRIu64 ": %zu expectations instead of %zu, %zu effects of %zu", seed,
+                 expectations, model->expectations, chained, effects->effect_count);
+}
+
+static void play(struct weir_effects *effects, struct model *model, uint64_t seed)
+{
+    struct weir_random random;
+    weir_random_init(&random, seed);
+    weir_effects_clear(effects);
+    for (size_t step = 0; step < model->world->steps && !model->failed; step++) {
+        size_t key = move(effects, model, &random);
+        if (model->failed != (effects->error.status != WEIR_OK))
+            fail_msg("seed %" PRIu64 ": error '%s'", seed, effects->error.text);
+        if (!model->failed && step % (1 + model->world->fields / 5) == 0)
+            compare_key(effects, model, key, seed);
+    }
+    for (size_t key = 0; key < model->world->keys && !model->failed; key++)
+        compare_key(effects, model, key, seed);
+    if (!model->failed)
+        compare_effects(effects, model, seed);
+}
+
+static void agree(struct weir_effects *effects, const struct world *world)
+{
     const char *wish = getenv("WEIR_TEST_SEED");
     uint64_t seed = wish ? strtoull(wish, NULL, 10) : weir_random_seed() % 1000000000;
+    size_t whole = 0;
     print_message("WEIR_TEST_SEED=%" PRIu64 "\n", seed);
-    for (uint64_t round = 0; round < HISTORIES; round++) {
-        struct weir_random random;
-        struct model model = {0};
-        weir_random_init(&random, seed + round);
-        weir_effects_clear(effects);
-        for (int step = 0; step < STEPS && !model.failed; step++) {
-            move(effects, &model, &random);
-            compare(effects, &model, seed + round);
-        }
+    for (uint64_t round = 0; round < world->histories; round++) {
+        struct model *model = calloc(1, sizeof *model);
+        assert_non_null(model);
+        model->world = world;
+        play(effects, model, seed + round);
+        whole += !model->failed;
+        free(model);
     }
+    assert_true(whole > 0); /* or no history has come to its end */
 }
+
+static void few_keys_agree_with_a_naive_model(void **state)
+{
+    agree(*state, &(struct world){3, 4, 3000, 60});
+}
+
+static void many_keys_agree_with_a_naive_model(void **state)
+{
+    agree(*state, &(struct world){60, 5, 50, 1500});
+}
+
+static void many_fields_agree_with_a_naive_model(void **state)
+{
+    agree(*state, &(struct world){2, 60, 60, 1500});
+    agree(*state, &(struct world){30, 40, 20, 6000});
+}
+
+#define EACH(test) cmocka_unit_test_setup_teardown(test, open_effects, close_effects)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(agrees_with_a_naive_model, open_effects, close_effects),
+        EACH(few_keys_agree_with_a_naive_model),
+        EACH(many_keys_agree_with_a_naive_model),
+        EACH(many_fields_agree_with_a_naive_model),
     };
     return cmocka_run_group_tests_name("effects_model", tests, NULL, NULL);
 }

@@ -50,15 +50,43 @@ static void the_same_key_has_one_place(void **state)
     assert_null(weir_snapshot_find(&snapshot, "{s}:bb"));
 }
 
-static void many_keys(void **state)
+static const char *numbered(int number)
+{
+    static char key[32];
+    snprintf(key, sizeof key, "{s}:k:%d", number);
+    return key;
+}
+
+static void many_keys_are_told_apart(void **state)
 {
     (void)state;
-    char key[32];
-    for (int i = 0; i < 100; i++) {
-        snprintf(key, sizeof key, "{s}:k:%d", i);
-        assert_int_equal(weir_snapshot_add(&snapshot, key), i);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 5000; i++) {
+            assert_int_equal(weir_snapshot_add(&snapshot, numbered(i)), i);
+            assert_int_equal(weir_snapshot_add(&snapshot, numbered(i / 2)), i / 2);
+            assert_null(weir_snapshot_find(&snapshot, numbered(i + 1)));
+        }
+        for (int i = 0; i < 5000; i++)
+            assert_string_equal(weir_snapshot_find(&snapshot, numbered(i))->key, numbered(i));
+        weir_snapshot_clear(&snapshot);
+        assert_null(weir_snapshot_find(&snapshot, numbered(7)));
     }
-    assert_string_equal(weir_snapshot_find(&snapshot, "{s}:k:99")->key, "{s}:k:99");
+}
+
+/* As it is when memory ran out as the index grew. */
+static void keys_are_found_without_an_index(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(weir_snapshot_add(&snapshot, numbered(i)), i);
+        if (i % 7 == 0)
+            weir_index_close(&snapshot.index);
+        for (int k = 0; k <= i; k++)
+            assert_string_equal(weir_snapshot_find(&snapshot, numbered(k))->key, numbered(k));
+        assert_null(weir_snapshot_find(&snapshot, numbered(i + 1)));
+    }
+    assert_int_equal(snapshot.count, 100);
+    assert_int_equal(snapshot.index.count, 100);
 }
 
 static void an_unanswered_key_holds_nothing(void **state)
@@ -166,7 +194,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         EACH(the_same_key_has_one_place),
-        EACH(many_keys),
+        EACH(many_keys_are_told_apart),
+        EACH(keys_are_found_without_an_index),
         EACH(an_unanswered_key_holds_nothing),
         EACH(fields_come_from_the_answer),
         EACH(a_missing_hash_is_loaded_and_empty),
