@@ -311,6 +311,7 @@ static void init_runtime(struct weir_worker *worker, const struct weir_worker_se
         .endpoint = endpoint,
         .settings = settings,
         .service = worker->service->name,
+        .versions = &worker->service->versions,
         .prefix = settings->prefix,
         .consumer = settings->consumer,
         .link = &worker->link,
