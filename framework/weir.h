@@ -91,6 +91,35 @@ void weir_on_event(weir_service *service, const char *source, const char *type,
 void weir_project(weir_service *service, const char *name, const char *source, const char *type,
                   weir_handler *handler, const char *load);
 
+/* ---- Versions of events -------------------------------------------------------------------- */
+/* The data of an event may change its shape; a version, a whole number from 1 to 1000000, tells
+ * which shape it has. It travels as the message's field `version`; left out, it is 1. Commands have
+ * no versions. The texts given here are borrowed and have to outlive the service. */
+
+/* Declares which version of a type this service publishes: weir_publish then adds the field.
+ * Without it the version is 1. Once for each type. */
+void weir_event_version(weir_service *service, const char *type, int64_t version);
+
+/* Turns data of one version into data of the next, in place. false: it cannot; the event then goes
+ * to the dead letters as not understood, as it came. It may be called again for the same event,
+ * with the data as it was, so it depends on nothing else. */
+typedef bool weir_upcaster(json_t *data);
+
+/* How events of a type that `source` publishes get from version `from` to from + 1; NULL: their
+ * data is as good as that of from + 1. Once for each version.
+ *
+ * This program then understands the type up to the highest from + 1; where nothing is registered,
+ * version 1. Its handlers and projections always see data of that version. An older event goes
+ * through one upcaster after the other; where one is missing on the way it is too old and goes to
+ * the dead letters as not understood. A newer event is neither skipped nor buried: for a handler it
+ * waits on the server, without counting as delivered, until a program that understands it runs;
+ * others go on meanwhile. So the consumers of a type are renewed first, then its publisher, and
+ * where both run side by side the newer one gets the newer events. */
+void weir_upcast(weir_service *service, const char *source, const char *type, int64_t from,
+                 weir_upcaster *upcaster);
+
+/* ---- Running it ---------------------------------------------------------------------------- */
+
 /* A pointer of the program's own, to be had again by weir_user in every handler. */
 void weir_service_set_user(weir_service *service, void *user);
 
@@ -113,7 +142,10 @@ const char *weir_message_step(const weir_message *message);
 const char *weir_message_action(const weir_message *message); /* "execute" or "compensate" */
 const char *weir_message_stream(const weir_message *message); /* the key it was read from */
 const char *weir_message_entry(const weir_message *message);  /* its entry id there */
-/* The data: always a JSON object, borrowed. */
+/* The version of the data as it was published, from 1. */
+int64_t weir_message_version(const weir_message *message);
+/* The data: always a JSON object, borrowed. Of an event it is of the newest version that this
+ * program understands. */
 json_t *weir_message_data(const weir_message *message);
 /* How often it has been delivered, this time included; from 1. */
 unsigned weir_message_deliveries(const weir_message *message);
@@ -161,8 +193,9 @@ void weir_zrem(weir_context *context, const char *key, const char *member);
 void weir_del(weir_context *context, const char *key);
 void weir_expire(weir_context *context, const char *key, int64_t ms);
 
-/* Publishes a fact on the service's own events. `subject` NULL: the message's own. `format` and
- * what follows it make the data, as json_pack does ("{s:s, s:I}"). */
+/* Publishes a fact on the service's own events, in the version that weir_event_version has declared
+ * for the type. `subject` NULL: the message's own. `format` and what follows it make the data, as
+ * json_pack does ("{s:s, s:I}"). */
 void weir_publish(weir_context *context, const char *type, const char *subject, const char *format,
                   ...);
 /* The same with data that is at hand; borrowed. */

@@ -50,6 +50,7 @@ weir_message *weir_message_new(const char *stream, const char *entry,
         field->value.at = copy_to(&room, parts[2 * i + 1].at, parts[2 * i + 1].length);
     }
     message->deliveries = message->attempt = 1;
+    message->version = message->data_version = 1;
     return message;
 }
 
@@ -192,6 +193,8 @@ static void take_field(weir_message *message, const struct weir_field *field, si
         take_data(message, field->value, data_max, error);
     else if (weir_slice_equals(field->name, "delay"))
         message->delay_ms = take_number(message, field, 0, WEIR_DELAY_MAX_MS, error);
+    else if (weir_slice_equals(field->name, "version"))
+        message->version = take_number(message, field, 1, WEIR_EVENT_VERSION_MAX, error);
     else if (weir_slice_equals(field->name, WEIR_FIELD_DELIVERIES))
         message->deliveries += (unsigned)take_number(message, field, 0, 1000000, error);
     else if (weir_slice_equals(field->name, WEIR_FIELD_ATTEMPT))
@@ -206,6 +209,7 @@ enum weir_status weir_message_decode(weir_message *message, size_t data_max, uns
     message->deliveries = deliveries;
     for (size_t i = 0; i < message->field_count; i++)
         take_field(message, &message->fields[i], data_max, error);
+    message->data_version = message->version;
     if (message->type == NULL)
         weir_error_set(error, WEIR_INVALID, "type: is missing");
     if (message->data == NULL && error->status == WEIR_OK) {

@@ -15,6 +15,7 @@
 /* A saga's command holds the saga's data and the results of its steps, each within the limits
  * above: it may be so many times as large and as deep. */
 #define WEIR_STEP_DATA_FACTOR 4
+#define WEIR_EVENT_VERSION_MAX 1000000
 #define WEIR_DELAY_MAX_MS INT64_C(315360000000) /* ten years */
 
 struct weir_field {
@@ -32,9 +33,11 @@ typedef struct weir_message {
     const char *type, *id, *source, *subject, *traceparent;
     const char *saga, *step, *action;
     int64_t delay_ms;
-    unsigned attempt;   /* of a saga's step, from 1 */
-    int64_t expires_at; /* ms: from then on a saga's command has no effect any more; 0: never */
-    json_t *data;       /* an object; owned */
+    unsigned attempt;     /* of a saga's step, from 1 */
+    int64_t expires_at;   /* ms: from then on a saga's command has no effect any more; 0: never */
+    json_t *data;         /* an object; owned */
+    int64_t version;      /* schema version of the data as it was published, from 1 */
+    int64_t data_version; /* the one that `data` is of now */
     /* Where a message that was put off came from, when that was another service's events. */
     const char *origin_stream, *origin_entry;
     char *idempotency_key; /* made when first asked for; owned */

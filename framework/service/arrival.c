@@ -62,8 +62,24 @@ static void understand(struct weir_delivery *delivery)
     }
     if (delivery->route == NULL && source != NULL && message->type != NULL)
         memset(&delivery->doom, 0, sizeof delivery->doom); /* not for us: not ours to complain */
-    if (delivery->route != NULL && delivery->doom.status == WEIR_OK)
+    if (delivery->route != NULL && source != NULL && delivery->doom.status == WEIR_OK)
+        delivery->too_new =
+            message->version > weir_event_newest(worker->service, source, message->type);
+}
+
+void weir_arrival_prepare(struct weir_delivery *delivery)
+{
+    const struct weir_route *route = delivery->route;
+    struct weir_error error = {0};
+    if (route == NULL || delivery->doom.status != WEIR_OK || delivery->too_new)
+        return;
+    if (weir_event_upcast(delivery->worker->service, route->source, delivery->message, &error) ==
+        WEIR_VERSION_FITS) {
         name_keys(delivery);
+        return;
+    }
+    delivery->out_of_memory = error.status == WEIR_NO_MEMORY;
+    weir_delivery_doom(delivery, false, error.text);
 }
 
 static void arrive(struct weir_worker *worker, size_t stream, const struct weir_entry *entry,

@@ -61,6 +61,11 @@ const char *weir_message_entry(const weir_message *message)
     return message->entry;
 }
 
+int64_t weir_message_version(const weir_message *message)
+{
+    return message->version;
+}
+
 json_t *weir_message_data(const weir_message *message)
 {
     return message->data;
@@ -220,11 +225,15 @@ static bool type_fits(weir_context *context, const char *type)
 void weir_publish_data(weir_context *context, const char *type, const char *subject,
                        const json_t *data)
 {
-    char key[WEIR_KEY_MAX];
+    char key[WEIR_KEY_MAX], digits[24];
     struct parts parts = {.count = 0};
+    int64_t version;
     if (!type_fits(context, type))
         return;
+    version = weir_event_published_version(context->runtime->versions, type);
+    snprintf(digits, sizeof digits, "%lld", (long long)version);
     add(&parts, "type", type);
+    add(&parts, "version", version > 1 ? digits : NULL);
     add(&parts, "source", context->runtime->service);
     add(&parts, "subject", subject != NULL ? subject : context->message->subject);
     append(context, weir_key_events(key, context->runtime->prefix, context->runtime->service),

@@ -40,7 +40,7 @@ enum weir_ending {
     WEIR_ENDING_REPEATED, /* answered with the first outcome */
     WEIR_ENDING_NULL,     /* a compensation of what has not happened */
     WEIR_ENDING_BARRED,   /* an execution after its compensation */
-    WEIR_ENDING_HELD,     /* put on the schedule, as its `delay` asks */
+    WEIR_ENDING_HELD,     /* put on the schedule, as its `delay` asks or because it is too new */
     WEIR_ENDINGS,
 };
 const char *weir_ending_text(enum weir_ending ending);
@@ -93,6 +93,7 @@ struct weir_delivery {
     bool seen;          /* a message with this id has been handled */
     bool out_of_memory; /* it could not be read whole: it comes back */
     bool doomed_unknown;
+    bool too_new;           /* an event that only a newer program understands */
     bool handler_missing;   /* a step's command that no handler here knows */
     struct weir_error doom; /* why it will be buried once its record is known; or none */
     struct weir_error load_error;

@@ -113,6 +113,15 @@ const char *weir_ending_held(struct weir_delivery *delivery)
                    delivery->message->deliveries - 1);
 }
 
+/* A suspect was not counted before it began, so there is nothing to take back: the worker that died
+ * with it may have been a newer one, and the death its fault. */
+const char *weir_ending_too_new(struct weir_delivery *delivery)
+{
+    unsigned deliveries = delivery->message->deliveries;
+    return put_off(delivery, WEIR_ENDING_HELD, weir_event_pause_ms(delivery->message),
+                   delivery->suspect ? deliveries : deliveries - 1);
+}
+
 const char *weir_ending_buried(struct weir_delivery *delivery, const char *reason, bool unknown)
 {
     const weir_message *message = delivery->message;

@@ -16,6 +16,8 @@ WEIR_CHECKED const char *weir_ending_buried(struct weir_delivery *delivery, cons
 WEIR_CHECKED const char *weir_ending_discarded(struct weir_delivery *delivery);
 /* Held back, as its `delay` asks. */
 WEIR_CHECKED const char *weir_ending_held(struct weir_delivery *delivery);
+/* Held back until a newer program takes it; does not count as a delivery. */
+WEIR_CHECKED const char *weir_ending_too_new(struct weir_delivery *delivery);
 /* Answered with the first outcome. */
 WEIR_CHECKED const char *weir_ending_repeated(struct weir_delivery *delivery,
                                               const struct weir_step_end *first);

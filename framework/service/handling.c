@@ -11,6 +11,7 @@
 #include "service/queue.h"
 
 #define RUNS_MAX 20 /* of one handler over state that keeps changing, before it is put off */
+#define TOO_NEW_SAID_EVERY_MS 60000
 
 static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail);
 static void on_loaded(struct weir_delivery *delivery);
@@ -154,6 +155,24 @@ static void wait_for_handler(struct weir_delivery *delivery)
     commit(delivery, weir_ending_retried(delivery));
 }
 
+/* Says so for each route at most once in a while: many may come, and each comes again and again. */
+static void warn_too_new(const struct weir_delivery *delivery)
+{
+    const weir_message *message = delivery->message;
+    const struct weir_service *service = delivery->worker->service;
+    int64_t *said_at = &delivery->worker->too_new_said_at[delivery->route - service->routes];
+    int64_t now = weir_clock_monotonic_ms();
+    if (*said_at != 0 && now - *said_at < TOO_NEW_SAID_EVERY_MS)
+        return;
+    *said_at = now;
+    weir_log_warning(delivery->context.runtime->log, "event.too_new",
+                     "type=%s version=%lld understood=%lld stream=%s entry=%s", message->type,
+                     (long long)message->version,
+                     (long long)weir_event_newest(service, delivery->route->source, message->type),
+                     message->origin_stream != NULL ? message->origin_stream : message->stream,
+                     message->origin_entry != NULL ? message->origin_entry : message->entry);
+}
+
 static void on_loaded(struct weir_delivery *delivery)
 {
     if (delivery->out_of_memory)
@@ -172,7 +191,10 @@ static void on_loaded(struct weir_delivery *delivery)
         commit(delivery, weir_ending_discarded(delivery));
     else if (delivery->message->delay_ms > 0)
         commit(delivery, weir_ending_held(delivery));
-    else
+    else if (delivery->too_new) {
+        warn_too_new(delivery);
+        commit(delivery, weir_ending_too_new(delivery));
+    } else
         run_handler(delivery);
 }
 

@@ -49,6 +49,12 @@ static void enter_lane(struct weir_delivery *delivery)
     delivery->worker->begin(delivery);
 }
 
+static void prepare_and_enter(struct weir_delivery *delivery)
+{
+    delivery->worker->prepare(delivery);
+    enter_lane(delivery);
+}
+
 /* Returns the delivery whose turn it is now, or NULL. */
 struct weir_delivery *weir_queue_leave(struct weir_delivery *delivery)
 {
@@ -112,7 +118,7 @@ static void on_counted(void *user, enum weir_answer answer, const redisReply *re
     else if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 0)
         delivery->worker->release(delivery); /* no longer pending: somebody has finished it */
     else
-        enter_lane(delivery);
+        prepare_and_enter(delivery);
 }
 
 static void count_and_begin(struct weir_delivery *delivery)
@@ -142,14 +148,15 @@ static void begin_suspect(struct weir_delivery *delivery)
 {
     char reason[WEIR_REASON_MAX];
     unsigned deliveries = delivery->message->deliveries;
-    if (delivery->doom.status == WEIR_OK && !weir_delivery_is_essential(delivery) &&
+    if (delivery->doom.status == WEIR_OK && !delivery->too_new &&
+        !weir_delivery_is_essential(delivery) &&
         !weir_retry_may_begin(&delivery->worker->retry_policy, deliveries)) {
         snprintf(reason, sizeof reason,
                  "delivered %u times without an outcome: its worker crashed or hung", deliveries);
         weir_delivery_doom(delivery, true, reason);
     }
-    if (delivery->doom.status != WEIR_OK)
-        enter_lane(delivery);
+    if (delivery->doom.status != WEIR_OK || delivery->too_new)
+        prepare_and_enter(delivery);
     else
         count_and_begin(delivery);
 }
@@ -214,7 +221,7 @@ void weir_queue_enter(struct weir_delivery *delivery)
     if (delivery->suspect)
         enter_suspects(delivery);
     else
-        enter_lane(delivery);
+        prepare_and_enter(delivery);
 }
 
 void weir_queue_reenter(struct weir_delivery *delivery)

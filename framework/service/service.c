@@ -32,6 +32,7 @@ void weir_service_free(weir_service *service)
         component->close(component->self);
         free(component);
     }
+    weir_event_versions_close(&service->versions);
     free(service->routes);
     free(service->name);
     free(service);

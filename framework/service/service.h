@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "base/status.h"
 #include "message/envelope.h"
+#include "service/event_version.h"
 #include "stream/committer.h"
 #include "weir.h"
 
@@ -50,9 +51,10 @@ struct weir_runtime {
     const struct weir_endpoint *endpoint;
     const struct weir_worker_settings *settings;
     const char *service, *prefix, *consumer;
-    struct weir_link *link;           /* for commands */
-    struct weir_committer *committer; /* on that link */
-    void *user;                       /* of the service */
+    const struct weir_event_versions *versions; /* of the service */
+    struct weir_link *link;                     /* for commands */
+    struct weir_committer *committer;           /* on that link */
+    void *user;                                 /* of the service */
     void *worker;
     void (*hasten)(void *worker, int64_t delay_ms); /* something was scheduled for then */
     void (*library_missing)(void *worker);
@@ -77,6 +79,7 @@ struct weir_service {
     struct weir_error error; /* the first mistake in setting it up */
     struct weir_route *routes;
     size_t route_count;
+    struct weir_event_versions versions;
     const char *inboxes[WEIR_INBOXES_MAX]; /* keys' last parts: urgent ones, "commands", others */
     size_t inbox_count, urgent_inboxes;
     /* Whether an inbox is to be read now; NULL: all are, always. `user` is the service's. */

@@ -49,6 +49,13 @@ static bool name_streams(struct weir_worker *worker)
     return fine;
 }
 
+static bool make_room_for_routes(struct weir_worker *worker)
+{
+    worker->too_new_said_at =
+        calloc(worker->service->route_count + 1, sizeof *worker->too_new_said_at);
+    return worker->too_new_said_at != NULL;
+}
+
 static void name_keys(struct weir_worker *worker)
 {
     const char *prefix = worker->runtime.prefix, *service = worker->service->name;
@@ -311,6 +318,7 @@ static void init_runtime(struct weir_worker *worker, const struct weir_worker_se
         .endpoint = endpoint,
         .settings = settings,
         .service = worker->service->name,
+        .versions = &worker->service->versions,
         .prefix = settings->prefix,
         .consumer = settings->consumer,
         .link = &worker->link,
@@ -384,12 +392,15 @@ int weir_worker_run(struct weir_service *service, const struct weir_worker_setti
         return exit_code;
     }
     worker->service = service;
+    worker->prepare = weir_arrival_prepare;
     worker->begin = weir_handling_begin;
     worker->release = weir_handling_release;
     worker->give_up = weir_handling_give_up;
     worker->room_changed = room_changed;
     init_runtime(worker, settings, endpoint, log);
-    if (worker->runtime.loop == NULL || !name_streams(worker)) {
+    if (!make_room_for_routes(worker)) {
+        weir_error_set(error, WEIR_NO_MEMORY, "no memory");
+    } else if (worker->runtime.loop == NULL || !name_streams(worker)) {
         weir_error_set(error, WEIR_TOO_LARGE, "no event loop, or more than %d streams to read",
                        WEIR_READER_STREAMS_MAX);
     } else {
@@ -413,6 +424,7 @@ int weir_worker_run(struct weir_service *service, const struct weir_worker_setti
     }
     if (worker->runtime.loop != NULL)
         ev_loop_destroy(worker->runtime.loop);
+    free(worker->too_new_said_at);
     free(worker);
     return exit_code;
 }

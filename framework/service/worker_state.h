@@ -51,8 +51,10 @@ struct weir_worker {
     char keys[5][512]; /* commands, events, dead, scheduled, workers, in the order of the enum */
     char readers_key[512];
     uint64_t endings[WEIR_ENDINGS];
+    int64_t *too_new_said_at; /* monotonic ms of the last warning, by route; 0: never */
     uint64_t received, fenced, conflicts, lost_bodies;
     /* What lower parts call upward. */
+    void (*prepare)(struct weir_delivery *delivery); /* it may take its place in the queue */
     void (*begin)(struct weir_delivery *delivery);   /* its turn has come */
     void (*release)(struct weir_delivery *delivery); /* it is out of hand; frees it */
     void (*give_up)(struct weir_delivery *delivery, const char *reason); /* it stays pending */

@@ -146,6 +146,8 @@ static void what_is_left_out_has_its_default(void **state)
     assert_null(message->origin_stream);
     assert_int_equal(message->delay_ms, 0);
     assert_int_equal(message->attempt, 1);
+    assert_int_equal(message->version, 1);
+    assert_int_equal(message->data_version, 1);
     assert_int_equal(message->deliveries, 1);
     assert_true(json_is_object(message->data));
     assert_int_equal(json_object_size(message->data), 0);
@@ -256,14 +258,21 @@ static void numbers(void **state)
         check_refused("delay", bad[i], "must be a whole number from 0 to 315360000000");
         check_refused("deliveries", bad[i], "must be a whole number from 0 to 1000000");
         check_refused("attempt", bad[i], "must be a whole number from 1 to 1000000");
+        check_refused("version", bad[i], "must be a whole number from 1 to 1000000");
     }
     check_refused("attempt", (struct weir_slice)BYTES("0"), "from 1");
     check_refused("attempt", (struct weir_slice)BYTES("1000001"), "from 1");
+    check_refused("version", (struct weir_slice)BYTES("0"), "from 1");
+    check_refused("version", (struct weir_slice)BYTES("1000001"), "from 1");
     weir_message *message = read_with("delay", (struct weir_slice)BYTES("315360000000"));
     assert_int_equal(message->delay_ms, WEIR_DELAY_MAX_MS);
     weir_message_free(message);
     message = read_with("attempt", (struct weir_slice)BYTES("1000000"));
     assert_int_equal(message->attempt, 1000000);
+    weir_message_free(message);
+    message = read_with("version", (struct weir_slice)BYTES("1000000"));
+    assert_int_equal(message->version, 1000000);
+    assert_int_equal(message->data_version, 1000000);
     weir_message_free(message);
 }
 
@@ -325,7 +334,7 @@ static void known_fields_stand_once(void **state)
         {"subject", "s"},       {"traceparent", "t"},  {"saga", "s"},
         {"step", "s"},          {"action", "execute"}, {"originStream", "s"},
         {"originEntry", "1-1"}, {"data", "{}"},        {"delay", "1"},
-        {"deliveries", "1"},    {"attempt", "2"},
+        {"deliveries", "1"},    {"attempt", "2"},      {"version", "2"},
     };
     for (size_t i = 0; i < COUNT(fields); i++) {
         const struct weir_slice name = weir_slice_of(fields[i][0]);
