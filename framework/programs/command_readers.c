@@ -10,6 +10,7 @@
 #include "programs/values.h"
 #include "programs/visible.h"
 #include "redis/key_names.h"
+#include "redis/reply.h"
 
 #define TEN_YEARS_MS INT64_C(315360000000)
 
@@ -144,11 +145,9 @@ static int conclude(const struct weir_session *session, const char *name, const 
     int64_t number = 0;
     if (weir_slice_equals(word, "group") || weir_slice_equals(word, "projection"))
         return report_retired(session, name, reply);
-    if (weir_slice_equals(word, "active") &&
-        weir_slice_integer(weir_value_element(reply, 2), &number))
+    if (weir_slice_equals(word, "active") && weir_reply_integer(weir_reply_at(reply, 2), &number))
         return fail_active(name, number);
-    if (weir_slice_equals(word, "pending") &&
-        weir_slice_integer(weir_value_element(reply, 1), &number))
+    if (weir_slice_equals(word, "pending") && weir_reply_integer(weir_reply_at(reply, 1), &number))
         return weir_fail(WEIR_EXIT_FAILED,
                          "%s has %" PRId64 " entries pending, which nobody would finish; give "
                          "--force to give them up",

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "programs/values.h"
 #include "redis/key_names.h"
+#include "redis/reply.h"
 
 #define BEHIND_AFTER_MS 60000
 #define NONE (-1)
@@ -50,6 +51,22 @@ static int64_t entry_ms(struct weir_slice id)
     struct weir_slice tail = {dash + 1, id.length - head.length - 1};
     bool numbers = weir_slice_integer(head, &ms) && weir_slice_integer(tail, &number);
     return numbers && ms >= 0 && number >= 0 ? ms : NONE;
+}
+
+/* The value behind a name in a reply of names and values, or NULL. */
+static const redisReply *value_of(const redisReply *pairs, const char *name)
+{
+    for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2)
+        if (weir_slice_equals(weir_value_element(pairs, i), name))
+            return pairs->element[i + 1];
+    return NULL;
+}
+
+/* The number behind a name; `otherwise` where there is none. */
+static int64_t number_of(const redisReply *pairs, const char *name, int64_t otherwise)
+{
+    int64_t number;
+    return weir_reply_integer(value_of(pairs, name), &number) ? number : otherwise;
 }
 
 static int64_t earlier(int64_t one, int64_t other)
@@ -123,9 +140,8 @@ static enum weir_status look_at_consumers(const struct reading *reading, struct 
     if (!consumers)
         return reading->error->status;
     for (size_t i = 0; i < weir_value_count(consumers); i++) {
-        int64_t idle;
-        if (weir_slice_integer(weir_value_field(consumers->element[i], "idle"), &idle))
-            reader->read_at = later(reader->read_at, reading->now_ms - idle);
+        int64_t idle_ms = number_of(consumers->element[i], "idle", reading->now_ms);
+        reader->read_at = later(reader->read_at, reading->now_ms - idle_ms);
     }
     freeReplyObject(consumers);
     return WEIR_OK;
@@ -194,18 +210,13 @@ static enum weir_status add_group(const struct reading *reading, const redisRepl
     struct reader reader = {.kind = "group",
                             .name = weir_value_field(about, "name"),
                             .position = weir_value_field(about, "last-delivered-id"),
-                            .pending = 0,
-                            .behind = NONE,
+                            .pending = number_of(about, "pending", 0),
+                            .behind = later(NONE, number_of(about, "lag", NONE)),
                             .oldest_unfinished = NONE,
                             .read_at = NONE,
                             .last_sign = NONE};
-    int64_t lag;
     if (!reader.name.at)
         return WEIR_OK;
-    if (!weir_slice_integer(weir_value_field(about, "pending"), &reader.pending))
-        reader.pending = 0;
-    if (weir_slice_integer(weir_value_field(about, "lag"), &lag) && lag >= 0)
-        reader.behind = lag;
     if (look_at_pending(reading, &reader) != WEIR_OK || look_behind(reading, &reader) != WEIR_OK ||
         look_at_consumers(reading, &reader) != WEIR_OK ||
         look_at_workers(reading, &reader) != WEIR_OK)
@@ -269,29 +280,17 @@ static enum weir_status read_all(const struct reading *reading, bool stream, jso
     return status == WEIR_OK ? add_projections(reading, rows) : status;
 }
 
-/* The array behind a name, or NULL. */
-static const redisReply *array_of(const redisReply *pairs, const char *name)
-{
-    for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2)
-        if (weir_slice_equals(weir_value_element(pairs, i), name))
-            return pairs->element[i + 1];
-    return NULL;
-}
-
-/* How many events there are and how far back they reach; false where there is no stream. */
+/* How many events there are, and how far back they reach. */
 static enum weir_status read_stream(const struct reading *reading, json_t *result, bool *there)
 {
     struct weir_error gone = {0};
-    int64_t length = 0;
     redisReply *about =
         weir_client_ask(&reading->session->client, &gone, "XINFO", "STREAM", reading->events, NULL);
     *there = about != NULL;
     if (!about && !strstr(gone.text, "no such key"))
         return weir_error_set(reading->error, gone.status, "%s: %s", reading->events, gone.text);
-    if (about && !weir_slice_integer(weir_value_field(about, "length"), &length))
-        length = 0;
-    const redisReply *first = array_of(about, "first-entry"), *last = array_of(about, "last-entry");
-    json_object_set_new(result, "events", json_integer(length));
+    const redisReply *first = value_of(about, "first-entry"), *last = value_of(about, "last-entry");
+    json_object_set_new(result, "events", json_integer(number_of(about, "length", 0)));
     json_object_set_new(result, "oldest", number_or_null(entry_ms(weir_value_element(first, 0))));
     json_object_set_new(result, "newest", number_or_null(entry_ms(weir_value_element(last, 0))));
     if (about)
