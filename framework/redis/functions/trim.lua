@@ -1,11 +1,11 @@
 -- weir_trim: removes events that are old or too many, and that every reader has passed.
 -- KEYS    1 {S}:events  2 {S}:readers (hash: projection → last applied entry id)
 -- ARGV    1 how long events are kept, in ms  2 how many to remove at the most
---         3 how many of the newest are kept even when they are younger; "0", left out: all
+--         3 how many are kept at the most, the newest, however young; "0", left out: no limit
 -- Returns {number removed}; or, where a reader keeps events that would have gone without it,
 --         {number removed, the slowest reader, its position, the oldest event that it has not
 --         finished, server's time in ms}
--- Errors  WRONGTYPE; nothing was removed
+-- Errors  WRONGTYPE, ERR for what is no number; nothing was removed
 --
 -- Nothing is removed past a group's oldest pending entry and its last delivered one, nor past a
 -- projection's position; the entry there stays. By age whole nodes of the stream go, so that up to
