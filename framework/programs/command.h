@@ -39,7 +39,8 @@ struct weir_settings {
     int64_t delay_ms;      /* send */
     int state;             /* sagas: place in its choices */
     int64_t limit;         /* sagas, dead */
-    bool force;            /* definition, install */
+    bool force;            /* definition, install, readers */
+    int64_t silent_for_ms; /* readers */
 };
 
 #define WEIR_SETTING(member) .offset = offsetof(struct weir_settings, member)
@@ -95,7 +96,7 @@ struct weir_command {
 
 extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,
     weir_command_saga, weir_command_cancel, weir_command_resume, weir_command_signal,
-    weir_command_definition, weir_command_install, weir_command_dead;
+    weir_command_definition, weir_command_install, weir_command_dead, weir_command_readers;
 
 /* Prints "weir: " and the sentence to standard error, control characters escaped, and returns
  * `code`. */

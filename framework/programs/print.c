@@ -60,7 +60,7 @@ enum weir_colour weir_state_colour(const char *state)
     } colours[] = {
         {"completed", WEIR_GREEN},     {"succeeded", WEIR_GREEN}, {"compensated", WEIR_YELLOW},
         {"compensating", WEIR_YELLOW}, {"timed-out", WEIR_RED},   {"failed", WEIR_RED},
-        {"suspended", WEIR_RED},
+        {"suspended", WEIR_RED},       {"behind", WEIR_YELLOW},   {"forgotten", WEIR_RED},
     };
     for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
         if (strcmp(colours[i].state, state) == 0)

@@ -15,7 +15,7 @@ enum weir_colour { WEIR_PLAIN, WEIR_BOLD, WEIR_GREEN, WEIR_YELLOW, WEIR_RED };
  * terminal that wants colours (NO_COLOR, TERM=dumb). */
 const char *weir_colour_begin(enum weir_colour colour);
 const char *weir_colour_end(enum weir_colour colour);
-/* The colour of a saga's or a step's state. */
+/* The colour of the state of a saga, a step or a reader. */
 enum weir_colour weir_state_colour(const char *state);
 
 /* Whether standard output is a terminal, and how many columns it has (COLUMNS, else what it says,

@@ -39,6 +39,7 @@ struct weir_worker_settings {
     int64_t retry_base_ms, retry_cap_ms;
     int64_t data_max, seen_life_ms, event_keep_ms;
     int64_t projection_batch;
+    int64_t event_limit;  /* 0: none */
     int64_t retention_ms; /* of ended sagas; the coordinator's alone */
     int64_t sagas_max;    /* in flight at once; the coordinator's alone */
     bool help, version;

@@ -1,4 +1,4 @@
-/* A running service: schedule, signs of life, claims of what takes long, trimming of events. */
+/* A running service: schedule, signs of life, claims of what takes long. */
 #include "service/upkeep.h"
 
 #include <stdio.h>
@@ -12,9 +12,6 @@
 #define PROMOTE_LIMIT "200"
 #define BEAT_EVERY_MS 5000
 #define GONE_AFTER "60000"
-#define TRIM_EVERY_MS 10000
-#define TRIM_LIMIT "10000"
-#define TRIM_ON_MS 100 /* while there is something to remove */
 #define REFRESH_MAX 256
 
 /* ---- Schedule ---------------------------------------------------------------------------- */
@@ -130,28 +127,6 @@ void weir_upkeep_leave(struct weir_worker *worker)
         ev_break(worker->runtime.loop, EVBREAK_ALL);
 }
 
-/* ---- Trimming ---------------------------------------------------------------------------- */
-
-static bool call_trim(void *user, struct weir_periodic *periodic)
-{
-    struct weir_worker *worker = user;
-    char keep[24];
-    if (worker->runtime.settings->event_keep_ms < 0)
-        return false;
-    snprintf(keep, sizeof keep, "%lld", (long long)worker->runtime.settings->event_keep_ms);
-    return weir_periodic_send(periodic, 7,
-                              (const char *[]){"FCALL", "weir_trim", "2",
-                                               worker->keys[WEIR_KEY_EVENTS], worker->readers_key,
-                                               keep, TRIM_LIMIT});
-}
-
-static int64_t on_trimmed(void *user, const redisReply *reply)
-{
-    int64_t removed = 0;
-    (void)user;
-    return weir_reply_integer(reply, &removed) && removed > 0 ? TRIM_ON_MS : -1;
-}
-
 /* ---- Claims ------------------------------------------------------------------------------ */
 
 /* Keeps claims on one stream's messages that have been in hand for a while, as many as one call
@@ -238,9 +213,9 @@ void weir_upkeep_init(struct weir_worker *worker)
     init_periodic(worker, &worker->promotion, "promote", PROMOTE_EVERY_MS, call_promote,
                   on_promoted);
     init_periodic(worker, &worker->presence, "beat", BEAT_EVERY_MS, call_beat, on_beat);
-    init_periodic(worker, &worker->trimming, "trim", TRIM_EVERY_MS, call_trim, on_trimmed);
     ev_timer_init(&worker->housekeeping, on_housekeeping, seconds, seconds);
     worker->housekeeping.data = worker;
+    weir_trimming_init(&worker->trimming, &worker->runtime);
     weir_forgetting_init(&worker->forgetting, &worker->runtime);
     worker->runtime.hasten = hasten;
     if (gethostname(worker->host, sizeof worker->host) != 0)
@@ -255,7 +230,7 @@ void weir_upkeep_start(struct weir_worker *worker)
 {
     weir_periodic_start(&worker->promotion);
     weir_periodic_start(&worker->presence);
-    weir_periodic_start(&worker->trimming);
+    weir_trimming_start(&worker->trimming);
     if (!worker->service->no_participant)
         weir_forgetting_start(&worker->forgetting);
     weir_pending_start(&worker->pending);
@@ -266,7 +241,7 @@ void weir_upkeep_stop(struct weir_worker *worker)
 {
     weir_periodic_stop(&worker->promotion);
     weir_periodic_stop(&worker->presence);
-    weir_periodic_stop(&worker->trimming);
+    weir_trimming_stop(&worker->trimming);
     weir_forgetting_close(&worker->forgetting);
     weir_pending_stop(&worker->pending);
     ev_timer_stop(worker->runtime.loop, &worker->housekeeping);

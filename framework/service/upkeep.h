@@ -1,4 +1,4 @@
-/* What goes on beside the messages: schedule, signs of life, claims, trimming of events. */
+/* What goes on beside the messages: schedule, signs of life, claims. */
 #ifndef WEIR_SERVICE_UPKEEP_H
 #define WEIR_SERVICE_UPKEEP_H
 

@@ -64,7 +64,6 @@ static void name_keys(struct weir_worker *worker)
     weir_key_dead(worker->keys[WEIR_KEY_DEAD], prefix, service);
     weir_key_scheduled(worker->keys[WEIR_KEY_SCHEDULED], prefix, service);
     weir_key_workers(worker->keys[WEIR_KEY_WORKERS], prefix, service);
-    weir_key_readers(worker->readers_key, prefix, service);
 }
 
 /* ---- Readiness --------------------------------------------------------------------------- */

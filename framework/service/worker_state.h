@@ -6,6 +6,7 @@
 #include "redis/library_loader.h"
 #include "service/delivery.h"
 #include "service/forgetting.h"
+#include "service/trimming.h"
 #include "stream/group_reader.h"
 #include "stream/pending.h"
 #include "stream/periodic.h"
@@ -22,7 +23,8 @@ struct weir_worker {
     struct weir_committer committer;
     struct weir_group_reader reader;
     struct weir_pending pending;
-    struct weir_periodic promotion, presence, trimming;
+    struct weir_periodic promotion, presence;
+    struct weir_trimming trimming;
     struct weir_forgetting forgetting;
     ev_timer housekeeping;
     ev_timer grace, unblocking;
@@ -49,7 +51,6 @@ struct weir_worker {
     char host[64];
     int exit_code;
     char keys[5][512]; /* commands, events, dead, scheduled, workers, in the order of the enum */
-    char readers_key[512];
     uint64_t endings[WEIR_ENDINGS];
     int64_t *too_new_said_at; /* monotonic ms of the last warning, by route; 0: never */
     uint64_t received, fenced, conflicts, lost_bodies;

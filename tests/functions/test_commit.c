@@ -210,6 +210,95 @@ static void what_is_not_pending_writes_nothing(void **state)
     expect_untouched("!ERR*", "FCALL weir_commit 2 {s}:commands {s}:key s x 1 HSET 2 2 f v");
 }
 
+/* What XINFO says of a stream but the id that the next entry has to be beyond. */
+static const char *counted(const char *key)
+{
+    static char text[512];
+    redisReply *about = test_ask(&server, "XINFO STREAM %s FULL", key);
+    size_t length = 0;
+    for (size_t i = 0; i + 1 < about->elements; i += 2)
+        if (strcmp(about->element[i]->str, "entries-added") == 0)
+            length += (size_t)snprintf(text + length, sizeof text - length, "added %lld",
+                                       about->element[i + 1]->integer);
+        else if (strcmp(about->element[i]->str, "max-deleted-entry-id") == 0)
+            length += (size_t)snprintf(text + length, sizeof text - length, "deleted %s ",
+                                       about->element[i + 1]->str);
+    freeReplyObject(about);
+    return text;
+}
+
+static void assert_lag(const char *key, long long lag)
+{
+    redisReply *groups = test_ask(&server, "XINFO GROUPS %s", key);
+    const redisReply *last = groups->element[0]->element[groups->element[0]->elements - 1];
+    assert_int_equal(last->type, REDIS_REPLY_INTEGER);
+    assert_int_equal(last->integer, lag);
+    freeReplyObject(groups);
+}
+
+#define APPEND "HSET 2 2 f v XADD 3 2 type E XADD 3 2 type F XADD 4 2 type G"
+#define FENCED "FCALL weir_commit 4 {s}:commands {s}:good {s}:key {s}:other s 9-9 1 " APPEND
+
+static void entries_taken_back_have_never_been(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 5; i++)
+        test_do(&server, "XADD {s}:key %d-1 type E", i);
+    test_do(&server, "XGROUP CREATE {s}:key reader 0");
+    test_do(&server, "XDEL {s}:key 2-1");
+    test_do(&server, "XTRIM {s}:key MINID 4-1"); /* 4-1 and 5-1 are left */
+    test_do(&server, "XREADGROUP GROUP reader w COUNT 1 STREAMS {s}:key >");
+    assert_string_equal(counted("{s}:key"), "deleted 2-1 added 5");
+    assert_lag("{s}:key", 1);
+    for (int i = 0; i < 3; i++)
+        expect("0", FENCED);
+    expect("2", "XLEN {s}:key");
+    assert_string_equal(counted("{s}:key"), "deleted 2-1 added 5");
+    assert_lag("{s}:key", 1);
+    expect("0", "XLEN {s}:other"); /* has been made by it */
+    assert_string_equal(counted("{s}:other"), "deleted 0-1 added 0");
+    test_do(&server, "XREADGROUP GROUP reader w STREAMS {s}:key >");
+    assert_lag("{s}:key", 0);
+    expect("1", "FCALL weir_commit 4 {s}:commands {s}:good {s}:key {s}:other s 1-1 1 " APPEND);
+    assert_string_equal(counted("{s}:key"), "deleted 2-1 added 7");
+    assert_lag("{s}:key", 2);
+}
+
+/* Also of a stream of which nothing was ever deleted, and of a group that has read nothing. */
+static void taking_back_leaves_the_lag_known(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 3; i++)
+        test_do(&server, "XADD {s}:key %d-1 type E", i);
+    test_do(&server, "XGROUP CREATE {s}:key reader 0");
+    expect("0", FENCED);
+    assert_string_equal(counted("{s}:key"), "deleted 0-1 added 3");
+    assert_lag("{s}:key", 3);
+    test_do(&server, "XREADGROUP GROUP reader w COUNT 2 STREAMS {s}:key >");
+    expect("0", FENCED);
+    assert_lag("{s}:key", 1);
+    /* a stream that takes no more: what was appended before it goes again */
+    test_do(&server, "XADD {s}:other 18446744073709551615-18446744073709551615 a b");
+    expect("[refused, 4, it takes no further entries]",
+           "FCALL weir_commit 4 {s}:commands {s}:good {s}:key {s}:other s 1-1 1 " APPEND);
+    assert_string_equal(counted("{s}:key"), "deleted 0-1 added 3");
+    assert_lag("{s}:key", 1);
+}
+
+static void taking_back_needs_no_further_right(void **state)
+{
+    (void)state;
+    test_do(&server, "XADD {s}:key 1-1 type E");
+    static const char *const rights[] = {"-xsetid", "-xinfo|stream"};
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+        test_do(&server, "ACL SETUSER default %s", rights[i]);
+        expect("0", FENCED);
+        test_do(&server, "ACL SETUSER default +@all");
+        expect("1", "XLEN {s}:key");
+        expect("0", "EXISTS {s}:good");
+    }
+}
+
 static void a_command_leaves_the_inbox_and_an_event_stays(void **state)
 {
     (void)state;
@@ -328,6 +417,9 @@ int main(void)
         EACH(what_was_read_is_compared_byte_by_byte),
         EACH(only_the_first_of_two_writes),
         EACH(what_is_not_pending_writes_nothing),
+        EACH(entries_taken_back_have_never_been),
+        EACH(taking_back_leaves_the_lag_known),
+        EACH(taking_back_needs_no_further_right),
         EACH(a_command_leaves_the_inbox_and_an_event_stays),
         EACH(whoever_holds_it_may_finish),
         EACH(each_operation_writes_what_it_says),

@@ -53,6 +53,13 @@ local function id_less(one, other)
     return ms < other_ms or (ms == other_ms and sequence < other_sequence)
 end
 
+-- A reply of names and values in turn, by name.
+local function named_values(reply)
+    local values = {}
+    for i = 1, #reply, 2 do values[reply[i]] = reply[i + 1] end
+    return values
+end
+
 -- An error where one of the keys is neither a stream nor absent: to be given before any write.
 local function other_than_streams(keys, first)
     for i = first, #keys do
@@ -258,9 +265,27 @@ local function check_operations(keys, args, position, types)
     return nil
 end
 
--- Takes entries out again that append_entries has made; nobody has seen them.
+-- Takes entries out again that append_entries has made; nobody has seen them. XDEL leaves them
+-- counted, as if events were missing, and the lag of groups unknown: XSETID takes that back, too. It
+-- ignores 0-0, which no entry can have; 0-1 means the same to the server. A caller without the right
+-- to that has still written nothing.
 local function take_back(made)
+    local before = {}
+    for _, entry in ipairs(made) do
+        local key = entry[1]
+        before[key] = before[key] or { about = redis.pcall('XINFO', 'STREAM', key), added = 0 }
+        before[key].added = before[key].added + 1
+    end
     for _, entry in ipairs(made) do redis.call('XDEL', entry[1], entry[2]) end
+    for key, stream in pairs(before) do
+        local about = stream.about.err and {} or named_values(stream.about)
+        local added, deleted = about['entries-added'], about['max-deleted-entry-id']
+        if added then
+            redis.pcall('XSETID', key, about['last-generated-id'],
+                'ENTRIESADDED', whole(added - stream.added),
+                'MAXDELETEDID', deleted == '0-0' and '0-1' or deleted)
+        end
+    end
 end
 
 -- Carries out the XADDs of a run, before all else: a stream whose last id is the greatest possible
