@@ -86,8 +86,17 @@ void weir_on_event(weir_service *service, const char *source, const char *type,
 
 /* Folds events into read models of this service: a projection `name` over the events of any number
  * of services. Its position moves in the commit that writes the model, so each event counts once.
- * Of one source the events come in order; of different sources in any order. The handler sees
- * what it has loaded and written; its outcome is WEIR_DONE, anything else stops the projection. */
+ * Of one source the events come in order; of different sources in any order. Of several processes
+ * one folds, the others stand by.
+ *
+ * The handler sees what it has loaded and written. It writes read models and does nothing else, so
+ * that they can be built anew at any time (weir projection rebuild): no messages, no outside
+ * effects, no clock but the event's; weir_expire counts from the event on. Its outcome is
+ * WEIR_DONE; anything else stops the projection at this event, until it is tried again or an
+ * operator skips it.
+ *
+ * What stands before the first ':' of a model's key is its kind; keys of one kind belong to one
+ * projection alone, and to no handler of messages. */
 void weir_project(weir_service *service, const char *name, const char *source, const char *type,
                   weir_handler *handler, const char *load);
 
@@ -113,7 +122,8 @@ typedef bool weir_upcaster(json_t *data);
  * through one upcaster after the other; where one is missing on the way it is too old and goes to
  * the dead letters as not understood. A newer event is neither skipped nor buried: for a handler it
  * waits on the server, without counting as delivered, until a program that understands it runs;
- * others go on meanwhile. So the consumers of a type are renewed first, then its publisher, and
+ * others go on meanwhile. A projection, which keeps its order, is parked by it, and stopped by one
+ * that is too old or that an upcaster gives up. So the consumers of a type are renewed first, then its publisher, and
  * where both run side by side the newer one gets the newer events. */
 void weir_upcast(weir_service *service, const char *source, const char *type, int64_t from,
                  weir_upcaster *upcaster);

@@ -9,6 +9,7 @@
 #include "message/entry_id.h"
 #include "message/envelope.h"
 #include "projection/source.h"
+#include "service/event_version.h"
 
 /* Where a runner stands in one source. "": nothing applied yet. */
 struct weir_position {
@@ -21,7 +22,8 @@ struct weir_position {
 struct weir_folded {
     weir_message *message;
     size_t source;
-    char *problem; /* why it cannot be understood; NULL: it is */
+    char *problem;                     /* why it cannot be understood; NULL: it is */
+    enum weir_version_verdict version; /* FITS unless the program is too old, or too new, for it */
 };
 
 struct weir_batch {

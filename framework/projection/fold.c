@@ -50,17 +50,31 @@ static bool note_problem(struct weir_runner *runner, struct weir_folded *event, 
     return event->problem != NULL;
 }
 
+/* Decodes an event and brings its data to the version that the handlers know. False: no memory. */
+static bool understand(struct weir_runner *runner, struct weir_folded *event)
+{
+    const struct weir_projection *projection = runner->projection;
+    struct weir_error error = {0};
+    (void)!weir_message_decode(event->message, (size_t)projection->runtime->settings->data_max, 1,
+                               &error);
+    if (error.status != WEIR_OK)
+        return error.status != WEIR_NO_MEMORY && note_problem(runner, event, error.text);
+    if (route_of(runner, event) == NULL)
+        return true;
+    event->version = weir_event_upcast(
+        projection->service, projection->sources.at[event->source].service, event->message, &error);
+    if (event->version == WEIR_VERSION_FITS)
+        return true;
+    event->problem = strdup(error.text);
+    return error.status != WEIR_NO_MEMORY && event->problem != NULL;
+}
+
 bool weir_fold_prepare(struct weir_runner *runner)
 {
-    size_t data_max = (size_t)runner->projection->runtime->settings->data_max;
     for (size_t i = 0; i < runner->batch.count; i++) {
         struct weir_folded *event = &runner->batch.events[i];
-        struct weir_error error = {0};
         const struct weir_route *route;
-        (void)!weir_message_decode(event->message, data_max, 1, &error);
-        if (error.status == WEIR_NO_MEMORY)
-            return false;
-        if (error.status != WEIR_OK && !note_problem(runner, event, error.text))
+        if (!understand(runner, event))
             return false;
         route = event->problem == NULL ? route_of(runner, event) : NULL;
         if (route != NULL && !name_keys(runner, event, route))
@@ -148,6 +162,10 @@ static bool fold_event(struct weir_runner *runner, struct weir_folded *event)
         if (live)
             bury(runner, event->message, "skipped by an operator");
         return true;
+    }
+    if (event->version != WEIR_VERSION_FITS) {
+        weir_fold_stop(runner, event, event->version == WEIR_VERSION_TOO_NEW, event->problem);
+        return false;
     }
     if (event->problem != NULL && live)
         bury(runner, event->message, event->problem);

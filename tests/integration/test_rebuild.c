@@ -70,10 +70,23 @@ static enum weir_outcome published(weir_context *context, const weir_message *me
     return WEIR_DONE;
 }
 
+/* Version 2 calls the amount "cents". */
+static bool rename_amount(json_t *data)
+{
+    json_t *cents = json_object_get(data, "cents");
+    return cents == NULL || json_object_set(data, "amount", cents) == 0;
+}
+
+/* The service "newer/view" is the view as a newer program has it. */
 static weir_service *make(const char *name)
 {
     static const char *const sources[] = {"s0", "s1"};
-    weir_service *service = weir_service_new(name);
+    const char *slash = strchr(name, '/');
+    weir_service *service = weir_service_new(slash != NULL ? slash + 1 : name);
+    if (slash != NULL) {
+        weir_upcast(service, "s0", "Moved", 1, NULL);
+        weir_upcast(service, "s0", "Moved", 2, rename_amount);
+    }
     for (int i = 0; i < 2; i++) {
         weir_project(service, "items", sources[i], "Moved", moved, "item:{item}");
         weir_project(service, "items", sources[i], "Dropped", dropped, "item:{item}");
@@ -584,6 +597,29 @@ static void a_projection_sends_nothing(void **state)
     end_well(&view);
 }
 
+/* A newer program takes the turn from the older one, which cannot go on. */
+static void a_newer_version_waits_for_a_newer_program(void **state)
+{
+    (void)state;
+    struct test_worker older = start_view("older", "256");
+    publish(50, false);
+    char *entry = test_ask_text(&server, "XADD {s0}:events * type Moved version 2 data "
+                                         "{\"item\":4,\"n\":1000000,\"cents\":7}");
+    publish(50, false);
+    AWAIT(status("state") != NULL && strcmp(status("state"), "parked") == 0);
+    assert_string_equal(status("entry"), entry);
+    assert_non_null(strstr(status("reason"), "version: 2"));
+    struct test_worker newer = test_worker_start(&server, "newer/view", "newer", NULL);
+    AWAIT(!behind("{s0}:events") && !behind("{s1}:events"));
+    assert_string_equal(status("state"), "running");
+    assert_string_equal(status("owner"), "newer");
+    assert_int_equal(test_number(&server, "{view}:item:4", "count"), items[4].count + 1);
+    assert_int_equal(test_dead(&server, VIEW), 0);
+    free(entry);
+    end_well(&older);
+    end_well(&newer);
+}
+
 /* Life counts from the event on, so that a rebuild makes no key live longer. */
 static void expiry_counts_from_the_event(void **state)
 {
@@ -621,6 +657,7 @@ int main(int argc, char **argv)
         CASE(an_event_that_stops_it_can_be_skipped),
         CASE(the_event_whose_write_is_refused_is_named),
         CASE(a_projection_sends_nothing),
+        CASE(a_newer_version_waits_for_a_newer_program),
         CASE(expiry_counts_from_the_event),
     };
     if (test_worker_wanted(argc))
