@@ -75,6 +75,22 @@ static void on_changed(void *user)
     weir_turn_report(&projection->turn);
 }
 
+static void on_history(void *user)
+{
+    const struct weir_projection *projection = user;
+    if (projection->history.missing > 0)
+        weir_log_warning(projection->runtime->log, "projection.events_missing",
+                         "projection=%s stream=%s missing=%lld", projection->name,
+                         projection->history.missing_in, (long long)projection->history.missing);
+}
+
+/* A model that begins where events have been trimmed lacks what they did; its owner should know. */
+static void on_beginning(void *user)
+{
+    struct weir_projection *projection = user;
+    (void)!weir_history_look(&projection->history, projection);
+}
+
 static enum weir_status start(void *self, struct weir_runtime *runtime, struct weir_error *error)
 {
     struct weir_projection *projection = self;
@@ -83,6 +99,9 @@ static enum weir_status start(void *self, struct weir_runtime *runtime, struct w
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
     projection->live.user = projection;
     projection->live.changed = on_changed;
+    projection->live.beginning = on_beginning;
+    projection->history.user = projection;
+    projection->history.known = on_history;
     weir_runner_open(&projection->live, projection, true);
     weir_rebuild_open(&projection->rebuild, projection);
     weir_turn_open(&projection->turn, projection);

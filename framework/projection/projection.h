@@ -3,6 +3,7 @@
 #ifndef WEIR_PROJECTION_PROJECTION_H
 #define WEIR_PROJECTION_PROJECTION_H
 
+#include "projection/history.h"
 #include "projection/rebuild.h"
 #include "projection/runner.h"
 #include "projection/source.h"
@@ -18,6 +19,7 @@ struct weir_projection {
     struct weir_runner live;
     struct weir_rebuild rebuild;
     struct weir_turn turn;
+    struct weir_history history; /* looked at where the live model begins */
     bool stopping;
 };
 

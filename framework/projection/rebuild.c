@@ -70,11 +70,10 @@ static void fail_for_missing(struct weir_rebuild *rebuild)
     snprintf(why, sizeof why,
              "%lld events of %s are gone (trimmed, or deleted by hand): a model built from the "
              "others would lack what they did",
-             (long long)rebuild->missing, rebuild->missing_in);
+             (long long)rebuild->history.missing, rebuild->history.missing_in);
     weir_log_error(rebuild->projection->runtime->log, "projection.rebuild_failed",
                    "projection=%s rebuild=%s reason=%s", rebuild->projection->name,
                    rebuild->runner.rebuild, why);
-    rebuild->state = WEIR_REBUILD_STEPPING;
     (void)!send(rebuild, 11,
                 (const char *[]){"FCALL", "weir_rebuild_note", "1",
                                  rebuild->projection->turn.status_key, rebuild->runner.rebuild,
@@ -83,82 +82,27 @@ static void fail_for_missing(struct weir_rebuild *rebuild)
     step(rebuild);
 }
 
-static void checked(struct weir_rebuild *rebuild)
+static void on_history(void *user)
 {
+    struct weir_rebuild *rebuild = user;
     char total[24];
-    if (rebuild->missing > 0 && !rebuild->projection->turn.wishes.incomplete) {
+    if (rebuild->state != WEIR_REBUILD_CHECKING)
+        return;
+    if (rebuild->history.missing > 0 && !rebuild->projection->turn.wishes.incomplete) {
         fail_for_missing(rebuild);
         return;
     }
-    snprintf(total, sizeof total, "%lld", (long long)rebuild->total);
+    snprintf(total, sizeof total, "%lld", (long long)rebuild->history.total);
     note(rebuild, "total", total);
     rebuild->state = WEIR_REBUILD_BUILDING;
     weir_runner_go(&rebuild->runner);
 }
 
-/* The value behind a name in the flat answer of XINFO STREAM. */
-static const redisReply *value_of(const redisReply *reply, const char *name)
-{
-    struct weir_slice text;
-    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements; i += 2)
-        if (weir_reply_text(reply->element[i], &text) && weir_slice_equals(text, name))
-            return reply->element[i + 1];
-    return NULL;
-}
-
-/* A stream that is not there has lost what the live model has read of it. */
-static int64_t lost_whole(const struct weir_rebuild *rebuild, size_t source)
-{
-    return rebuild->projection->live.positions[source].at[0] != '\0' ? 1 : 0;
-}
-
-static void count_events(struct weir_rebuild *rebuild, size_t source, const redisReply *reply)
-{
-    int64_t length = 0, added = 0, missing;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        missing = lost_whole(rebuild, source);
-    } else if (weir_reply_integer(value_of(reply, "length"), &length) &&
-               weir_reply_integer(value_of(reply, "entries-added"), &added)) {
-        missing = added > length ? added - length : 0;
-    } else {
-        missing = 0; /* a server that does not count them */
-    }
-    rebuild->total += length;
-    rebuild->missing += missing;
-    if (missing > 0)
-        snprintf(rebuild->missing_in, sizeof rebuild->missing_in, "%s",
-                 rebuild->projection->sources.at[source].stream);
-}
-
-static void on_counted(void *user, enum weir_answer answer, const redisReply *reply)
-{
-    struct weir_rebuild_check *check = user;
-    struct weir_rebuild *rebuild = check->rebuild;
-    if (answer == WEIR_ANSWER_UNKNOWN) {
-        rebuild->state = WEIR_REBUILD_OFF; /* asked again with the next turn */
-        return;
-    }
-    if (rebuild->state != WEIR_REBUILD_CHECKING)
-        return;
-    count_events(rebuild, check->source, reply);
-    if (--rebuild->answers_owed == 0)
-        checked(rebuild);
-}
-
-/* Registered first, so that nothing is trimmed behind the look. */
+/* The sources have been told before, so that nothing is trimmed behind this look. */
 static void check_events(struct weir_rebuild *rebuild)
 {
-    const struct weir_sources *sources = &rebuild->projection->sources;
-    rebuild->state = WEIR_REBUILD_CHECKING;
-    rebuild->total = rebuild->missing = 0;
-    rebuild->answers_owed = sources->count;
-    for (size_t i = 0; i < sources->count; i++) {
-        rebuild->checks[i] = (struct weir_rebuild_check){rebuild, i};
-        if (weir_link_send(rebuild->projection->runtime->link, 3,
-                           (const char *[]){"XINFO", "STREAM", sources->at[i].stream}, NULL,
-                           on_counted, &rebuild->checks[i]) != WEIR_OK)
-            rebuild->state = WEIR_REBUILD_OFF;
-    }
+    if (weir_history_look(&rebuild->history, rebuild->projection) == WEIR_OK)
+        rebuild->state = WEIR_REBUILD_CHECKING;
 }
 
 /* ---- What follows the folding ------------------------------------------------------------ */
@@ -272,7 +216,8 @@ static void build(struct weir_rebuild *rebuild, const struct weir_wishes *wishes
     } else if (rebuild->state == WEIR_REBUILD_OFF && wishes->counted) {
         rebuild->state = WEIR_REBUILD_BUILDING;
         weir_runner_go(runner);
-    } else if (rebuild->state == WEIR_REBUILD_OFF) {
+    } else if (rebuild->state == WEIR_REBUILD_OFF ||
+               (rebuild->state == WEIR_REBUILD_CHECKING && !rebuild->history.under_way)) {
         check_events(rebuild);
     } else if (rebuild->state == WEIR_REBUILD_BUILDING && !ev_is_active(&rebuild->again) &&
                (!runner->active || (runner->state == WEIR_RUNNER_STOPPED && retry))) {
@@ -292,14 +237,14 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* ---- Life -------------------------------------------------------------------------------- */
 
-static void end_here(struct weir_rebuild *rebuild, bool mine)
+static void end_here(struct weir_rebuild *rebuild, bool over)
 {
     if (rebuild->state != WEIR_REBUILD_OFF) {
         rebuild->state = WEIR_REBUILD_OFF;
         rebuild->runner.rebuild[0] = '\0';
         weir_runner_rest(&rebuild->runner);
     }
-    if (mine && !rebuild->cleared)
+    if (over && !rebuild->cleared)
         tell_sources(rebuild, false);
 }
 
@@ -321,7 +266,7 @@ static void begin_here(struct weir_rebuild *rebuild, const struct weir_wishes *w
 void weir_rebuild_follow(struct weir_rebuild *rebuild, const struct weir_wishes *wishes, bool mine)
 {
     if (!mine || wishes->phase[0] == '\0') {
-        end_here(rebuild, mine);
+        end_here(rebuild, wishes->phase[0] == '\0');
         return;
     }
     if (strcmp(rebuild->runner.rebuild, wishes->rebuild) != 0) {
@@ -338,7 +283,8 @@ void weir_rebuild_follow(struct weir_rebuild *rebuild, const struct weir_wishes 
 void weir_rebuild_open(struct weir_rebuild *rebuild, struct weir_projection *projection)
 {
     rebuild->projection = projection;
-    rebuild->runner.user = rebuild;
+    rebuild->runner.user = rebuild->history.user = rebuild;
+    rebuild->history.known = on_history;
     rebuild->runner.changed = on_changed;
     rebuild->runner.at_end = on_at_end;
     rebuild->runner.held = on_held;

@@ -8,6 +8,7 @@
 #ifndef WEIR_PROJECTION_REBUILD_H
 #define WEIR_PROJECTION_REBUILD_H
 
+#include "projection/history.h"
 #include "projection/runner.h"
 #include "projection/turn.h"
 
@@ -23,13 +24,7 @@ struct weir_rebuild {
     struct weir_runner runner;
     enum weir_rebuild_state state;
     char task[16];
-    size_t answers_owed;
-    int64_t total, missing; /* events */
-    struct weir_rebuild_check {
-        struct weir_rebuild *rebuild;
-        size_t source;
-    } checks[WEIR_PROJECTION_SOURCES_MAX];
-    char missing_in[WEIR_KEY_MAX];
+    struct weir_history history;
     int64_t retry_at; /* monotonic ms: when a stopped one is tried again */
     char retry[24];
     ev_timer again;

@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "projection/fold.h"
+#include "projection/loads.h"
+#include "projection/positions.h"
 #include "projection/writing.h"
 #include "redis/key_names.h"
 #include "redis/refusal.h"
@@ -17,7 +19,7 @@
 #define REPORT_EVERY_MS 1000
 #define PAUSE_BASE_MS 50
 #define PAUSE_CAP_MS 2000
-#define HELD_MS 20 /* the live model stands still for a moment only */
+#define HELD_MS 50 /* the live model stands still for a moment only */
 
 static void read_events(struct weir_runner *runner);
 static void locate(struct weir_runner *runner);
@@ -140,38 +142,6 @@ static void on_pause(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* ---- Positions --------------------------------------------------------------------------- */
 
-static void ignore_answer(void *user, enum weir_answer answer, const redisReply *reply)
-{
-    (void)user;
-    (void)answer;
-    (void)reply;
-}
-
-/* Tells each source how far this projection is, so that its events are not trimmed before. */
-static void report_positions(struct weir_runner *runner)
-{
-    const struct weir_projection *projection = runner->projection;
-    char key[WEIR_KEY_MAX];
-    runner->reported_at = weir_clock_monotonic_ms();
-    for (size_t i = 0; i < projection->sources.count; i++) {
-        struct weir_position *position = &runner->positions[i];
-        const char *at = position->at[0] ? position->at : "0-0";
-        if (strcmp(at, position->reported) == 0)
-            continue;
-        weir_key_readers(key, projection->runtime->prefix, projection->sources.at[i].service);
-        if (weir_link_send(&runner->link, 4, (const char *[]){"HSET", key, runner->reader_name, at},
-                           NULL, ignore_answer, NULL) == WEIR_OK)
-            snprintf(position->reported, sizeof position->reported, "%s", at);
-    }
-}
-
-static void copy_position(char *to, const redisReply *reply)
-{
-    struct weir_slice id = {"", 0};
-    (void)weir_reply_text(reply, &id);
-    snprintf(to, WEIR_ENTRY_ID_MAX, "%.*s", (int)id.length, id.at);
-}
-
 static void on_bounds(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_runner *runner = user;
@@ -179,7 +149,7 @@ static void on_bounds(void *user, enum weir_answer answer, const redisReply *rep
     if (answer != WEIR_ANSWER_DONE || !weir_reply_array(reply, count))
         return; /* the answer behind it fails in the same way */
     for (size_t i = 0; i < count; i++)
-        copy_position(runner->positions[i].bound, reply->element[i]);
+        weir_position_copy(runner->positions[i].bound, reply->element[i]);
 }
 
 static void on_located(void *user, enum weir_answer answer, const redisReply *reply)
@@ -194,23 +164,14 @@ static void on_located(void *user, enum weir_answer answer, const redisReply *re
     }
     weir_kinds_close(&runner->kinds); /* the server may have forgotten them */
     for (size_t i = 0; i < count; i++) {
-        copy_position(runner->positions[i].at, reply->element[i]);
+        weir_position_copy(runner->positions[i].at, reply->element[i]);
         if (!runner->bounded)
             runner->positions[i].reported[0] = '\0';
     }
-    report_positions(runner);
+    weir_positions_report(runner);
+    if (runner->beginning != NULL && weir_positions_new(runner))
+        runner->beginning(runner->user);
     read_events(runner);
-}
-
-static enum weir_status ask_positions(struct weir_runner *runner, const char *checkpoint,
-                                      weir_link_answered *answered)
-{
-    const struct weir_sources *sources = &runner->projection->sources;
-    const char *arguments[2 + WEIR_PROJECTION_SOURCES_MAX] = {"HMGET", checkpoint};
-    for (size_t i = 0; i < sources->count; i++)
-        arguments[2 + i] = sources->at[i].stream;
-    return weir_link_send(&runner->link, (int)(2 + sources->count), arguments, NULL, answered,
-                          runner);
 }
 
 static void locate(struct weir_runner *runner)
@@ -222,67 +183,24 @@ static void locate(struct weir_runner *runner)
     }
     move(runner, WEIR_RUNNER_LOCATING);
     if ((runner->bounded &&
-         ask_positions(runner, runner->projection->live.checkpoint, on_bounds) != WEIR_OK) ||
-        ask_positions(runner, runner->checkpoint, on_located) != WEIR_OK)
+         weir_positions_ask(runner, runner->projection->live.checkpoint, on_bounds) != WEIR_OK) ||
+        weir_positions_ask(runner, runner->checkpoint, on_located) != WEIR_OK)
         pause_then_locate(runner, "no connection");
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-static void on_loaded(void *user, enum weir_answer answer, const redisReply *reply)
+static void on_loaded(struct weir_runner *runner)
 {
-    struct weir_runner_load *load = user;
-    struct weir_runner *runner = load->runner;
-    struct weir_loaded *hash;
-    if (answer == WEIR_ANSWER_UNKNOWN || runner->state != WEIR_RUNNER_LOADING)
-        return;
-    hash = &runner->snapshot.hashes[load->hash];
-    runner->answers_owed--;
-    if (answer == WEIR_ANSWER_REFUSED)
-        weir_error_set(&runner->load_error,
-                       weir_refusal_of(reply->str) == WEIR_REFUSAL_TYPE ? WEIR_REFUSED
-                                                                        : WEIR_UNAVAILABLE,
-                       "%s: %s", hash->key, reply->str);
-    else if (weir_snapshot_fill(hash, reply) != WEIR_OK)
-        weir_error_set(&runner->load_error, WEIR_NO_MEMORY, "no memory");
-    if (runner->answers_owed == 0)
+    if (runner->state == WEIR_RUNNER_LOADING)
         fold_and_write(runner);
 }
 
-static bool reserve_loads(struct weir_runner *runner)
-{
-    struct weir_runner_load *grown;
-    if (runner->snapshot.count <= runner->load_capacity)
-        return true;
-    grown = realloc(runner->loads, runner->snapshot.count * sizeof *grown);
-    if (grown == NULL)
-        return false;
-    runner->loads = grown;
-    runner->load_capacity = runner->snapshot.count;
-    return true;
-}
-
-/* Sends for all hashes that the batch's handlers want. */
-static void load_state(struct weir_runner *runner)
+static void load(struct weir_runner *runner)
 {
     move(runner, WEIR_RUNNER_LOADING);
-    memset(&runner->load_error, 0, sizeof runner->load_error);
-    runner->answers_owed = 0;
-    if (!weir_fold_prepare(runner) || !reserve_loads(runner)) {
+    if (!weir_fold_prepare(runner) || !weir_loads_send(runner, on_loaded))
         pause_then_locate(runner, "no memory");
-        return;
-    }
-    for (size_t i = 0; i < runner->snapshot.count; i++) {
-        const char *arguments[] = {"HGETALL", runner->snapshot.hashes[i].key};
-        runner->loads[i] = (struct weir_runner_load){runner, i};
-        if (weir_link_send(&runner->link, 2, arguments, NULL, on_loaded, &runner->loads[i]) !=
-            WEIR_OK)
-            weir_error_set(&runner->load_error, WEIR_UNAVAILABLE, "no connection");
-        else
-            runner->answers_owed++;
-    }
-    if (runner->answers_owed == 0)
-        fold_and_write(runner);
 }
 
 static void take_in(struct weir_runner *runner)
@@ -292,7 +210,7 @@ static void take_in(struct weir_runner *runner)
         weir_batch_cut(&runner->batch, 1);
         runner->batch.full = true;
     }
-    load_state(runner);
+    load(runner);
 }
 
 /* As many of each source as make a batch together. */
@@ -307,7 +225,7 @@ static size_t count_of_each(const struct weir_runner *runner)
 static void end_reached(struct weir_runner *runner)
 {
     prove(runner);
-    report_positions(runner);
+    weir_positions_report(runner);
     if (runner->following) {
         read_events(runner);
         return;
@@ -375,7 +293,7 @@ static void read_events(struct weir_runner *runner)
 static void go_on(struct weir_runner *runner)
 {
     if (weir_clock_monotonic_ms() - runner->reported_at > REPORT_EVERY_MS)
-        report_positions(runner);
+        weir_positions_report(runner);
     if (!runner->active)
         rest(runner);
     else if (!runner->following && !runner->batch.full)

@@ -65,6 +65,7 @@ struct weir_runner {
     struct weir_error load_error;
     struct weir_runner_load *loads;
     size_t load_capacity;
+    void (*loaded)(struct weir_runner *runner);
     struct weir_context context;
     struct weir_effects effects;
     struct weir_snapshot snapshot;
@@ -76,9 +77,10 @@ struct weir_runner {
     char skip[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* "<stream> <entry>": to be passed over */
     uint64_t applied;
     void *user;
-    void (*changed)(void *user); /* it was stopped, or goes on */
-    void (*at_end)(void *user);  /* not following: everything there is has been folded */
-    void (*held)(void *user);    /* not following: its commits are not wanted now */
+    void (*changed)(void *user);   /* it was stopped, or goes on */
+    void (*beginning)(void *user); /* nothing has been applied of any source yet; or NULL */
+    void (*at_end)(void *user);    /* not following: everything there is has been folded */
+    void (*held)(void *user);      /* not following: its commits are not wanted now */
 };
 
 /* Prepares a runner that follows the live model, or one for rebuilds, and lets it connect. */
