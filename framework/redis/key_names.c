@@ -98,6 +98,11 @@ char *weir_key_definitions(char *key, const char *prefix)
     return spell(key, prefix, WEIR_SAGAS, "definitions");
 }
 
+char *weir_key_projections(char *key, const char *prefix)
+{
+    return spell(key, prefix, "weir", "projections");
+}
+
 char *weir_key_named(char *key, const char *prefix, const char *service, const char *name)
 {
     return spell(key, prefix, service, "%s", name);
