@@ -213,8 +213,8 @@ void weir_note(weir_context *context, const char *event, const char *format, ...
  * becomes of them, and read what projections have made. All of it blocks, and nothing of it may be
  * called from a handler. */
 
-/* One connection, for one thread at a time; a thread of its own for each is the usual thing. A
- * connection that was lost is made anew at the next use. */
+/* One connection, for one thread at a time. The call that finds it lost says so, UNKNOWN or FAILED;
+ * the next one makes it anew. */
 typedef struct weir_caller weir_caller;
 
 /* Connects within 5 s. `url` as --redis, NULL: the default; `prefix` as --namespace, NULL: none.
@@ -249,7 +249,8 @@ enum weir_call_result {
 struct weir_call_answer {
     char id[257];            /* to repeat it with */
     char entry[48];          /* of the command in the service's inbox; "": none is known */
-    struct weir_token token; /* DONE: the last event that it has published; or no place */
+    struct weir_token token; /* DONE: the last event that it has published, or no place where it has
+                                published none (or its worker was older than tokens are) */
     char reason[256];        /* REFUSED, UNKNOWN: one line */
 };
 

@@ -122,17 +122,22 @@ static void end(struct call *call, enum weir_call_result result, const char *for
     call->result = result;
 }
 
-static void copy(char *to, size_t room, struct weir_slice from)
+/* Where the mark names no place, or none that could be waited for, the token has none. */
+static void take_token(struct call *call, const struct weir_mark *mark)
 {
-    snprintf(to, room, "%.*s", (int)from.length, from.length > 0 ? from.at : "");
+    char text[2 * WEIR_TOKEN_MAX];
+    if (mark->stream.length > 0 && mark->entry.length > 0)
+        snprintf(text, sizeof text, "%.*s/%.*s", (int)mark->stream.length, mark->stream.at,
+                 (int)mark->entry.length, mark->entry.at);
+    else
+        text[0] = '\0';
+    (void)weir_token_read(text, &call->answer->token);
 }
 
 static void end_by(struct call *call, const struct weir_mark *mark)
 {
-    struct weir_token *token = &call->answer->token;
     if (mark->kind == WEIR_MARK_DONE) {
-        copy(token->stream, sizeof token->stream, mark->stream);
-        copy(token->entry, sizeof token->entry, mark->entry);
+        take_token(call, mark);
         end(call, WEIR_CALL_DONE, "%s", "");
     } else if (call->answer->entry[0] != '\0' && mark->kind != WEIR_MARK_NONE &&
                weir_slice_equals(mark->entry, call->answer->entry)) {

@@ -10,6 +10,9 @@ static bool stream_valid(const char *stream, size_t length)
 {
     static const char tail[] = "}:events";
     size_t end = sizeof tail - 1;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)stream[i] < ' ' || stream[i] == 0x7f)
+            return false;
     return length < sizeof((struct weir_token *)0)->stream && length > end &&
            memcmp(stream + length - end, tail, end) == 0 && memchr(stream, '{', length) != NULL &&
            weir_utf8_valid(stream, length);

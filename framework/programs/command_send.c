@@ -39,6 +39,15 @@ static const struct weir_option options[] = {
      .help = "wait for what becomes of it, 60 seconds if not said"},
     WEIR_COMMON_OPTIONS};
 
+static void print_visible(const char *head, const char *text)
+{
+    struct weir_text line = {0};
+    weir_text_append_string(&line, head);
+    weir_visible_append(&line, weir_slice_of(text));
+    weir_print_line(&line);
+    weir_text_close(&line);
+}
+
 /* ---- Without waiting --------------------------------------------------------------------- */
 
 static int post(struct weir_session *session, const struct weir_outgoing *outgoing)
@@ -49,7 +58,7 @@ static int post(struct weir_session *session, const struct weir_outgoing *outgoi
         return weir_fail_by(&error);
     if (session->settings.json)
         return weir_print_json(json_pack("{s:s}", "entry", entry));
-    printf("%s\n", entry);
+    print_visible("", entry);
     return WEIR_EXIT_FINE;
 }
 
@@ -72,16 +81,11 @@ static json_t *make_text(const char *text)
 
 static void print_answer(const char *state, const char *token, const char *reason)
 {
-    struct weir_text line = {0};
-    weir_text_append_string(&line, state);
-    if (reason[0]) {
-        weir_text_append_string(&line, ": ");
-        weir_visible_append(&line, weir_slice_of(reason));
-    }
-    weir_print_line(&line);
-    weir_text_close(&line);
+    char head[16];
+    snprintf(head, sizeof(head), "%s%s", state, reason[0] ? ": " : "");
+    print_visible(head, reason);
     if (token[0])
-        printf("token %s\n", token);
+        print_visible("token ", token);
 }
 
 static int report(const struct weir_session *session, enum weir_call_result result,

@@ -172,6 +172,37 @@ static void an_old_mark_says_done(void **state)
     assert_int_equal(marks("a"), 0);
 }
 
+/* Nothing that somebody else has put there gets through. */
+static void a_mark_with_a_malformed_place_gives_no_token(void **state)
+{
+    (void)state;
+    static const char *const marks_of_others[] = {
+        "done {work}:events",
+        "done {work}:events x",
+        "done {work}:commands 5-0",
+        "done {wo\nrk}:events 5-0",
+        "done  5-0",
+        "done {work}:events 5-0-0",
+        "done",
+    };
+    for (size_t i = 0; i < sizeof(marks_of_others) / sizeof(marks_of_others[0]); i++) {
+        test_do(&server, "SET {work}:seen:m1 %s", marks_of_others[i]);
+        struct weir_call_answer answer = call(WEIR_CALL_DONE, "Mark", "m1", 0, "{}");
+        assert_string_equal(answer.token.stream, "");
+    }
+    char *stream = calloc(1, 2001);
+    assert_non_null(stream);
+    memset(stream, '{', 2000);
+    test_do(&server, "SET {work}:seen:m1 %b", stream, (size_t)2000);
+    call(WEIR_CALL_UNKNOWN, "Mark", "m1", 0, "{}"); /* that is no mark at all */
+    test_do(&server, "SET {work}:seen:m2 %s", "done ");
+    test_do(&server, "APPEND {work}:seen:m2 %s", stream);
+    test_do(&server, "APPEND {work}:seen:m2 %s", "}:events 5-0");
+    struct weir_call_answer answer = call(WEIR_CALL_DONE, "Mark", "m2", 0, "{}");
+    assert_string_equal(answer.token.stream, "");
+    free(stream);
+}
+
 static void what_was_refused_may_come_again(void **state)
 {
     (void)state;
@@ -430,6 +461,7 @@ int main(int argc, char **argv)
         CASE(done_gives_the_token_of_its_last_event),
         CASE(a_repeated_id_gets_the_same_token),
         CASE(an_old_mark_says_done),
+        ALONE(a_mark_with_a_malformed_place_gives_no_token),
         CASE(what_was_refused_may_come_again),
         CASE(what_is_not_understood_is_refused),
         CASE(what_used_up_its_deliveries_is_unknown),

@@ -41,6 +41,7 @@ static void refuses_what_is_no_token(void **state)
         "{orders}:commands/1-1",
         "orders}:events/1-1",
         "}:events/1-1",
+        "{or\nders}:events/1-1",
         "{orders}:events/1-18446744073709551616",
         "{\xff}:events/1-1",
     };
