@@ -244,6 +244,26 @@ static void what_used_up_its_deliveries_is_unknown(void **state)
     assert_int_equal(marks("b"), 0);
 }
 
+/* Its handler may have done anything before its process died. */
+static void what_kills_its_workers_is_unknown(void **state)
+{
+    (void)state;
+    char wanted[80];
+    struct weir_call_answer answer =
+        call(WEIR_CALL_UNKNOWN, "Crash", "m1", 0, "{\"n\":\"a\",\"times\":99}");
+    for (long long end = test_now() + LONG_MS; test_dead(&server, WORK) == 0; test_pause()) {
+        assert_true(test_now() < end);
+        if (test_worker_ended(&worker))
+            worker = start_worker("one");
+    }
+    snprintf(wanted, sizeof(wanted), "unknown %s delivered 3 times", answer.entry);
+    char *mark = test_ask_text(&server, "GET {work}:seen:m1");
+    assert_memory_equal(mark, wanted, strlen(wanted));
+    free(mark);
+    call(WEIR_CALL_DONE, "Mark", "m1", LONG_MS, "{\"n\":\"a\"}");
+    assert_int_equal(marks("a"), 1);
+}
+
 /* A mark that is no text keeps nothing from its dead letter. */
 static void a_mark_of_another_type_ends_in_a_dead_letter(void **state)
 {
@@ -465,6 +485,7 @@ int main(int argc, char **argv)
         CASE(what_was_refused_may_come_again),
         CASE(what_is_not_understood_is_refused),
         CASE(what_used_up_its_deliveries_is_unknown),
+        CASE(what_kills_its_workers_is_unknown),
         CASE(a_mark_of_another_type_ends_in_a_dead_letter),
         ALONE(what_was_unknown_is_found_done),
         ALONE(a_bad_copy_before_says_nothing_of_a_good_one),
