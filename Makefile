@@ -18,7 +18,7 @@ CPPFLAGS += -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iframework -I$(BUILD) \
 LIBS     := $(shell pkg-config --libs $(PACKAGES)) -lev
 COMPILE   = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -MMD -MP
 
-ROOMS    := base message redis stream service projection saga
+ROOMS    := base message redis call stream service projection saga
 SOURCES  := $(foreach room,$(ROOMS),$(wildcard framework/$(room)/*.c))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libweir.a

@@ -22,7 +22,8 @@
  *         return weir_main(service, argc, argv);
  *     }
  *
- * Threads: none of this may be called from more than one thread; everything runs in one loop.
+ * Threads: none of this may be called from more than one thread; everything runs in one loop. What
+ * stands under "From outside" is for other programs, one connection for each thread.
  */
 #ifndef WEIR_H
 #define WEIR_H
@@ -249,6 +250,103 @@ void *weir_user(weir_context *context);
  * message's type, entry and saga are added. */
 void weir_note(weir_context *context, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* ---- From outside -------------------------------------------------------------------------- */
+/* For programs that are no services: gateways, tools, tests. They send commands and wait for what
+ * becomes of them, and read what projections have made. All of it blocks, and nothing of it may be
+ * called from a handler. */
+
+/* One connection, for one thread at a time. The call that finds it lost says so, UNKNOWN or FAILED;
+ * the next one makes it anew. */
+typedef struct weir_caller weir_caller;
+
+/* Connects within 5 s. `url` as --redis, NULL: the default; `prefix` as --namespace, NULL: none.
+ * NULL and one sentence in `why` (`room` bytes) where the URL or the prefix is malformed or the
+ * server cannot be reached. */
+weir_caller *weir_caller_open(const char *url, const char *prefix, char *why, size_t room);
+void weir_caller_close(weir_caller *caller_take); /* NULL: nothing */
+
+/* A place in the events of a service, to be waited for by weir_query: what the event there and
+ * those before it tell is then part of the answer. Without a place `stream` is "". */
+struct weir_token {
+    char stream[256]; /* key of the events: "{orders}:events" */
+    char entry[48];   /* id of the entry there: "1700000000000-0" */
+};
+#define WEIR_TOKEN_MAX 304 /* bytes of a token as text, with the final NUL */
+
+/* A token as one text, "{orders}:events/1700000000000-0"; "" is the token without a place. The
+ * first returns false, and leaves the token without a place, where the text is none. The other
+ * writes at most WEIR_TOKEN_MAX bytes and returns `text`. */
+bool weir_token_read(const char *text, struct weir_token *token);
+char *weir_token_write(const struct weir_token *token, char *text);
+
+enum weir_call_result {
+    WEIR_CALL_DONE,    /* it has taken effect, once */
+    WEIR_CALL_REFUSED, /* it has taken no effect: the service has rejected it or does not understand
+                          it, the server has refused it, or an argument is malformed */
+    WEIR_CALL_UNKNOWN, /* it may yet take effect, or have taken it: the limit was over, the
+                          connection was lost, or its deliveries have ended without an outcome. To
+                          be repeated with the same id, which never makes it take effect twice */
+};
+
+struct weir_call_answer {
+    char id[257];            /* to repeat it with */
+    char entry[48];          /* of the command in the service's inbox; "": none is known */
+    struct weir_token token; /* DONE: the last event that it has published, or no place where it has
+                                published none (or its worker was older than tokens are) */
+    char reason[256];        /* REFUSED, UNKNOWN: one line */
+};
+
+/* Sends a command and waits for what becomes of it. `id` makes repetitions take effect once, for 24
+ * hours; NULL: a random one is made. An id that is known to be done is answered without sending it
+ * again, whatever the data; one that was refused is sent again and may be done with better data.
+ * (Where an earlier copy was UNKNOWN, REFUSED is about the later one alone.) `data` NULL: {}.
+ * After limit_ms (at most a day) the answer is UNKNOWN; a server that keeps silent is given 200 ms
+ * at least. A command that its handler answers by WEIR_DISCARD stays UNKNOWN. Not for the service
+ * "sagas", whose orders have other answers. */
+enum weir_call_result weir_call(weir_caller *caller, const char *service, const char *type,
+                                const char *id, const json_t *data, int64_t limit_ms,
+                                struct weir_call_answer *answer);
+
+enum weir_query_result {
+    WEIR_QUERY_FOUND,
+    WEIR_QUERY_ABSENT, /* there is no such key */
+    WEIR_QUERY_WAITED, /* the read model has not come to `after` within the limit */
+    WEIR_QUERY_FAILED, /* an argument is malformed, or the server has not answered or has refused */
+};
+
+/* All zero: the first page at once. */
+struct weir_query_options {
+    /* The answer is as new as these tokens, or newer; those without a place count for nothing. */
+    const struct weir_token *after;
+    size_t after_count;
+    const char *projection; /* the one that has to have come so far; NULL: all of the view that read
+                               the events, as their workers have registered them */
+    int64_t limit_ms;       /* for this wait; 0: looks once; at most a day */
+    int64_t page;           /* fields or members at once, 1 to 10000; 0: 100 */
+    const char *cursor;     /* of the answer before; NULL or "": from the beginning */
+    bool reverse;           /* sorted sets: the greatest first */
+};
+
+struct weir_query_answer {
+    const char *type; /* "hash", "string", "set", "zset"; constant */
+    json_t *value;   /* FOUND: hash: object of texts; string: text; set: array of texts; sorted set:
+                        array of {member, score} in order. The caller's, by json_decref; else NULL.
+                        Bytes that are not UTF-8 are replaced */
+    char cursor[32]; /* where the next page begins; "": this was the last */
+    char reason[256]; /* other than FOUND: one line */
+};
+
+/* Reads the key "{view}:key", written without the tag as in handlers: "order:o1".
+ *
+ * A hash or a set that fits on one page is read at one moment. A larger one is read by scanning:
+ * what is there all the time is on some page, perhaps twice; what comes or goes meanwhile may be on
+ * one or not; a page may be longer, shorter or empty. A sorted set is read by rank: what comes or
+ * goes before the cursor's place moves the rest, so that members may be seen twice or not at all.
+ */
+enum weir_query_result weir_query(weir_caller *caller, const char *view, const char *key,
+                                  const struct weir_query_options *options,
+                                  struct weir_query_answer *answer);
 
 #ifdef __cplusplus
 }

@@ -98,6 +98,9 @@ static void append_allowed(struct weir_text *out, const struct weir_option *opti
         weir_text_append_string(out, "one of ");
         append_words(out, option->choices, ", ");
         break;
+    case WEIR_OPTION_TEXTS:
+        weir_text_format(out, "one of at most %d texts", WEIR_TEXTS_MAX);
+        break;
     }
 }
 
@@ -158,7 +161,21 @@ static void assign_nothing(const struct weir_option *option, void *settings)
     case WEIR_OPTION_CHOICE:
         store(settings, option, &(int){0}, sizeof(int));
         break;
+    case WEIR_OPTION_TEXTS:
+        store(settings, option, &(struct weir_texts){0}, sizeof(struct weir_texts));
+        break;
     }
+}
+
+static bool append_text(const struct weir_option *option, void *settings, const char *value)
+{
+    struct weir_texts texts;
+    memcpy(&texts, (const char *)settings + option->offset, sizeof texts);
+    if (texts.count == WEIR_TEXTS_MAX)
+        return false;
+    texts.at[texts.count++] = value;
+    store(settings, option, &texts, sizeof texts);
+    return true;
 }
 
 static bool assign_word(const struct weir_option *option, void *settings, const char *value)
@@ -194,6 +211,8 @@ static enum weir_status assign(const struct weir_option *option, void *settings,
         assign_nothing(option, settings);
     else if (option->kind == WEIR_OPTION_TEXT)
         store(settings, option, &value, sizeof value);
+    else if (option->kind == WEIR_OPTION_TEXTS)
+        accepted = append_text(option, settings, value);
     else if (option->kind == WEIR_OPTION_FLAG || option->kind == WEIR_OPTION_CHOICE)
         accepted = assign_word(option, settings, value);
     else

@@ -15,6 +15,13 @@ enum weir_option_kind {
     WEIR_OPTION_INTEGER,  /* int64_t between minimum and maximum */
     WEIR_OPTION_DURATION, /* int64_t, ms, between minimum and maximum; "30s", "500ms", "7d" */
     WEIR_OPTION_CHOICE,   /* int, the place of the word in `choices` */
+    WEIR_OPTION_TEXTS,    /* struct weir_texts; the flag may be given several times */
+};
+
+#define WEIR_TEXTS_MAX 16
+struct weir_texts {
+    const char *at[WEIR_TEXTS_MAX]; /* pointing as TEXT does */
+    size_t count;
 };
 
 struct weir_option {

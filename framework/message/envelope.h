@@ -69,5 +69,7 @@ const struct weir_field *weir_message_field(const weir_message *message, const c
  * nothing behind it, nested WEIR_DATA_DEPTH_MAX deep at the most. NULL with an error. */
 WEIR_CHECKED json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
                                        struct weir_error *error);
+/* A new JSON text of any bytes: what is not UTF-8 is replaced. NULL: no memory. */
+WEIR_CHECKED json_t *weir_text_json(struct weir_slice text);
 
 #endif

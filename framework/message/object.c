@@ -68,3 +68,17 @@ json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
     }
     return object;
 }
+
+json_t *weir_text_json(struct weir_slice text)
+{
+    struct weir_text escaped = {0};
+    json_t *value;
+    if (weir_utf8_valid(text.at, text.length))
+        return json_stringn(text.at, text.length);
+    weir_text_append_json(&escaped, text.at, text.length);
+    value = escaped.failed
+                ? NULL
+                : json_loadb(escaped.at, escaped.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    weir_text_close(&escaped);
+    return value;
+}

@@ -31,15 +31,19 @@ enum weir_exit {
 struct weir_settings {
     const char *redis, *prefix;
     bool json, help, version;
-    const char *data, *id; /* start, send; data: signal too */
-    const char *reason;    /* cancel */
-    const char *step;      /* resume */
-    bool retry, skip;      /* resume */
-    int64_t wait_s;        /* start and the orders; 0: do not wait */
-    int64_t delay_ms;      /* send */
-    int state;             /* sagas: place in its choices */
-    int64_t limit;         /* sagas, dead */
-    bool force;            /* definition, install, readers */
+    const char *data, *id;   /* start, send; data: signal too */
+    const char *reason;      /* cancel */
+    const char *step;        /* resume */
+    bool retry, skip;        /* resume */
+    int64_t wait_s;          /* start, send and the orders; 0: do not wait */
+    int64_t delay_ms;        /* send */
+    int state;               /* sagas: place in its choices */
+    int64_t limit;           /* sagas, dead, query */
+    bool force;              /* definition, install, readers */
+    struct weir_texts after; /* query */
+    const char *projection, *cursor;
+    int64_t wait_ms;
+    bool reverse;
     int64_t silent_for_ms; /* readers */
 };
 
@@ -96,7 +100,8 @@ struct weir_command {
 
 extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,
     weir_command_saga, weir_command_cancel, weir_command_resume, weir_command_signal,
-    weir_command_definition, weir_command_install, weir_command_dead, weir_command_readers;
+    weir_command_definition, weir_command_install, weir_command_dead, weir_command_readers,
+    weir_command_query;
 
 /* Prints "weir: " and the sentence to standard error, control characters escaped, and returns
  * `code`. */

@@ -1,18 +1,14 @@
-/* weir send: sends one command to a service. */
-#include <inttypes.h>
+/* weir send: sends one command to a service, and waits for what becomes of it. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/text.h"
+#include "call/outgoing.h"
 #include "message/envelope.h"
 #include "programs/command.h"
 #include "programs/input.h"
 #include "programs/print.h"
 #include "programs/values.h"
-#include "redis/key_names.h"
-
-#define PARTS_MAX 12 /* "XADD", key, "*", and names and values */
-#define PARTS_BEFORE_FIELDS 3
+#include "programs/visible.h"
 
 static const struct weir_option options[] = {
     {.name = "data",
@@ -32,75 +28,124 @@ static const struct weir_option options[] = {
      .maximum = WEIR_DELAY_MAX_MS,
      .value_name = "MS",
      .help = "hold it back this long at the receiver"},
+    {.name = "wait",
+     .kind = WEIR_OPTION_INTEGER,
+     WEIR_SETTING(wait_s),
+     .minimum = 1,
+     .maximum = 86400,
+     .optional_value = true,
+     .bare = "60",
+     .value_name = "SECONDS",
+     .help = "wait for what becomes of it, 60 seconds if not said"},
     WEIR_COMMON_OPTIONS};
 
-struct parts {
-    const char *at[PARTS_MAX];
-    size_t count;
-};
-
-static void add(struct parts *parts, const char *name, const char *value)
+static void print_visible(const char *head, const char *text)
 {
-    if (!value)
-        return;
-    parts->at[parts->count++] = name;
-    parts->at[parts->count++] = value;
-}
-
-/* Lets the receiver's own reader judge, so that nothing is sent that would end as a dead letter. */
-static int check(const struct parts *parts)
-{
-    struct weir_slice slices[PARTS_MAX];
-    struct weir_error error = {0};
-    size_t count = parts->count - PARTS_BEFORE_FIELDS;
-    for (size_t i = 0; i < count; i++)
-        slices[i] = weir_slice_of(parts->at[PARTS_BEFORE_FIELDS + i]);
-    weir_message *message = weir_message_new("", "", slices, count);
-    if (!message)
-        return weir_fail(WEIR_EXIT_FAILED, "memory ran out");
-    enum weir_status status = weir_message_decode(message, WEIR_DATA_MAX_DEFAULT, 1, &error);
-    weir_message_free(message);
-    if (status == WEIR_OK)
-        return WEIR_EXIT_FINE;
-    /* The data has been checked before: what is left are words of the command line. */
-    return weir_fail(WEIR_EXIT_USAGE, "%s", error.text);
-}
-
-static int post(struct weir_session *session, const struct parts *parts)
-{
-    struct weir_error error = {0};
-    int code = weir_session_connect(session);
-    if (code != WEIR_EXIT_FINE)
-        return code;
-    redisReply *reply = weir_client_call(&session->client, &error, parts->count, parts->at, NULL);
-    if (!reply)
-        return weir_fail_by(&error);
-    json_t *entry = weir_slice_json(weir_value_text(reply));
-    freeReplyObject(reply);
-    if (session->settings.json)
-        return weir_print_json(json_pack("{s:o}", "entry", entry));
     struct weir_text line = {0};
-    weir_value_append(&line, entry);
+    weir_text_append_string(&line, head);
+    weir_visible_append(&line, weir_slice_of(text));
     weir_print_line(&line);
     weir_text_close(&line);
-    json_decref(entry);
+}
+
+/* ---- Without waiting --------------------------------------------------------------------- */
+
+static int post(struct weir_session *session, const struct weir_outgoing *outgoing)
+{
+    char entry[WEIR_ENTRY_ID_MAX];
+    struct weir_error error = {0};
+    if (weir_outgoing_send(outgoing, &session->client, entry, &error) != WEIR_OK)
+        return weir_fail_by(&error);
+    if (session->settings.json)
+        return weir_print_json(json_pack("{s:s}", "entry", entry));
+    print_visible("", entry);
     return WEIR_EXIT_FINE;
 }
 
-static int prepare(struct weir_session *session, char **operands, const struct weir_text *data)
+/* ---- Waiting ----------------------------------------------------------------------------- */
+
+static const struct {
+    const char *state;
+    int code;
+} results[] = {
+    [WEIR_CALL_DONE] = {"done", WEIR_EXIT_FINE},
+    [WEIR_CALL_REFUSED] = {"refused", WEIR_EXIT_FAILED},
+    [WEIR_CALL_UNKNOWN] = {"unknown", WEIR_EXIT_WAITED},
+};
+
+/* What is empty is null. */
+static json_t *make_text(const char *text)
 {
-    char key[WEIR_KEY_MAX], delay[24];
+    return weir_slice_json(text[0] ? weir_slice_of(text) : (struct weir_slice){NULL, 0});
+}
+
+static void print_answer(const char *state, const char *token, const char *reason)
+{
+    char head[16];
+    snprintf(head, sizeof(head), "%s%s", state, reason[0] ? ": " : "");
+    print_visible(head, reason);
+    if (token[0])
+        print_visible("token ", token);
+}
+
+static int report(const struct weir_session *session, enum weir_call_result result,
+                  const struct weir_call_answer *answer)
+{
+    char token[WEIR_TOKEN_MAX];
+    const char *state = results[result].state;
+    weir_token_write(&answer->token, token);
+    if (session->settings.json)
+        weir_print_json(json_pack("{s:o, s:o, s:s, s:o, s:o}", "id", make_text(answer->id), "entry",
+                                  make_text(answer->entry), "state", state, "token",
+                                  make_text(token), "reason", make_text(answer->reason)));
+    else
+        print_answer(state, token, answer->reason);
+    if (result == WEIR_CALL_REFUSED)
+        return weir_fail(results[result].code, "refused: %s", answer->reason);
+    if (result == WEIR_CALL_UNKNOWN)
+        return weir_fail(results[result].code,
+                         "%s; it may take effect yet, or have taken it; it is safe to repeat the "
+                         "same with --id %s",
+                         answer->reason, answer->id);
+    return results[result].code;
+}
+
+static int call(struct weir_session *session, const struct weir_outgoing *outgoing)
+{
+    struct weir_call_answer answer;
+    bool fresh = session->settings.id == NULL;
+    if (!session->settings.json) { /* before anything can happen: it is needed to repeat it */
+        printf("%s\n", outgoing->id);
+        fflush(stdout);
+    }
+    enum weir_call_result result = weir_outgoing_call(outgoing, &session->client, fresh,
+                                                      session->settings.wait_s * 1000, &answer);
+    return report(session, result, &answer);
+}
+
+/* ---- Sending ----------------------------------------------------------------------------- */
+
+static int send(struct weir_session *session, char **operands, const struct weir_text *data)
+{
+    char random_id[WEIR_RANDOM_ID_MAX];
+    struct weir_error error = {0};
     const struct weir_settings *settings = &session->settings;
-    struct parts parts = {
-        .at = {"XADD", weir_key_commands(key, settings->prefix, operands[0]), "*"},
-        .count = PARTS_BEFORE_FIELDS};
-    snprintf(delay, sizeof(delay), "%" PRId64, settings->delay_ms);
-    add(&parts, "type", operands[1]);
-    add(&parts, "data", data->at);
-    add(&parts, "id", settings->id);
-    add(&parts, "delay", settings->delay_ms > 0 ? delay : NULL);
-    int code = check(&parts);
-    return code == WEIR_EXIT_FINE ? post(session, &parts) : code;
+    struct weir_outgoing outgoing = {.prefix = settings->prefix,
+                                     .service = operands[0],
+                                     .type = operands[1],
+                                     .id = settings->id,
+                                     .data = data->at,
+                                     .delay_ms = settings->delay_ms};
+    if (settings->wait_s > 0 && !settings->id)
+        outgoing.id = weir_random_id(random_id);
+    /* The data has been checked before: what is left are words of the command line. */
+    if (weir_outgoing_check(&outgoing, &error) != WEIR_OK)
+        return weir_fail(error.status == WEIR_NO_MEMORY ? WEIR_EXIT_FAILED : WEIR_EXIT_USAGE, "%s",
+                         error.text);
+    int code = weir_session_connect(session);
+    if (code != WEIR_EXIT_FINE)
+        return code;
+    return settings->wait_s > 0 ? call(session, &outgoing) : post(session, &outgoing);
 }
 
 static int run(struct weir_session *session, int count, char **operands)
@@ -109,15 +154,10 @@ static int run(struct weir_session *session, int count, char **operands)
     struct weir_text data = {0};
     struct weir_error error = {0};
     int code;
-    if (!weir_name_valid(operands[0], strlen(operands[0])))
-        return weir_fail(WEIR_EXIT_USAGE,
-                         "<service>: '%s' is no name of a service; it must be a letter and then "
-                         "letters, digits, '_' or '-', 64 bytes at most",
-                         operands[0]);
     if (weir_input_data(session->settings.data, &data, &error) != WEIR_OK)
         code = weir_fail_by(&error);
     else
-        code = prepare(session, operands, &data);
+        code = send(session, operands, &data);
     weir_text_close(&data);
     return code;
 }
@@ -126,6 +166,10 @@ const struct weir_command weir_command_send = {
     .name = "send",
     .operands = "<service> <type>",
     .summary = "Sends a command to a service and prints its entry id",
+    .notes =
+        "With --wait it prints the command's id, what became of it, and, where it has published\n"
+        "something, a token for weir query --after; it exits by it: 0 done, 1 refused, 5 not\n"
+        "known in time. An id that is known to be done is not sent again.",
     .options = options,
     .operands_minimum = 2,
     .operands_maximum = 2,

@@ -142,7 +142,8 @@ const struct weir_command weir_command_start = {
     .summary = "Starts a saga by the name of its definition and prints the saga's id",
     .notes = "With --wait it prints the final state and its reason and exits by it: 0 completed,\n"
              "1 not started, 3 compensated, 4 suspended, 5 not ended in time. Ctrl-C stops the\n"
-             "waiting, not the saga.",
+             "waiting, not the saga. Behind the state stand tokens for weir query --after: a read\n"
+             "model that has come to them shows all that the saga's steps have published.",
     .options = options,
     .operands_minimum = 1,
     .operands_maximum = 1,

@@ -36,17 +36,7 @@ bool weir_slice_integer(struct weir_slice slice, int64_t *out)
 
 json_t *weir_slice_json(struct weir_slice slice)
 {
-    if (!slice.at)
-        return json_null();
-    if (weir_utf8_valid(slice.at, slice.length))
-        return json_stringn(slice.at, slice.length);
-    struct weir_text text = {0};
-    weir_text_append_json(&text, slice.at, slice.length);
-    json_t *value = text.failed
-                        ? NULL
-                        : json_loadb(text.at, text.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    weir_text_close(&text);
-    return value;
+    return slice.at ? weir_text_json(slice) : json_null();
 }
 
 json_t *weir_slice_json_number(struct weir_slice slice)

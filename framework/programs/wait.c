@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "programs/print.h"
+#include "programs/saga_tokens.h"
 #include "programs/values.h"
 #include "redis/key_names.h"
 
@@ -151,7 +152,7 @@ static enum weir_status look_at_saga(struct wait *wait, struct weir_error *error
 
 static enum weir_status reconnect(struct weir_session *session, struct weir_error *error)
 {
-    if (session->client.connection && session->client.connection->err == 0)
+    if (weir_client_connected(&session->client))
         return WEIR_OK;
     weir_client_close(&session->client);
     return weir_client_open(&session->client, &session->endpoint, CONNECT_LIMIT_MS, error);
@@ -195,18 +196,34 @@ static void print_line(const struct weir_awaited *awaited, const json_t *state,
     weir_text_close(&line);
 }
 
+static void print_tokens(const json_t *tokens)
+{
+    for (size_t i = 0; i < json_array_size(tokens); i++) {
+        struct weir_text line = {0};
+        weir_text_append_string(&line, "token ");
+        weir_value_append(&line, json_array_get(tokens, i));
+        weir_print_line(&line);
+        weir_text_close(&line);
+    }
+}
+
 void weir_saga_print(const struct weir_session *session, const struct weir_awaited *awaited,
                      const json_t *state, const json_t *reason, const char *error)
 {
     if (!session->settings.json) {
-        if (!error)
+        if (!error) {
             print_line(awaited, state, reason);
+            print_tokens(awaited->tokens);
+        }
         return;
     }
     json_t *line =
         json_pack("{s:s, s:O?, s:O?}", "saga", awaited->saga, "state", state, "reason", reason);
     if (awaited->order)
         json_object_set_new(line, "error", error ? json_string(error) : json_null());
+    else
+        json_object_set_new(line, "tokens",
+                            awaited->tokens ? json_incref(awaited->tokens) : json_array());
     weir_print_json(line);
 }
 
@@ -214,8 +231,12 @@ static int end(const struct wait *wait)
 {
     const struct weir_awaited *awaited = wait->awaited;
     const char *refusal = json_string_value(wait->refusal);
-    weir_saga_print(wait->session, awaited, wait->state,
+    struct weir_awaited told = *awaited;
+    if (!refusal && !awaited->order)
+        told.tokens = weir_saga_tokens(wait->session, awaited->saga);
+    weir_saga_print(wait->session, &told, wait->state,
                     refusal && !awaited->order ? wait->refusal : wait->reason, refusal);
+    json_decref(told.tokens);
     if (refusal)
         weir_remark("saga %s%s: %s", awaited->saga, awaited->order ? "" : " was not started",
                     refusal);

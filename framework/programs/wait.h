@@ -20,6 +20,7 @@ struct weir_awaited {
     bool order;       /* else it is a start */
     bool named;       /* several sagas are told of: each with its id */
     int64_t revision; /* the saga's, before the order */
+    json_t *tokens;   /* of a start that has ended: an array of texts, borrowed; or NULL */
 };
 
 /* Prints where the saga stands, on one line. `error`: why an order was not carried out, or NULL;

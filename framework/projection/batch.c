@@ -58,6 +58,14 @@ static weir_message *message_of(const char *stream, const struct weir_entry *ent
     return message;
 }
 
+/* A bound of "" lets nothing pass. */
+static bool lies_behind(const char *entry, const char *bound)
+{
+    struct weir_entry_id id, last;
+    return weir_entry_id_read(weir_slice_of(entry), &id) &&
+           (!weir_entry_id_read(weir_slice_of(bound), &last) || weir_entry_id_less(&last, &id));
+}
+
 static bool take_entry(struct weir_batch *batch, const char *stream, size_t source,
                        const redisReply *element, const char *bound)
 {
@@ -68,7 +76,7 @@ static bool take_entry(struct weir_batch *batch, const char *stream, size_t sour
     message = message_of(stream, &entry);
     if (message == NULL)
         return false;
-    if (bound != NULL && weir_entry_id_compare(message->entry, bound) > 0)
+    if (bound != NULL && lies_behind(message->entry, bound))
         weir_message_free(message);
     else
         batch->events[batch->count++] = (struct weir_folded){.message = message, .source = source};

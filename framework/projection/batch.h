@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "message/entry_id.h"
+#include "redis/entry_id.h"
 #include "message/envelope.h"
 #include "projection/source.h"
 #include "service/event_version.h"

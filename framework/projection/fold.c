@@ -128,8 +128,8 @@ static bool is_skipped(const struct weir_runner *runner, const weir_message *mes
 
 static void begin_event(struct weir_runner *runner, weir_message *message)
 {
-    struct weir_entry_id id;
-    (void)weir_entry_id_parse(message->entry, &id);
+    struct weir_entry_id id = {0};
+    (void)!weir_entry_id_read(weir_slice_of(message->entry), &id);
     runner->context.message = message;
     runner->context.event_ms = (int64_t)(id.ms <= INT64_MAX ? id.ms : INT64_MAX);
     memset(&runner->context.reason, 0, sizeof runner->context.reason);

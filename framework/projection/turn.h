@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "message/entry_id.h"
+#include "redis/entry_id.h"
 #include "redis/key_names.h"
 #include "stream/periodic.h"
 

@@ -62,11 +62,23 @@ static void lose(const struct weir_client *client, struct weir_error *error, con
                        client->server, command, connection->errstr);
 }
 
+bool weir_client_connected(const struct weir_client *client)
+{
+    return client->connection && client->connection->err == 0;
+}
+
+void weir_client_set_timeout(struct weir_client *client, int64_t timeout_ms)
+{
+    /* Fails only on a socket that is closed, which the next call tells. */
+    if (weir_client_connected(client))
+        (void)redisSetTimeout(client->connection, limit_of(timeout_ms));
+}
+
 redisReply *weir_client_call(struct weir_client *client, struct weir_error *error, size_t count,
                              const char *const *arguments, const size_t *lengths)
 {
     const char *command = arguments[0];
-    if (!client->connection || client->connection->err != 0) {
+    if (!weir_client_connected(client)) {
         weir_error_set(error, WEIR_UNAVAILABLE, "not connected to %s; %s was not sent",
                        client->server, command);
         return NULL;

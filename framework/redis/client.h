@@ -1,4 +1,4 @@
-/* One blocking connection for command-line tools: connect, ask, wait with a limit. */
+/* One blocking connection for programs that are no services: connect, ask, wait with a limit. */
 #ifndef WEIR_REDIS_CLIENT_H
 #define WEIR_REDIS_CLIENT_H
 
@@ -21,6 +21,10 @@ WEIR_CHECKED enum weir_status weir_client_open(struct weir_client *client,
                                                const struct weir_endpoint *endpoint,
                                                int64_t timeout_ms, struct weir_error *error);
 void weir_client_close(struct weir_client *client);
+/* From now on each answer is waited for so long. Without a connection it does nothing. */
+void weir_client_set_timeout(struct weir_client *client, int64_t timeout_ms);
+/* Whether there is a connection that can be used, as far as is known here. */
+bool weir_client_connected(const struct weir_client *client);
 
 /* Sends one command as an argument vector and waits for the answer. NULL and an error where the
  * answer is an error (WEIR_REFUSED, WEIR_DENIED, WEIR_UNAVAILABLE by its prefix) or was lost

@@ -39,7 +39,7 @@ char *weir_key_model(char *key, const char *prefix, const char *service, const c
 char *weir_key_rebuild_base(char *base, const char *projection);
 /* Any state of the service: rest is "account:c7". */
 char *weir_key_entity(char *key, const char *prefix, const char *service, const char *rest);
-/* string: the message with this id has been handled. */
+/* string: what became of the message with this id; the words are those of message/mark.h. */
 char *weir_key_seen(char *key, const char *prefix, const char *service, const char *id);
 /* hash: what became of a saga's step in this service. */
 char *weir_key_step(char *key, const char *prefix, const char *service, const char *saga,
@@ -57,5 +57,8 @@ char *weir_key_definition(char *key, const char *prefix, const char *name);
 char *weir_key_projections(char *key, const char *prefix);
 /* set: the names of the definitions that `weir definition load` has written. */
 char *weir_key_definitions(char *key, const char *prefix);
+/* hash {weir}:projections: "<view>/<projection>" → names of the services whose events it folds,
+ * joined by blanks. */
+char *weir_key_projections(char *key, const char *prefix);
 
 #endif

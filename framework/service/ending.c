@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "message/mark.h"
 #include "redis/key_names.h"
 #include "service/put_away.h"
 #include "service/step_answer.h"
@@ -35,19 +36,43 @@ static void begin(struct weir_delivery *delivery, enum weir_ending ending)
     delivery->ending = ending;
 }
 
-static void mark_seen(struct weir_delivery *delivery)
+/* Whether an id of its own says to the sender what became of it. */
+static bool leaves_mark(const struct weir_delivery *delivery)
+{
+    return delivery->message->id != NULL && delivery->own_stream && !delivery->is_step &&
+           !(delivery->route != NULL && delivery->route->plain);
+}
+
+static void mark_as(struct weir_delivery *delivery, const char *verb, struct weir_slice text)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
     char key[WEIR_KEY_MAX], life[24];
-    struct weir_slice absent = weir_slice_of("0");
-    struct weir_slice mark[] = {weir_slice_of("1"), {life, 0}};
-    if (delivery->message->id == NULL || !delivery->own_stream || delivery->route->plain)
-        return;
-    mark[1].length =
+    struct weir_slice mark[] = {{life, 0}, text};
+    mark[0].length =
         (size_t)snprintf(life, sizeof life, "%lld", (long long)runtime->settings->seen_life_ms);
     weir_key_seen(key, runtime->prefix, runtime->service, delivery->message->id);
-    weir_effects_plain(&delivery->effects, "EXISTS", key, &absent, 1);
-    weir_effects_plain(&delivery->effects, "SET", key, mark, 2);
+    weir_effects_plain(&delivery->effects, verb, key, mark, 2);
+}
+
+static void mark_done(struct weir_delivery *delivery)
+{
+    const struct weir_runtime *runtime = delivery->context.runtime;
+    char events[WEIR_KEY_MAX];
+    if (leaves_mark(delivery))
+        mark_as(delivery, "DONE",
+                weir_slice_of(weir_key_events(events, runtime->prefix, runtime->service)));
+}
+
+static void mark_failed(struct weir_delivery *delivery, const char *reason, bool unknown)
+{
+    const weir_message *message = delivery->message;
+    char text[WEIR_MARK_MAX];
+    struct weir_mark mark = {.kind = unknown ? WEIR_MARK_UNKNOWN : WEIR_MARK_REFUSED};
+    if (!leaves_mark(delivery))
+        return;
+    mark.entry = weir_slice_of(message->origin_entry ? message->origin_entry : message->entry);
+    mark.reason = weir_slice_of(reason);
+    mark_as(delivery, "FAILED", weir_mark_write(&mark, text));
 }
 
 const char *weir_ending_done(struct weir_delivery *delivery)
@@ -56,7 +81,7 @@ const char *weir_ending_done(struct weir_delivery *delivery)
     if (delivery->is_step)
         weir_step_end_succeeded(delivery);
     else
-        mark_seen(delivery);
+        mark_done(delivery);
     return delivery->effects.effect_count == 0 ? SETTLE : COMMIT;
 }
 
@@ -134,6 +159,8 @@ const char *weir_ending_buried(struct weir_delivery *delivery, const char *reaso
     weir_put_to_dead_letters(delivery, kept);
     if (delivery->is_step)
         weir_step_end_failed(delivery, kept, unknown);
+    else
+        mark_failed(delivery, kept, unknown);
     return COMMIT;
 }
 

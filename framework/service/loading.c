@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/mark.h"
 #include "redis/key_names.h"
 #include "redis/refusal.h"
 #include "service/load_pattern.h"
@@ -37,6 +38,13 @@ static enum weir_status take_time(struct weir_delivery *delivery, const redisRep
     return WEIR_OK;
 }
 
+/* An id that was refused may come again. */
+static void take_mark(struct weir_delivery *delivery, const redisReply *reply)
+{
+    struct weir_slice text;
+    delivery->seen = weir_reply_text(reply, &text) && weir_mark_read(text).kind == WEIR_MARK_DONE;
+}
+
 static enum weir_status take(struct weir_load *load, const redisReply *reply)
 {
     struct weir_delivery *delivery = load->delivery;
@@ -44,7 +52,7 @@ static enum weir_status take(struct weir_load *load, const redisReply *reply)
     case LOAD_RECORD:
         return take_record(delivery, reply);
     case LOAD_SEEN:
-        delivery->seen = reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+        take_mark(delivery, reply);
         return WEIR_OK;
     case LOAD_TIME:
         return take_time(delivery, reply);
@@ -58,7 +66,9 @@ static enum weir_status take(struct weir_load *load, const redisReply *reply)
 
 static const char *load_key(const struct weir_load *load)
 {
-    return load->what >= 0 ? load->delivery->snapshot.hashes[load->what].key : "step record";
+    if (load->what >= 0)
+        return load->delivery->snapshot.hashes[load->what].key;
+    return load->what == LOAD_SEEN ? "mark of its id" : "step record";
 }
 
 static void take_refusal(struct weir_load *load, const char *why)
@@ -114,7 +124,7 @@ static void load_seen(struct weir_delivery *delivery)
     char key[WEIR_KEY_MAX];
     const struct weir_runtime *runtime = delivery->context.runtime;
     weir_key_seen(key, runtime->prefix, runtime->service, delivery->message->id);
-    send(delivery, LOAD_SEEN, 2, (const char *[]){"EXISTS", key});
+    send(delivery, LOAD_SEEN, 2, (const char *[]){"GET", key});
 }
 
 void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *loaded)

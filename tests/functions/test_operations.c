@@ -16,7 +16,7 @@ static int deliver(void **state)
 static const struct kind {
     const char *name, *make;
 } kinds[] = {
-    {"string", "SET {s}:key 1"},  {"hash", "HSET {s}:key f 1"},       {"set", "SADD {s}:key m"},
+    {"string", "SET {s}:key 2"},  {"hash", "HSET {s}:key f 1"},       {"set", "SADD {s}:key m"},
     {"zset", "ZADD {s}:key 1 m"}, {"stream", "XADD {s}:key 1-1 f v"}, {"list", "RPUSH {s}:key f"},
 };
 
@@ -28,7 +28,7 @@ static const struct typed {
     {"ZREM 3 1 m", "zset"},      {"INCRBY 3 1 1", "string"}, {"SET 3 1 v", "string"},
     {"SET 3 2 v 9", "string"},   {"XADD 3 2 f v", "stream"}, {"SCHEDULE 3 2 1 m", "zset"},
     {"EXPECT 3 2 f =1", "hash"}, {"DEL 3 0", NULL},          {"PEXPIRE 3 1 100000", NULL},
-    {"EXISTS 3 1 1", NULL},
+    {"EXISTS 3 1 1", NULL},      {"DONE 3 2 9 e", "string"},
 };
 
 #define KINDS (sizeof kinds / sizeof kinds[0])

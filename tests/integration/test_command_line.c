@@ -97,7 +97,7 @@ static void refuses_wrong_usage(void **state)
     expect_weir(64, NULL, "--id", WORDS("start", "a", "--id="));
     expect_weir(64, NULL, "<saga>", WORDS("start", "place order"));
     expect_weir(64, NULL, "needs <service> <type>", WORDS("send", "orders"));
-    expect_weir(64, NULL, "<service>", WORDS("send", "or}ders", "A"));
+    expect_weir(64, NULL, "no name of a service", WORDS("send", "or}ders", "A"));
     expect_weir(64, NULL, "type", WORDS("send", "orders", "9"));
     expect_weir(64, NULL, "id", WORDS("send", "orders", "A", "--id", "a b"));
     expect_weir(64, NULL, "--delay", WORDS("send", "orders", "A", "--delay", "-1"));

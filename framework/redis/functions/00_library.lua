@@ -183,6 +183,36 @@ local function not_yet(_, args, first, last)
     if server_ms() >= time then return 'the command has expired' end
 end
 
+-- The mark of an id whose message has been done; the rest of it says what the message published.
+local function says_done(mark)
+    return mark == '1' or mark == 'done' or (mark and mark:sub(1, 5) == 'done ')
+end
+
+local function life_and_text(key, args, first, last, planned)
+    if last - first ~= 1 then return 'wrong number of arguments' end
+    planned.strings[key] = ''
+    return duration(key, args, first, first)
+end
+
+-- What is no text is left alone by the write; what is not there becomes one.
+local function life_and_text_if_text(key, args, first, last, planned)
+    local found = planned.types[key] or key_type(key)
+    planned.types[key] = found == 'none' and 'string' or found
+    return life_and_text(key, args, first, last, planned)
+end
+
+local function not_done(key)
+    return not says_done(redis.call('GET', key))
+end
+
+-- The last entry that the call has appended to the stream, as a text; '' where there is none.
+local function published(stream, made)
+    for i = #made, 1, -1 do
+        if made[i][1] == stream then return ' ' .. stream .. ' ' .. made[i][2] end
+    end
+    return ''
+end
+
 local OPERATIONS = {
     HSET = { type = 'hash', check = some_pairs },
     HDEL = { type = 'hash', check = at_least_one },
@@ -221,6 +251,24 @@ local OPERATIONS = {
     BEFORE = { check = not_yet, write = function() end },
     -- "1" or "0": the key has to be there, or not
     EXISTS = { check = exactly(1), holds = presence_unchanged },
+    -- life in ms, key of the service's events: marks an id as done, which it may not be yet, with
+    -- the last event that this very call appends there: "done", or "done <key> <entry>"
+    DONE = {
+        type = 'string', check = life_and_text, holds = not_done, command = 'SET',
+        write = function(key, args, first, _, _, made)
+            redis.call('SET', key, 'done' .. published(args[first + 1], made), 'PX', args[first])
+        end
+    },
+    -- life in ms, text: marks an id with what else became of its message. An id that is done stays
+    -- so, and a key of another type stays as it is: a dead letter must not fail for its mark.
+    FAILED = {
+        check = life_and_text_if_text, command = 'SET',
+        write = function(key, args, first)
+            local mark = redis.pcall('GET', key)
+            if type(mark) == 'table' or says_done(mark) then return end
+            redis.call('SET', key, args[first + 1], 'PX', args[first])
+        end
+    },
 }
 
 local function type_problem(key, wanted, types)
@@ -256,7 +304,7 @@ local function check_operations(keys, args, position, types)
         if operation.holds and not operation.holds(key, args, first, last) then
             return { 'conflict', index }
         end
-        if not operation.holds and name ~= 'BEFORE' then
+        if operation.command or not (operation.holds or name == 'BEFORE') then
             problem = right_problem(operation.command or name, key)
             if problem then return problem end
         end
@@ -310,16 +358,18 @@ local function append_entries(keys, args, position)
     return made
 end
 
--- Carries out the rest of a run that check_operations has passed.
-local function apply_operations(keys, args, position)
+-- Carries out the rest of a run that check_operations has passed. `made`: what append_entries has
+-- returned for it.
+local function apply_operations(keys, args, position, made)
     local now
+    made = made or {}
     while position <= #args do
         local name, key = args[position], keys[tonumber(args[position + 1])]
         local operation, first = OPERATIONS[name], position + 3
         local last = first + tonumber(args[position + 2]) - 1
         if operation.write then
             if name == 'SCHEDULE' and not now then now = server_ms() end
-            operation.write(key, args, first, last, now)
+            operation.write(key, args, first, last, now, made)
         elseif not operation.holds then
             redis.call(name, key, unpack(args, first, last))
         end

@@ -30,7 +30,7 @@ local function commit(keys, args)
         return acknowledged
     end
     if args[3] == '1' then redis.call('XDEL', keys[1], args[2]) end
-    apply_operations(keys, args, 4)
+    apply_operations(keys, args, 4, made)
     return 1
 end
 

@@ -481,6 +481,41 @@ static void help_of_an_empty_table_is_empty(void **state)
     free(text);
 }
 
+static void a_flag_for_texts_may_come_again(void **state)
+{
+    (void)state;
+    struct several {
+        const char *before;
+        struct weir_texts texts;
+        const char *behind;
+    } settings = {.before = "before", .behind = "behind"};
+    const struct weir_option options[] = {
+        {.name = "after", .kind = WEIR_OPTION_TEXTS, .offset = offsetof(struct several, texts)},
+        {.name = NULL}};
+    char *words[WEIR_TEXTS_MAX + 2] = {"program", "--after=1", "x", "--after", "2"};
+    struct weir_error error = {0};
+    int operands = 0;
+    assert_int_equal(weir_options_parse(options, &settings, 1, words, &operands, &error), WEIR_OK);
+    assert_int_equal(settings.texts.count, 0);
+    assert_int_equal(weir_options_parse(options, &settings, 5, words, &operands, &error), WEIR_OK);
+    assert_int_equal(settings.texts.count, 2);
+    assert_string_equal(settings.texts.at[0], "1");
+    assert_string_equal(settings.texts.at[1], "2");
+    assert_int_equal(operands, 1);
+    for (int i = 1; i <= WEIR_TEXTS_MAX + 1; i++)
+        words[i] = "--after=x";
+    assert_int_equal(
+        weir_options_parse(options, &settings, WEIR_TEXTS_MAX + 1, words, &operands, &error),
+        WEIR_OK);
+    assert_int_equal(settings.texts.count, WEIR_TEXTS_MAX);
+    assert_int_equal(
+        weir_options_parse(options, &settings, WEIR_TEXTS_MAX + 2, words, &operands, &error),
+        WEIR_INVALID);
+    assert_non_null(strstr(error.text, "at most 16 texts"));
+    assert_string_equal(settings.before, "before");
+    assert_string_equal(settings.behind, "behind");
+}
+
 #define clean(name) cmocka_unit_test_setup_teardown(name, clear_environment, clear_environment)
 
 int main(void)
@@ -496,6 +531,7 @@ int main(void)
         clean(flags_in_the_environment_have_words),
         clean(every_way_to_write_a_value),
         clean(the_last_flag_counts),
+        clean(a_flag_for_texts_may_come_again),
         clean(an_optional_value_needs_its_equals_sign),
         clean(operands_come_to_the_front),
         clean(no_word_of_the_command_line_is_lost),

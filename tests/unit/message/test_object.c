@@ -215,9 +215,33 @@ static void answers_anything_with_an_object_or_a_sentence(void **state)
     assert_true(taken > 10);
 }
 
+static void texts_of_any_bytes_become_json(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t length;
+        const char *wanted;
+        size_t wanted_length;
+    } cases[] = {
+        {"", 0, "", 0},
+        {"plain \xc3\xb6", 8, "plain \xc3\xb6", 8},
+        {"a\0b", 3, "a\0b", 3},
+        {"a\xff", 2, "a\xef\xbf\xbd", 4},
+        {"\xff\0\"\\", 4, "\xef\xbf\xbd\0\"\\", 6},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_t *text = weir_text_json((struct weir_slice){cases[i].bytes, cases[i].length});
+        assert_int_equal(json_string_length(text), cases[i].wanted_length);
+        assert_memory_equal(json_string_value(text), cases[i].wanted, cases[i].wanted_length);
+        json_decref(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_of_any_bytes_become_json),
         cmocka_unit_test(takes_objects),
         cmocka_unit_test(refuses_what_is_no_object),
         cmocka_unit_test(refuses_what_is_not_strict),

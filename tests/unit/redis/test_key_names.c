@@ -37,6 +37,8 @@ static void spells_keys_of_sagas(void **state)
     assert_string_equal(weir_key_definition(key, "", "place-order"),
                         "{sagas}:definition:place-order");
     assert_string_equal(weir_key_definitions(key, ""), "{sagas}:definitions");
+    assert_string_equal(weir_key_projections(key, ""), "{weir}:projections");
+    assert_string_equal(weir_key_projections(key, "t:"), "t:{weir}:projections");
 }
 
 static void puts_the_namespace_before_the_tag(void **state)
