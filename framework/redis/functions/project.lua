@@ -73,7 +73,7 @@ local function project(keys, args)
     if rebuild ~= '' or phase == 'sweeping' or phase == 'looking' then
         remember_written(keys[4], keys, head)
     end
-    apply_operations(keys, args, first_operation)
+    apply_operations(keys, args, first_operation, entries)
     return 1
 end
 
