@@ -96,6 +96,17 @@ static void great_scores_are_equal(void **state)
     expect("0", "EXISTS " DIFFERENCES);
 }
 
+/* The server gives the score of a member in another form where it is read by a scan. */
+static void the_form_of_a_score_makes_no_difference(void **state)
+{
+    (void)state;
+    make_both("ZADD @rank:1 100000000000000000 m");
+    make_both("ZADD @rank:2 -1000000000000000000 m 123456789012345678 n");
+    test_do(&server, "SADD " WRITTEN " rank:1 rank:2");
+    expect("[looking]", STEP);
+    expect("0", "EXISTS " DIFFERENCES);
+}
+
 /* ---- Kinds of differences ------------------------------------------------------------------ */
 
 static const struct difference {
@@ -332,6 +343,7 @@ int main(void)
         EACH(equal_models_have_no_differences),
         EACH(how_it_is_stored_makes_no_difference),
         EACH(great_scores_are_equal),
+        EACH(the_form_of_a_score_makes_no_difference),
         EACH(each_kind_of_difference_is_told),
         EACH(names_and_members_are_bytes),
         EACH(the_list_of_differences_does_not_stay),
