@@ -335,6 +335,30 @@ static void huge_collections_are_compared_to_the_last_member(void **state)
     }
 }
 
+/* A server may be set to keep greater collections in one piece, which a scan gives in one page. */
+static void check_compact(const char *setting, const struct huge *one)
+{
+    begin(NULL);
+    redisReply *before = test_ask(&server, "CONFIG GET %s", setting);
+    test_do(&server, "CONFIG SET %s 100000", setting);
+    fill(one, "");
+    test_do(&server, "COPY {v}:row:1 {v}:rebuild:p:row:1");
+    written("row:1");
+    const char *given = answer(STEP);
+    test_do(&server, "CONFIG SET %s %s", setting, before->element[1]->str);
+    freeReplyObject(before);
+    if (strcmp(given, "[looking]") != 0)
+        fail_msg("%s: %s", setting, given);
+    expect("0", "EXISTS " DIFFERENCES);
+}
+
+static void one_page_may_hold_a_whole_collection(void **state)
+{
+    (void)state;
+    check_compact("set-max-intset-entries", &huge[2]);
+    check_compact("hash-max-listpack-entries", &huge[0]);
+}
+
 #define EACH(test) cmocka_unit_test_setup(test, begin)
 
 int main(void)
@@ -353,6 +377,7 @@ int main(void)
         EACH(keys_in_the_live_model_alone_are_told_once),
         EACH(what_the_live_model_writes_meanwhile_is_no_difference),
         EACH(huge_collections_are_compared_to_the_last_member),
+        EACH(one_page_may_hold_a_whole_collection),
     };
     return cmocka_run_group_tests_name("rebuild compare", tests, start_read_models,
                                        stop_read_models);
