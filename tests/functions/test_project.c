@@ -189,6 +189,17 @@ static void a_life_that_is_over_deletes(void **state)
     expect("-1", "PTTL {v}:row:1");
 }
 
+/* It makes what comes behind it start from nothing, as a deletion does. */
+static void sums_behind_a_life_that_is_over_are_checked(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET {v}:row:1 n -9000000000000000000");
+    expect_untouched("[refused, 5, *",
+                     PROJECT "XADD 6 2 f v PEXPIREAT 5 1 1 HINCRBY 5 2 n 9000000000000000000"
+                             " HINCRBY 5 2 n 9000000000000000000",
+                     NONE);
+}
+
 static void a_time_is_a_whole_number(void **state)
 {
     (void)state;
@@ -412,6 +423,7 @@ int main(void)
         EACH(without_memory_nothing_is_written),
         EACH(a_life_may_end_at_a_given_time),
         EACH(a_life_that_is_over_deletes),
+        EACH(sums_behind_a_life_that_is_over_are_checked),
         EACH(a_time_is_a_whole_number),
         EACH(kinds_are_noted),
         EACH(kinds_of_another_projection_are_refused),
