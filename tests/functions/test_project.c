@@ -412,6 +412,17 @@ static void a_rebuild_without_a_right_writes_nothing(void **state)
         check_right(commands[i], true);
 }
 
+static void a_rebuild_that_may_not_count_writes_nothing(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET " STATUS " rebuild r1 phase building");
+    forbid("hincrby");
+    uint64_t before = dataset();
+    const char *given = answer_to_ann(PROJECT_NEW "HSET 5 2 f v", "r1", "");
+    if (strcmp(given, "1") != 0)
+        assert_int_equal(dataset(), before);
+}
+
 /* Entries that were made for nothing have to be taken back. */
 static void without_the_right_to_take_back_nothing_is_appended(void **state)
 {
@@ -475,6 +486,7 @@ int main(void)
         EACH(the_names_of_thousands_of_keys_are_noted),
         EACH(without_a_right_nothing_is_written),
         EACH(a_rebuild_without_a_right_writes_nothing),
+        EACH(a_rebuild_that_may_not_count_writes_nothing),
         EACH(without_the_right_to_take_back_nothing_is_appended),
         EACH(a_count_that_is_none_is_found_first),
         EACH(incomplete_positions_write_nothing),
