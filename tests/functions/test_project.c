@@ -189,6 +189,17 @@ static void a_life_that_is_over_deletes(void **state)
     expect("-1", "PTTL {v}:row:1");
 }
 
+/* It makes what comes behind it start from nothing, as a deletion does. */
+static void sums_behind_a_life_that_is_over_are_checked(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET {v}:row:1 n -9000000000000000000");
+    expect_untouched("[refused, 5, *",
+                     PROJECT "XADD 6 2 f v PEXPIREAT 5 1 1 HINCRBY 5 2 n 9000000000000000000"
+                             " HINCRBY 5 2 n 9000000000000000000",
+                     NONE);
+}
+
 static void a_time_is_a_whole_number(void **state)
 {
     (void)state;
@@ -394,6 +405,55 @@ static void without_a_right_nothing_is_written(void **state)
         check_right(commands[i], false);
 }
 
+static void a_rebuild_without_a_right_writes_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COMMANDS; i++)
+        check_right(commands[i], true);
+}
+
+static void a_rebuild_that_may_not_count_writes_nothing(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET " STATUS " rebuild r1 phase building");
+    forbid("hincrby");
+    uint64_t before = dataset();
+    const char *given = answer_to_ann(PROJECT_NEW "HSET 5 2 f v", "r1", "");
+    if (strcmp(given, "1") != 0)
+        assert_int_equal(dataset(), before);
+}
+
+/* Entries that were made for nothing have to be taken back. */
+static void without_the_right_to_take_back_nothing_is_appended(void **state)
+{
+    (void)state;
+    test_do(&server, "XADD {v}:full 18446744073709551615-18446744073709551615 f v");
+    forbid("xdel");
+    uint64_t before = dataset();
+    (void)answer_to_ann("FCALL weir_project 6 " KEYS_LIVE
+                        "{v}:full {v}:dead p %s {v}: 1 0 1 a 5-0 6-0 XADD 6 2 f v XADD 5 2 f v",
+                        "");
+    assert_int_equal(dataset(), before);
+}
+
+/* What others can write to the status counts like any other state. */
+static void a_count_that_is_none_is_found_first(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET " STATUS " rebuild r1 phase building folded many");
+    uint64_t before = dataset();
+    const char *given = answer(PROJECT_NEW "HSET 5 2 f v", "r1", "");
+    if (strcmp(given, "1") != 0)
+        assert_int_equal(dataset(), before);
+}
+
+static void incomplete_positions_write_nothing(void **state)
+{
+    (void)state;
+    expect_untouched("!*", "FCALL weir_project 4 " KEYS_LIVE "p %s {v}: 1 0 2 a 5-0 7-0 b %s", "",
+                     "");
+}
+
 #define EACH(test) cmocka_unit_test_setup(test, begin)
 
 int main(void)
@@ -412,6 +472,7 @@ int main(void)
         EACH(without_memory_nothing_is_written),
         EACH(a_life_may_end_at_a_given_time),
         EACH(a_life_that_is_over_deletes),
+        EACH(sums_behind_a_life_that_is_over_are_checked),
         EACH(a_time_is_a_whole_number),
         EACH(kinds_are_noted),
         EACH(kinds_of_another_projection_are_refused),
@@ -424,6 +485,11 @@ int main(void)
         EACH(a_rebuild_that_is_over_or_paused_is_held),
         EACH(the_names_of_thousands_of_keys_are_noted),
         EACH(without_a_right_nothing_is_written),
+        EACH(a_rebuild_without_a_right_writes_nothing),
+        EACH(a_rebuild_that_may_not_count_writes_nothing),
+        EACH(without_the_right_to_take_back_nothing_is_appended),
+        EACH(a_count_that_is_none_is_found_first),
+        EACH(incomplete_positions_write_nothing),
     };
     return cmocka_run_group_tests_name("project", tests, start_read_models, stop_read_models);
 }

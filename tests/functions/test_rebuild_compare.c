@@ -96,6 +96,17 @@ static void great_scores_are_equal(void **state)
     expect("0", "EXISTS " DIFFERENCES);
 }
 
+/* The server gives the score of a member in another form where it is read by a scan. */
+static void the_form_of_a_score_makes_no_difference(void **state)
+{
+    (void)state;
+    make_both("ZADD @rank:1 100000000000000000 m");
+    make_both("ZADD @rank:2 -1000000000000000000 m 123456789012345678 n");
+    test_do(&server, "SADD " WRITTEN " rank:1 rank:2");
+    expect("[looking]", STEP);
+    expect("0", "EXISTS " DIFFERENCES);
+}
+
 /* ---- Kinds of differences ------------------------------------------------------------------ */
 
 static const struct difference {
@@ -324,6 +335,30 @@ static void huge_collections_are_compared_to_the_last_member(void **state)
     }
 }
 
+/* A server may be set to keep greater collections in one piece, which a scan gives in one page. */
+static void check_compact(const char *setting, const struct huge *one)
+{
+    begin(NULL);
+    redisReply *before = test_ask(&server, "CONFIG GET %s", setting);
+    test_do(&server, "CONFIG SET %s 100000", setting);
+    fill(one, "");
+    test_do(&server, "COPY {v}:row:1 {v}:rebuild:p:row:1");
+    written("row:1");
+    const char *given = answer(STEP);
+    test_do(&server, "CONFIG SET %s %s", setting, before->element[1]->str);
+    freeReplyObject(before);
+    if (strcmp(given, "[looking]") != 0)
+        fail_msg("%s: %s", setting, given);
+    expect("0", "EXISTS " DIFFERENCES);
+}
+
+static void one_page_may_hold_a_whole_collection(void **state)
+{
+    (void)state;
+    check_compact("set-max-intset-entries", &huge[2]);
+    check_compact("hash-max-listpack-entries", &huge[0]);
+}
+
 #define EACH(test) cmocka_unit_test_setup(test, begin)
 
 int main(void)
@@ -332,6 +367,7 @@ int main(void)
         EACH(equal_models_have_no_differences),
         EACH(how_it_is_stored_makes_no_difference),
         EACH(great_scores_are_equal),
+        EACH(the_form_of_a_score_makes_no_difference),
         EACH(each_kind_of_difference_is_told),
         EACH(names_and_members_are_bytes),
         EACH(the_list_of_differences_does_not_stay),
@@ -341,6 +377,7 @@ int main(void)
         EACH(keys_in_the_live_model_alone_are_told_once),
         EACH(what_the_live_model_writes_meanwhile_is_no_difference),
         EACH(huge_collections_are_compared_to_the_last_member),
+        EACH(one_page_may_hold_a_whole_collection),
     };
     return cmocka_run_group_tests_name("rebuild compare", tests, start_read_models,
                                        stop_read_models);

@@ -102,6 +102,35 @@ static void keys_that_are_forbidden_are_a_missing_right(void **state)
         }
 }
 
+/* Calls of an operator, of the one who builds, and for the turn. */
+static void without_a_right_no_wish_is_half_done(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {
+        REBUILD "start r2 rebuild 0",
+        REBUILD "pause",
+        REBUILD "abandon",
+        "FCALL weir_rebuild_note 1 " STATUS " r1 total 7 event %s",
+        "FCALL weir_turn 1 " STATUS " one 0 stopped why a 5-0",
+    };
+    int wrong = 0;
+    for (size_t call = 0; call < sizeof calls / sizeof calls[0]; call++)
+        for (size_t i = 0; i < COMMANDS; i++) {
+            prepare("building");
+            test_do(&server, "HSET " STATUS " owner one until 1 event e");
+            if (call == 0)
+                test_do(&server, "HDEL " STATUS " phase");
+            forbid(commands[i]);
+            uint64_t before = dataset();
+            const char *given = answer_to_ann(calls[call], "");
+            if (given[0] == '!' && dataset() != before) {
+                print_message("%s without %s: %s\n", calls[call], commands[i], given);
+                wrong++;
+            }
+        }
+    assert_int_equal(wrong, 0);
+}
+
 /* ---- Types --------------------------------------------------------------------------------- */
 
 static void check_type(const char *phase, const char *key)
@@ -132,6 +161,35 @@ static void another_type_is_found_before_anything_is_written(void **state)
         check_type(cases[i].phase, cases[i].key);
 }
 
+static void no_type_of_a_key_leaves_a_step_half_done(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {STATUS, LIVE, NEW, WRITTEN, DONE, DIFFERENCES, KINDS};
+    int wrong = 0;
+    for (size_t phase = 0; phase < PHASES; phase++)
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+            prepare(phases[phase]);
+            test_do(&server, "DEL %s", keys[i]);
+            test_do(&server, "SET %s text", keys[i]);
+            test_do(&server, "HSET {v}:rebuild:p:row:1 name new"); /* differs */
+            uint64_t before = dataset();
+            const char *given = answer(STEP);
+            if (given[0] == '!' && dataset() != before) {
+                print_message("%s, %s is a string: %s\n", phases[phase], keys[i], given);
+                wrong++;
+            }
+        }
+    assert_int_equal(wrong, 0);
+}
+
+/* Of the commands that a step calls the clock is one, too. */
+static void without_the_clock_nothing_is_half_done(void **state)
+{
+    (void)state;
+    for (size_t phase = 0; phase < PHASES; phase++)
+        (void)check_forbidden(phases[phase], "time");
+}
+
 /* What is no matter to a phase does not stop it; and what clears up removes whatever there is. */
 static void other_keys_do_not_matter(void **state)
 {
@@ -152,7 +210,10 @@ int main(void)
         EACH(without_a_right_nothing_is_half_done),
         EACH(missing_rights_stop_it_before_the_live_model_is_touched),
         EACH(keys_that_are_forbidden_are_a_missing_right),
+        EACH(without_a_right_no_wish_is_half_done),
         EACH(another_type_is_found_before_anything_is_written),
+        EACH(no_type_of_a_key_leaves_a_step_half_done),
+        EACH(without_the_clock_nothing_is_half_done),
         EACH(other_keys_do_not_matter),
     };
     return cmocka_run_group_tests_name("rebuild rights", tests, start_read_models,

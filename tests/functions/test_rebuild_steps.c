@@ -229,6 +229,20 @@ static void a_failed_one_stays_failed(void **state)
     expect("[name, old, extra, 1]", "HGETALL {v}:row:1");
 }
 
+/* A rebuild doubles the memory that a model takes: giving it up has to give that back. */
+static void giving_up_needs_no_memory(void **state)
+{
+    (void)state;
+    make_models();
+    test_do(&server, "CONFIG SET maxmemory 1");
+    const char *given = answer(REBUILD "abandon");
+    if (strcmp(given, "[abandoned, r1]") == 0)
+        given = answer(STEP);
+    test_do(&server, "CONFIG SET maxmemory 0");
+    if (strcmp(given, "[clearing]") != 0)
+        fail_msg("answer %s", given);
+}
+
 #define EACH(test) cmocka_unit_test_setup(test, begin_rebuild)
 
 int main(void)
@@ -244,6 +258,7 @@ int main(void)
         EACH(what_was_given_up_is_dropped_in_pieces),
         EACH(in_the_end_only_the_outcome_is_left),
         EACH(a_failed_one_stays_failed),
+        EACH(giving_up_needs_no_memory),
     };
     return cmocka_run_group_tests_name("rebuild steps", tests, start_read_models, stop_read_models);
 }
