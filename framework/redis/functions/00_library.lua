@@ -71,6 +71,16 @@ local function other_than_streams(keys, first)
     return nil
 end
 
+-- An error where a key is there and has not the type at its place in `types`, which may be "any".
+local function other_than(types, keys)
+    for i, wanted in ipairs(types) do
+        local found = key_type(keys[i])
+        if found ~= wanted and found ~= 'none' and wanted ~= 'any' then
+            return redis.error_reply('WRONGTYPE key ' .. i .. ' is a ' .. found .. ', not a ' .. wanted)
+        end
+    end
+end
+
 -- A delivery that names an entry whose body somebody has deleted: nothing is left to handle. Where
 -- the dead letters cannot take it the caller's number of lost ones is all that is left.
 local function bury_lost(stream, dead, id, deliveries)
@@ -109,14 +119,24 @@ local function checked_sum(number, delta, name)
     return nil, number + step
 end
 
+-- A key whose life may be over by the time of a later write starts from nothing then: `anew` holds
+-- what its sums are in that case, and both have to fit.
+local function sum_anew(planned, key, place, delta, name)
+    local anew, problem = planned.anew[key], nil
+    if anew then problem, anew[place] = checked_sum(anew[place] or 0, delta, name) end
+    return problem
+end
+
 local function hash_sum(key, args, first, last, planned)
     if last - first ~= 1 then return 'wrong number of arguments' end
-    local place, problem = key .. '\0' .. args[first], nil
-    local start = planned.fields[place]
+    local field, delta, name = args[first], args[first + 1], 'field ' .. args[first]
+    local known, problem = planned.fields[key] or {}, nil
+    local start = known[field]
         or (planned.deleted[key] and 0)
-        or integer(redis.call('HGET', key, args[first]) or '0')
-    problem, planned.fields[place] = checked_sum(start, args[first + 1], 'field ' .. args[first])
-    return problem
+        or integer(redis.call('HGET', key, field) or '0')
+    problem, known[field] = checked_sum(start, delta, name)
+    planned.fields[key] = known
+    return problem or sum_anew(planned, key, field, delta, name)
 end
 
 local function string_sum(key, args, first, last, planned)
@@ -124,7 +144,7 @@ local function string_sum(key, args, first, last, planned)
     local start, problem = planned.strings[key] or redis.call('GET', key) or '0', nil
     if type(start) == 'string' then start = integer(start) end
     problem, planned.strings[key] = checked_sum(start, args[first], 'the value')
-    return problem
+    return problem or sum_anew(planned, key, 1, args[first], 'the value')
 end
 
 local function scored(_, args, first, last)
@@ -145,19 +165,18 @@ end
 local function deletion(key, _, first, last, planned)
     if last >= first then return 'wrong number of arguments' end
     planned.types[key], planned.strings[key], planned.deleted[key] = 'none', '0', true
-    for place in pairs(planned.fields) do
-        if place:sub(1, #key + 1) == key .. '\0' then planned.fields[place] = nil end
-    end
+    planned.fields[key], planned.anew[key] = nil, nil
 end
 
-local function moment(_, args, first, last)
+local function moment(key, args, first, last, planned)
     local time = last == first and integer(args[first])
     if not time or time < 0 or time > TIME_MAX then return 'the time is not a whole number of ms' end
+    planned.anew[key] = {}
 end
 
 local function string_and_life(key, args, first, last, planned)
     if last < first or last > first + 1 then return 'wrong number of arguments' end
-    planned.strings[key] = args[first]
+    planned.strings[key], planned.anew[key] = args[first], nil
     if last == first then return nil end
     local life = integer(args[last])
     if not life or life <= 0 or life > TIME_MAX then
@@ -236,8 +255,8 @@ local OPERATIONS = {
             end
         end
     },
-    -- field, value, …; carried out by append_entries
-    XADD = { type = 'stream', check = some_pairs, write = function() end },
+    -- field, value, …; carried out by append_entries, or undone
+    XADD = { type = 'stream', check = some_pairs, undo = 'XDEL', write = function() end },
     -- delay in ms from now, member
     SCHEDULE = {
         type = 'zset', check = scored, command = 'ZADD',
@@ -285,11 +304,20 @@ local function right_problem(command, key)
     return redis.error_reply('NOPERM this user may not run ' .. command .. ' on a key of the commit')
 end
 
+local function missing_right(commands, keys)
+    for _, key in ipairs(keys) do
+        for _, command in ipairs(commands) do
+            local problem = right_problem(command, key)
+            if problem then return problem end
+        end
+    end
+end
+
 -- Checks a run of operations against the server's state without writing.
 -- `types`: of keys that the call will make itself, by key; or nil.
 -- Returns nil, or the answer that the whole call gives instead of writing.
 local function check_operations(keys, args, position, types)
-    local planned = { types = types or {}, fields = {}, strings = {}, deleted = {} }
+    local planned = { types = types or {}, fields = {}, strings = {}, deleted = {}, anew = {} }
     while position <= #args do
         local name, index, count = args[position], args[position + 1], tonumber(args[position + 2])
         local operation, key = OPERATIONS[name], keys[tonumber(index)]
@@ -306,6 +334,7 @@ local function check_operations(keys, args, position, types)
         end
         if operation.command or not (operation.holds or name == 'BEFORE') then
             problem = right_problem(operation.command or name, key)
+                or operation.undo and right_problem(operation.undo, key)
             if problem then return problem end
         end
         position = last + 1

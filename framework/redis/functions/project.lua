@@ -11,7 +11,7 @@
 -- Returns 1 committed; {"moved", stream} another runner was there first; {"held"} the live model
 --         stands still for a rebuild, or the rebuild is over or paused; {"conflict", index},
 --         {"refused", index, why} as in weir_commit: nothing was written
--- Errors  WRONGTYPE of the first keys; nothing was written
+-- Errors  WRONGTYPE of the first keys, NOPERM; nothing was written
 --
 -- The rebuild keeps a set of what it writes, to swap it in later. While it looks for keys that it
 -- has not made (phases "sweeping", "looking") the live model adds what it writes.
@@ -43,10 +43,25 @@ local function remember_written(set, keys, head)
     end
 end
 
+local function whole_number(text)
+    local number = tonumber(text)
+    return number and number >= 0 and number % 1 == 0 and number
+end
+
+-- Where the streams and the operations begin; nil where the call is malformed.
+local function layout(keys, args)
+    local kinds = whole_number(args[5])
+    local streams = kinds and whole_number(args[6 + kinds])
+    if not streams or not keys[4] or #args < 6 + kinds + 3 * streams then return nil end
+    return 7 + kinds, 7 + kinds + 3 * streams
+end
+
 local function project(keys, args)
-    local projection, rebuild, head, kinds = args[1], args[2], args[3], tonumber(args[5])
-    local first_stream = 7 + kinds
-    local first_operation = first_stream + 3 * tonumber(args[6 + kinds])
+    local first_stream, first_operation = layout(keys, args)
+    if not first_stream then return redis.error_reply('ERR malformed call of weir_project') end
+    local projection, rebuild, head, last_kind = args[1], args[2], args[3], first_stream - 2
+    local answer = other_than({ 'hash', 'hash', 'hash', 'set' }, keys)
+    if answer then return answer end
     local still, phase = stands_still(keys[2], rebuild, server_ms())
     if still then return { 'held' } end
     for i = first_stream, first_operation - 1, 3 do
@@ -54,22 +69,23 @@ local function project(keys, args)
             return { 'moved', args[i] }
         end
     end
-    local problem = kinds_problem(keys[3], projection, args, 6, 5 + kinds)
+    local problem = kinds_problem(keys[3], projection, args, 6, last_kind)
     if problem then return { 'refused', 3, problem } end
     local made = { [keys[1]] = 'hash', [keys[2]] = 'hash', [keys[3]] = 'hash', [keys[4]] = 'set' }
-    local answer = check_operations(keys, args, first_operation, made)
-        or right_problem('HSET', keys[1]) or right_problem('HSET', keys[2])
-        or right_problem('HSET', keys[3]) or right_problem('SADD', keys[4])
+    answer = check_operations(keys, args, first_operation, made)
+        or missing_right({ 'HSET' }, { keys[1], keys[2], keys[3] })
+        or right_problem('SADD', keys[4])
     if answer then return answer end
-    local found = key_type(keys[4])
-    if found ~= 'set' and found ~= 'none' then return { 'refused', 4, 'it is a ' .. found } end
     local entries, refusal = append_entries(keys, args, first_operation)
     if not entries then return refusal end
     for i = first_stream, first_operation - 1, 3 do
         redis.call('HSET', keys[1], args[i], args[i + 2])
     end
-    for i = 6, 5 + kinds do redis.call('HSET', keys[3], args[i], projection) end
-    if rebuild ~= '' then redis.call('HINCRBY', keys[2], 'folded', args[4]) end
+    for i = 6, last_kind do redis.call('HSET', keys[3], args[i], projection) end
+    if rebuild ~= '' then
+        local folded = integer(redis.call('HGET', keys[2], 'folded') or '0') or 0
+        redis.call('HSET', keys[2], 'folded', whole(folded + (whole_number(args[4]) or 0)))
+    end
     if rebuild ~= '' or phase == 'sweeping' or phase == 'looking' then
         remember_written(keys[4], keys, head)
     end

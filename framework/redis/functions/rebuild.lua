@@ -11,7 +11,7 @@
 -- ARGV    1 "start", "pause" or "abandon"  2 id for a new one  3 task
 --         4 "1": although events are missing
 -- Returns {"started" | "resumed" | "paused" | "abandoned", id}; {"refused", why}
--- Errors  WRONGTYPE
+-- Errors  WRONGTYPE, NOPERM; nothing was written
 
 local function start_rebuild(key, differences, phase, paused, args)
     if phase then
@@ -30,6 +30,10 @@ local function start_rebuild(key, differences, phase, paused, args)
 end
 
 local function rebuild(keys, args)
+    local problem = other_than({ 'hash' }, keys)
+        or missing_right({ 'HSET', 'HGET', 'HDEL' }, { keys[1] })
+        or right_problem('UNLINK', keys[2])
+    if problem then return problem end
     local phase, paused, id = unpack(redis.call('HMGET', keys[1], 'phase', 'paused', 'rebuild'))
     if args[1] == 'start' then return start_rebuild(keys[1], keys[2], phase, paused, args) end
     if not phase then return { 'refused', 'nothing is under way' } end
@@ -45,18 +49,22 @@ local function rebuild(keys, args)
     return { 'refused', 'it is past that: ' .. phase }
 end
 
-redis.register_function('weir_rebuild', rebuild)
+redis.register_function {
+    function_name = 'weir_rebuild', callback = rebuild, flags = { 'allow-oom' }
+}
 
 -- weir_rebuild_note: what the one who builds has to say.
 -- KEYS    1 {V}:projection:<name>
 -- ARGV    1 id of the rebuild  2… fields and values; an empty value removes the field
 -- Returns 1 noted, 0 that rebuild is not being built (any more)
--- Errors  WRONGTYPE
+-- Errors  WRONGTYPE, NOPERM; nothing was written
 
 local function note(keys, args)
+    local problem = missing_right({ 'HSET', 'HDEL' }, keys)
+    if problem then return problem end
     local id, phase = unpack(redis.call('HMGET', keys[1], 'rebuild', 'phase'))
     if id ~= args[1] or phase ~= 'building' then return 0 end
-    for i = 2, #args, 2 do
+    for i = 2, #args - 1, 2 do
         if args[i + 1] == '' then
             redis.call('HDEL', keys[1], args[i])
         else
@@ -87,6 +95,7 @@ redis.register_function { function_name = 'weir_rebuild_note', callback = note,
 
 local DIFFERENCES_MAX = 1000
 local DIFFERENCES_LIFE = '86400000'
+local ASKED_AT_ONCE = 500
 
 local STEPS = {}
 
@@ -99,11 +108,11 @@ local function level(keys, args, exactly)
     return true
 end
 
-function STEPS.building(keys, args, status)
+function STEPS.building(keys, args, status, now)
     if status.paused == '1' then return 'building' end
     local verify = status.task == 'verify'
     if not level(keys, args, verify) then
-        redis.call('HSET', keys[1], 'hold', whole(server_ms() + tonumber(args[6])))
+        redis.call('HSET', keys[1], 'hold', whole(now + tonumber(args[6])))
         return 'building'
     end
     redis.call('HDEL', keys[1], 'hold')
@@ -139,18 +148,32 @@ local function note_difference(keys, name, what)
     end
 end
 
--- A member of the collection that the other has not, or has otherwise; nil where there is none.
-local function first_difference(scan, ask, one, other, stride)
+-- A member of the page that the other collection has not, or has otherwise; nil where there is
+-- none. Scores are compared as numbers: a scan gives them in another form.
+local function different_in(page, ask, other, stride)
+    for start = 1, #page, ASKED_AT_ONCE * stride do
+        local members = {}
+        for i = start, math.min(start + ASKED_AT_ONCE * stride - 1, #page), stride do
+            members[#members + 1] = page[i]
+        end
+        local found = redis.call(ask, other, unpack(members))
+        for i, member in ipairs(members) do
+            local value = page[start + stride * i - 1]
+            if stride == 1 and found[i] == 0 then return member end
+            if stride == 2 and found[i] ~= value
+                and not (ask == 'ZMSCORE' and found[i] and tonumber(found[i]) == tonumber(value)) then
+                return member
+            end
+        end
+    end
+end
+
+local function first_difference(how, one, other)
     local cursor = '0'
     repeat
-        local page = redis.call(scan, one, cursor, 'COUNT', 500)
-        local members = {}
-        for i = 1, #page[2], stride do members[#members + 1] = page[2][i] end
-        local found = members[1] and redis.call(ask, other, unpack(members)) or {}
-        for i, member in ipairs(members) do
-            if stride == 1 and found[i] == 0 then return member end
-            if stride == 2 and found[i] ~= page[2][2 * i] then return member end
-        end
+        local page = redis.call(how.scan, one, cursor, 'COUNT', ASKED_AT_ONCE)
+        local member = different_in(page[2], how.ask, other, how.stride)
+        if member then return member end
         cursor = page[1]
     until cursor == '0'
 end
@@ -177,9 +200,9 @@ local function difference(live, new)
         return redis.call('GET', live) ~= redis.call('GET', new) and 'has another value' or nil
     end
     local how = COLLECTIONS[kind]
-    local member = first_difference(how.scan, how.ask, new, live, how.stride)
+    local member = first_difference(how, new, live)
     if not member and redis.call(how.size, live) ~= redis.call(how.size, new) then
-        member = first_difference(how.scan, how.ask, live, new, how.stride)
+        member = first_difference(how, live, new)
     end
     return member and 'differs in ' .. member or nil
 end
@@ -196,10 +219,19 @@ function STEPS.comparing(keys, args)
     return redis.call('SCARD', keys[4]) > 0 and 'comparing' or 'looking'
 end
 
+-- A cursor means something to the process that gave it alone: another lays its keys out otherwise.
+local life_of_process
+
+local function cursor_of(status, now)
+    life_of_process = life_of_process or whole(now)
+    local life, cursor = (status.cursor or ''):match('^(%d+) (%d+)$')
+    return life == life_of_process and cursor or '0'
+end
+
 -- Goes through the live model's keys for those that the rebuild has not made.
-local function look_for_others(keys, args, status, found)
+local function look_for_others(keys, args, status, now, found)
     local pattern = args[3]:gsub('[%*%?%[%]\\%^]', '\\%0') .. '*'
-    local page = redis.call('SCAN', status.cursor or '0', 'MATCH', pattern, 'COUNT', 500)
+    local page = redis.call('SCAN', cursor_of(status, now), 'MATCH', pattern, 'COUNT', 500)
     for _, key in ipairs(page[2]) do
         local name = key:sub(#args[3] + 1)
         local owner = redis.call('HGET', keys[7], name:match('^[^:]*'))
@@ -207,17 +239,17 @@ local function look_for_others(keys, args, status, found)
             found(key, name)
         end
     end
-    redis.call('HSET', keys[1], 'cursor', page[1])
+    redis.call('HSET', keys[1], 'cursor', life_of_process .. ' ' .. page[1])
     return page[1] == '0'
 end
 
-function STEPS.sweeping(keys, args, status)
-    local all = look_for_others(keys, args, status, function(key) redis.call('UNLINK', key) end)
+function STEPS.sweeping(keys, args, status, now)
+    local all = look_for_others(keys, args, status, now, function(key) redis.call('UNLINK', key) end)
     return all and 'clearing' or 'sweeping'
 end
 
-function STEPS.looking(keys, args, status)
-    local all = look_for_others(keys, args, status, function(_, name)
+function STEPS.looking(keys, args, status, now)
+    local all = look_for_others(keys, args, status, now, function(_, name)
         note_difference(keys, name, 'is in the live model alone')
         redis.call('SADD', keys[5], name)
     end)
@@ -231,11 +263,11 @@ function STEPS.dropping(keys, args)
     return redis.call('SCARD', keys[4]) > 0 and 'dropping' or 'clearing'
 end
 
-function STEPS.clearing(keys, _, status)
+function STEPS.clearing(keys, _, status, now)
     redis.call('UNLINK', keys[3], keys[4], keys[5])
     redis.call('HDEL', keys[1], 'cursor', 'hold', 'paused')
     redis.call('HSET', keys[1], 'outcome', status.outcome or 'done',
-        'endedAt', whole(server_ms()))
+        'endedAt', whole(now))
     return ''
 end
 
@@ -243,25 +275,28 @@ local RIGHTS = { 'UNLINK', 'DEL', 'EXISTS', 'TYPE', 'PEXPIRETIME', 'PEXPIRE', 'G
     'HGET', 'HGETALL', 'HMGET', 'HINCRBY', 'HLEN', 'HSCAN', 'SADD', 'SPOP', 'SCARD', 'SISMEMBER',
     'SMISMEMBER', 'SSCAN', 'ZCARD', 'ZSCAN', 'ZMSCORE', 'LLEN', 'RPUSH' }
 
-local function missing_right(keys, args)
-    for _, key in ipairs { keys[1], keys[2], keys[3], keys[4], keys[5], keys[6], args[3] .. 'x',
-        args[4] .. 'x' } do
-        for _, command in ipairs(RIGHTS) do
-            local problem = right_problem(command, key)
-            if problem then return problem end
-        end
+-- What clears up removes whatever there is.
+local TYPES = { dropping = { 'hash', 'any', 'any', 'set' }, clearing = { 'hash' } }
+
+local function step_problem(keys, args, phase)
+    local live, new = args[3] .. 'x', args[4] .. 'x'
+    local types = TYPES[phase] or { 'hash', 'hash', 'hash', 'set', 'set', 'list', 'hash' }
+    local problem = other_than(types, keys)
+        or missing_right(RIGHTS,
+            { keys[1], keys[2], keys[3], keys[4], keys[5], keys[6], keys[7], live, new })
+    if problem then return problem end
+    if redis.acl_check_cmd('RENAME', new, live) and redis.acl_check_cmd('SCAN', '0') then
+        return nil
     end
-    if redis.acl_check_cmd('RENAME', args[4] .. 'x', args[3] .. 'x') then return nil end
-    return redis.error_reply('NOPERM this user may not run RENAME on the keys of a read model')
+    return redis.error_reply('NOPERM this user may not run RENAME or SCAN on the keys of a read model')
 end
 
 local function step(keys, args)
-    local fields, status = redis.call('HGETALL', keys[1]), {}
-    for i = 1, #fields, 2 do status[fields[i]] = fields[i + 1] end
+    local status, now = named_values(redis.call('HGETALL', keys[1])), server_ms()
     if status.rebuild ~= args[1] or not status.phase then return { '' } end
-    local problem = missing_right(keys, args)
+    local problem = step_problem(keys, args, status.phase)
     if problem then return problem end
-    local phase = STEPS[status.phase](keys, args, status)
+    local phase = STEPS[status.phase](keys, args, status, now)
     if phase == '' then
         redis.call('HDEL', keys[1], 'phase')
     elseif phase ~= status.phase then
@@ -270,4 +305,6 @@ local function step(keys, args)
     return { phase }
 end
 
-redis.register_function('weir_rebuild_step', step)
+redis.register_function {
+    function_name = 'weir_rebuild_step', callback = step, flags = { 'allow-oom' }
+}

@@ -4,7 +4,7 @@
 -- ARGV    1 consumer  2 for how long it may run, in ms; "0": it stops  3 state  4 reason
 --         5, 6 stream and entry of the event that stops it, or ""
 -- Returns {1 its turn or 0, server's time in ms, fields and values of the hash…}
--- Errors  WRONGTYPE
+-- Errors  WRONGTYPE, NOPERM
 --
 -- The turn saves double work and nothing else: what is written is guarded by the checkpoint.
 
@@ -16,6 +16,8 @@ local function report(key, now, args)
 end
 
 local function turn(keys, args)
+    local problem = missing_right({ 'HSET', 'HDEL', 'HGETALL' }, keys)
+    if problem then return problem end
     local now, life = server_ms(), tonumber(args[2])
     local owner, ends = unpack(redis.call('HMGET', keys[1], 'owner', 'until'))
     local mine = not owner or owner == args[1] or tonumber(ends or 0) <= now
