@@ -113,6 +113,9 @@ void weir_remark(const char *format, ...) WEIR_PRINTF(1, 2);
 
 /* Connects. WEIR_EXIT_FINE, or the exit code after the sentence has been printed. */
 WEIR_CHECKED int weir_session_connect(struct weir_session *session);
+/* Connects again where the connection was lost; for those that wait. */
+WEIR_CHECKED enum weir_status weir_session_reconnect(struct weir_session *session,
+                                                     struct weir_error *error);
 /* The server's clock in ms; WEIR_OK or the error. */
 WEIR_CHECKED enum weir_status weir_session_now(struct weir_session *session, int64_t *now_ms,
                                                struct weir_error *error);

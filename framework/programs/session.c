@@ -9,6 +9,7 @@
 #include "programs/visible.h"
 
 #define ANSWER_LIMIT_MS 5000
+#define AGAIN_LIMIT_MS 1000
 
 static void complain(const char *format, va_list arguments) WEIR_PRINTF(1, 0);
 
@@ -56,6 +57,14 @@ int weir_session_connect(struct weir_session *session)
     if (weir_client_open(&session->client, &session->endpoint, ANSWER_LIMIT_MS, &error) != WEIR_OK)
         return weir_fail_by(&error);
     return WEIR_EXIT_FINE;
+}
+
+enum weir_status weir_session_reconnect(struct weir_session *session, struct weir_error *error)
+{
+    if (session->client.connection && session->client.connection->err == 0)
+        return WEIR_OK;
+    weir_client_close(&session->client);
+    return weir_client_open(&session->client, &session->endpoint, AGAIN_LIMIT_MS, error);
 }
 
 enum weir_status weir_session_now(struct weir_session *session, int64_t *now_ms,

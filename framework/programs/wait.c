@@ -2,14 +2,13 @@
 #include "programs/wait.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "programs/interrupt.h"
 #include "programs/print.h"
 #include "programs/saga_tokens.h"
 #include "programs/values.h"
@@ -18,7 +17,6 @@
 #define ORDER_LIMIT_MS 5000
 #define PAUSE_FIRST_MS 10
 #define PAUSE_LAST_MS 200
-#define CONNECT_LIMIT_MS 1000
 #define LETTERS_AT_ONCE "100"
 /* Letters are looked for from this long before our entry: after a failover the new server's clock
  * may be behind. */
@@ -34,14 +32,6 @@ struct wait {
     bool handled;    /* the saga has begun; the order has been carried out */
     int code;        /* -1: go on waiting */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
 
 static int code_of(const char *state)
 {
@@ -150,20 +140,12 @@ static enum weir_status look_at_saga(struct wait *wait, struct weir_error *error
     return WEIR_OK;
 }
 
-static enum weir_status reconnect(struct weir_session *session, struct weir_error *error)
-{
-    if (weir_client_connected(&session->client))
-        return WEIR_OK;
-    weir_client_close(&session->client);
-    return weir_client_open(&session->client, &session->endpoint, CONNECT_LIMIT_MS, error);
-}
-
 /* Looks once; the error is one that waiting does not help against. The order of the questions
  * matters: an entry leaves the inbox together with all that it has brought about. */
 static enum weir_status look(struct wait *wait, struct weir_error *error)
 {
     struct weir_error first = {0};
-    enum weir_status status = reconnect(wait->session, &first);
+    enum weir_status status = weir_session_reconnect(wait->session, &first);
     if (status == WEIR_OK && !wait->handled && wait->awaited->order)
         status = look_at_inbox(wait, &first);
     if (status == WEIR_OK && !wait->handled)
@@ -275,12 +257,6 @@ static int give_up(const struct wait *wait)
 
 /* ---- Waiting ----------------------------------------------------------------------------- */
 
-static void pause_for(int64_t ms)
-{
-    /* A signal ends the pause, which is what it is for. */
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
 static int watch(struct wait *wait, int64_t deadline)
 {
     struct weir_error error = {0};
@@ -289,7 +265,7 @@ static int watch(struct wait *wait, int64_t deadline)
             return weir_fail_by(&error);
         if (wait->code >= 0)
             return end(wait);
-        if (interrupted)
+        if (weir_interrupted())
             return weir_fail(WEIR_EXIT_INTERRUPTED, "stopped waiting; saga %s goes on",
                              wait->awaited->saga);
         int64_t left = deadline - weir_clock_monotonic_ms();
@@ -297,7 +273,7 @@ static int watch(struct wait *wait, int64_t deadline)
             return give_up(wait);
         if (pause > PAUSE_LAST_MS)
             pause = PAUSE_LAST_MS;
-        pause_for(pause < left ? pause : left);
+        weir_pause_ms(pause < left ? pause : left);
     }
 }
 
@@ -311,9 +287,7 @@ int weir_wait(struct weir_session *session, const struct weir_awaited *awaited, 
 {
     struct wait wait = {
         .session = session, .awaited = awaited, .handled = awaited->entry[0] == '\0', .code = -1};
-    /* A second Ctrl-C ends the program at once, should the server keep us waiting. */
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
+    weir_interrupt_catch();
     int64_t entry_ms = strtoll(awaited->entry, NULL, 10);
     snprintf(wait.dead_from, sizeof(wait.dead_from), "%" PRId64,
              entry_ms > CLOCK_STEP_MS ? entry_ms - CLOCK_STEP_MS : 0);
