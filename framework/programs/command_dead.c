@@ -44,31 +44,16 @@ static int64_t entry_ms(struct weir_slice id)
     return ms;
 }
 
-static void add_field(json_t *fields, struct weir_slice name, struct weir_slice value)
-{
-    json_t *key = weir_slice_json(name), *made;
-    if (weir_slice_equals(name, "data"))
-        made = weir_slice_json_object(value);
-    else if (weir_slice_equals(name, "deliveries"))
-        made = weir_slice_json_number(value);
-    else
-        made = weir_slice_json(value);
-    json_object_set_new(fields, json_string_value(key), made);
-    json_decref(key);
-}
-
 /* A letter as {letter, at, fields}. The server's own fields stand behind those of the message and
  * win over them. */
 static json_t *make_letter(const redisReply *entry)
 {
     struct weir_slice id = weir_value_element(entry, 0);
     const redisReply *pairs = weir_value_count(entry) == 2 ? entry->element[1] : NULL;
-    json_t *letter = json_object(), *fields = json_object();
+    json_t *letter = json_object();
     json_object_set_new(letter, "letter", weir_slice_json(id));
     json_object_set_new(letter, "at", json_integer(entry_ms(id)));
-    for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2)
-        add_field(fields, weir_value_element(pairs, i), weir_value_element(pairs, i + 1));
-    json_object_set_new(letter, "fields", fields);
+    json_object_set_new(letter, "fields", weir_fields_json(pairs));
     return letter;
 }
 

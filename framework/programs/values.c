@@ -50,3 +50,24 @@ json_t *weir_slice_json_object(struct weir_slice slice)
     json_t *object = slice.at ? weir_object_parse(slice.at, slice.length, SIZE_MAX, NULL) : NULL;
     return object ? object : weir_slice_json(slice);
 }
+
+static void add_field(json_t *fields, struct weir_slice name, struct weir_slice value)
+{
+    json_t *key = weir_slice_json(name), *made;
+    if (weir_slice_equals(name, "data"))
+        made = weir_slice_json_object(value);
+    else if (weir_slice_equals(name, "deliveries"))
+        made = weir_slice_json_number(value);
+    else
+        made = weir_slice_json(value);
+    json_object_set_new(fields, json_string_value(key), made);
+    json_decref(key);
+}
+
+json_t *weir_fields_json(const redisReply *pairs)
+{
+    json_t *fields = json_object();
+    for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2)
+        add_field(fields, weir_value_element(pairs, i), weir_value_element(pairs, i + 1));
+    return fields;
+}

@@ -28,5 +28,8 @@ json_t *weir_slice_json(struct weir_slice slice);
 json_t *weir_slice_json_number(struct weir_slice slice);
 /* The same, as an object where it is a JSON object. */
 json_t *weir_slice_json_object(struct weir_slice slice);
+/* The fields of a message as an object, its data as an object of its own where it is one. Of
+ * fields with the same name the last one counts. */
+json_t *weir_fields_json(const redisReply *pairs);
 
 #endif
