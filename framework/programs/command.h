@@ -38,13 +38,14 @@ struct weir_settings {
     int64_t wait_s;          /* start, send and the orders; 0: do not wait */
     int64_t delay_ms;        /* send */
     int state;               /* sagas: place in its choices */
-    int64_t limit;           /* sagas, dead, query */
-    bool force;              /* definition, install, readers */
+    int64_t limit;           /* sagas, dead, query, projection */
+    bool force;              /* definition, install, readers, projection */
     struct weir_texts after; /* query */
     const char *projection, *cursor;
     int64_t wait_ms;
     bool reverse;
-    int64_t silent_for_ms; /* readers */
+    int64_t silent_for_ms;               /* readers */
+    bool dry_run, allow_missing, detach; /* projection rebuild */
 };
 
 #define WEIR_SETTING(member) .offset = offsetof(struct weir_settings, member)
@@ -101,7 +102,7 @@ struct weir_command {
 extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,
     weir_command_saga, weir_command_cancel, weir_command_resume, weir_command_signal,
     weir_command_definition, weir_command_install, weir_command_dead, weir_command_readers,
-    weir_command_query;
+    weir_command_query, weir_command_projection;
 
 /* Prints "weir: " and the sentence to standard error, control characters escaped, and returns
  * `code`. */

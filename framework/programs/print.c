@@ -26,7 +26,10 @@ size_t weir_terminal_width(void)
     struct winsize window;
     int64_t width = 0;
     if (!columns || !weir_parse_integer(columns, strlen(columns), &width))
-        width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 ? window.ws_col : 0;
+        width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 ||
+                        ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0
+                    ? window.ws_col
+                    : 0;
     return width < WIDTH_MIN || width > WIDTH_MAX ? WIDTH_DEFAULT : (size_t)width;
 }
 
@@ -61,6 +64,7 @@ enum weir_colour weir_state_colour(const char *state)
         {"completed", WEIR_GREEN},     {"succeeded", WEIR_GREEN}, {"compensated", WEIR_YELLOW},
         {"compensating", WEIR_YELLOW}, {"timed-out", WEIR_RED},   {"failed", WEIR_RED},
         {"suspended", WEIR_RED},       {"behind", WEIR_YELLOW},   {"forgotten", WEIR_RED},
+        {"stopped", WEIR_RED},         {"parked", WEIR_RED},
     };
     for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
         if (strcmp(colours[i].state, state) == 0)

@@ -15,11 +15,11 @@ enum weir_colour { WEIR_PLAIN, WEIR_BOLD, WEIR_GREEN, WEIR_YELLOW, WEIR_RED };
  * terminal that wants colours (NO_COLOR, TERM=dumb). */
 const char *weir_colour_begin(enum weir_colour colour);
 const char *weir_colour_end(enum weir_colour colour);
-/* The colour of the state of a saga, a step or a reader. */
+/* The colour of the state of a saga, a step, a reader or a projection. */
 enum weir_colour weir_state_colour(const char *state);
 
-/* Whether standard output is a terminal, and how many columns it has (COLUMNS, else what it says,
- * else 80). */
+/* Whether standard output is a terminal, and how many columns it has (COLUMNS, else what it or
+ * standard error says, else 80). */
 bool weir_on_terminal(void);
 size_t weir_terminal_width(void);
 
