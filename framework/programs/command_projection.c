@@ -149,7 +149,7 @@ static int check(const struct verb *verb, const struct weir_settings *settings, 
     if (count < verb->minimum || count > verb->maximum)
         return weir_fail(WEIR_EXIT_USAGE, "projection %s takes %s; see weir projection --help",
                          verb->name, verb->operands);
-    if (count > 1 && !weir_entry_id_parse(operands[1], &id))
+    if (count > 1 && !weir_entry_id_read(weir_slice_of(operands[1]), &id))
         return weir_fail(WEIR_EXIT_USAGE,
                          "'%s' is no id of an event; it looks like 1700000000000-0", operands[1]);
     return count > 0 ? weir_projection_operand_check(operands[0]) : WEIR_EXIT_FINE;

@@ -26,7 +26,7 @@ static void count_behind(json_t *source, const redisReply *entries)
     size_t count = weir_value_count(entries);
     struct weir_entry_id first = {0, 0};
     struct weir_slice id = weir_value_element(weir_reply_at(entries, 0), 0);
-    if (id.at && weir_entry_id_parse(id.at, &first))
+    if (id.at && weir_entry_id_read(id, &first))
         json_object_set_new(source, "oldest", json_integer((json_int_t)first.ms));
     json_object_set_new(source, "behind",
                         json_integer((json_int_t)(count > BEHIND_MAX ? BEHIND_MAX : count)));

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "message/entry_id.h"
+#include "redis/entry_id.h"
 #include "programs/command.h"
 #include "redis/key_names.h"
 
