@@ -371,11 +371,18 @@ bool weir_effects_touch(const struct weir_effects *effects, const char *key_name
     return key != NULL && key->standing > 0;
 }
 
-bool weir_effects_append_only(const struct weir_effects *effects, size_t key)
+static bool is_change(const struct weir_effect *effect)
+{
+    if (effect->kind != WEIR_EFFECT_PLAIN)
+        return effect->kind != WEIR_EFFECT_EXPECT;
+    return strcmp(effect->verb, "XADD") != 0 && strcmp(effect->verb, "EXISTS") != 0 &&
+           strcmp(effect->verb, "BEFORE") != 0;
+}
+
+bool weir_effects_write(const struct weir_effects *effects, size_t key)
 {
     for (size_t i = effects->keys[key].first; i != NONE; i = effects->effects[i].next)
-        if (effects->effects[i].kind != WEIR_EFFECT_PLAIN ||
-            strcmp(effects->effects[i].verb, "XADD") != 0)
-            return false;
-    return true;
+        if (is_change(&effects->effects[i]))
+            return true;
+    return false;
 }

@@ -93,8 +93,8 @@ enum weir_effect_view weir_effects_view(const struct weir_effects *effects, cons
 /* Whether a write of the hash or its deletion is among the effects. */
 bool weir_effects_touch(const struct weir_effects *effects, const char *key, bool *deleted);
 
-/* Whether the key at this place is only appended to, as a stream. */
-bool weir_effects_append_only(const struct weir_effects *effects, size_t key);
+/* Whether the key at this place is written, and not only read or, as a stream, appended to. */
+bool weir_effects_write(const struct weir_effects *effects, size_t key);
 
 /* An argument vector under construction; reused from call to call. */
 struct weir_arguments {

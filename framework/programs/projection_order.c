@@ -8,6 +8,7 @@
 #include "programs/print.h"
 #include "programs/projection_verbs.h"
 #include "programs/values.h"
+#include "redis/rebuild_keys.h"
 
 #define ARGUMENTS_MAX 64
 #define STEP_KEYS "200"
@@ -20,13 +21,11 @@ enum weir_status weir_rebuild_order(struct weir_session *session,
                                     const char *const *arguments,
                                     struct weir_rebuild_answer *answer, struct weir_error *error)
 {
-    char status[WEIR_KEY_MAX], differences[WEIR_KEY_MAX];
-    const char *prefix = session->settings.prefix;
-    const char *words[ARGUMENTS_MAX] = {
-        "FCALL", "weir_rebuild", "2",
-        weir_key_projection(status, prefix, name->view, name->projection),
-        weir_key_rebuild(differences, prefix, name->view, "differences", name->projection)};
-    size_t count = 5;
+    struct weir_rebuild_keys keys;
+    const char *words[ARGUMENTS_MAX];
+    size_t count;
+    weir_rebuild_keys_name(&keys, session->settings.prefix, name->view, name->projection);
+    count = weir_rebuild_keys_lay(&keys, "weir_rebuild", words);
     while (*arguments && count < ARGUMENTS_MAX)
         words[count++] = *arguments++;
     redisReply *reply = weir_client_call(&session->client, error, count, words, NULL);
@@ -39,30 +38,13 @@ enum weir_status weir_rebuild_order(struct weir_session *session,
     return WEIR_OK;
 }
 
-/* The keys and what stands before the arguments that are streams. */
+/* The arguments of a step, and what they point to. */
 struct step_call {
-    char keys[7][WEIR_KEY_MAX];
-    char live_head[WEIR_KEY_MAX], base[WEIR_KEY_MAX], rebuilt_head[WEIR_KEY_MAX];
+    struct weir_rebuild_keys keys;
     char streams[ARGUMENTS_MAX / 2][WEIR_KEY_MAX];
     const char *words[ARGUMENTS_MAX];
     size_t count;
 };
-
-static void name_keys(struct step_call *call, const char *prefix,
-                      const struct weir_projection_name *name)
-{
-    const char *view = name->view, *projection = name->projection;
-    weir_key_projection(call->keys[0], prefix, view, projection);
-    weir_key_checkpoint(call->keys[1], prefix, view, projection);
-    weir_key_rebuild(call->keys[2], prefix, view, "checkpoint", projection);
-    weir_key_rebuild(call->keys[3], prefix, view, "keys", projection);
-    weir_key_rebuild(call->keys[4], prefix, view, "done", projection);
-    weir_key_rebuild(call->keys[5], prefix, view, "differences", projection);
-    weir_key_kinds(call->keys[6], prefix, view);
-    weir_key_model(call->live_head, prefix, view, "", "");
-    weir_key_rebuild_base(call->base, projection);
-    weir_key_model(call->rebuilt_head, prefix, view, call->base, "");
-}
 
 static void add_word(struct step_call *call, const char *word)
 {
@@ -75,17 +57,12 @@ static void lay_call(struct step_call *call, const char *prefix,
 {
     json_t *service;
     size_t i;
-    name_keys(call, prefix, name);
-    call->count = 0;
-    add_word(call, "FCALL");
-    add_word(call, "weir_rebuild_step");
-    add_word(call, "7");
-    for (i = 0; i < 7; i++)
-        add_word(call, call->keys[i]);
+    weir_rebuild_keys_name(&call->keys, prefix, name->view, name->projection);
+    call->count = weir_rebuild_keys_lay(&call->keys, "weir_rebuild_step", call->words);
     add_word(call, rebuild);
     add_word(call, name->projection);
-    add_word(call, call->live_head);
-    add_word(call, call->rebuilt_head);
+    add_word(call, call->keys.live_head);
+    add_word(call, call->keys.rebuilt_head);
     add_word(call, STEP_KEYS);
     add_word(call, HOLD_MS);
     json_array_foreach(name->sources, i, service)

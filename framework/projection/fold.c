@@ -119,11 +119,27 @@ void weir_fold_stop(struct weir_runner *runner, const struct weir_folded *event,
              message->stream, why);
 }
 
-static bool is_skipped(const struct weir_runner *runner, const weir_message *message)
+static bool names(const char *skip, const weir_message *message)
 {
     size_t length = strlen(message->stream);
-    return strncmp(runner->skip, message->stream, length) == 0 && runner->skip[length] == ' ' &&
-           strcmp(runner->skip + length + 1, message->entry) == 0;
+    return strncmp(skip, message->stream, length) == 0 && skip[length] == ' ' &&
+           strcmp(skip + length + 1, message->entry) == 0;
+}
+
+static bool is_skipped(const struct weir_runner *runner, const weir_message *message)
+{
+    return names(runner->skip, message) || names(runner->skipped_before, message);
+}
+
+/* Kept, so that a rebuild which stops at the same event passes over it, too. */
+static void remember_skip(struct weir_runner *runner)
+{
+    const struct weir_projection *projection = runner->projection;
+    struct weir_slice member = weir_slice_of(runner->skip);
+    char key[WEIR_KEY_MAX];
+    weir_key_skipped(key, projection->runtime->prefix, projection->runtime->service,
+                     projection->name);
+    weir_effects_plain(&runner->effects, "SADD", key, &member, 1);
 }
 
 static void begin_event(struct weir_runner *runner, weir_message *message)
@@ -157,10 +173,12 @@ static bool call_handler(struct weir_runner *runner, struct weir_folded *event,
 static bool fold_event(struct weir_runner *runner, struct weir_folded *event)
 {
     const struct weir_route *route = route_of(runner, event);
-    bool live = runner->rebuild[0] == '\0';
+    bool live = runner->following;
     if (is_skipped(runner, event->message)) {
-        if (live)
+        if (live) {
             bury(runner, event->message, "skipped by an operator");
+            remember_skip(runner);
+        }
         return true;
     }
     if (event->version != WEIR_VERSION_FITS) {

@@ -26,8 +26,10 @@ static int64_t lost_whole(const struct weir_history *history, size_t source)
 static void add(struct weir_history *history, size_t source, const redisReply *reply)
 {
     int64_t length = 0, added = 0, missing = 0;
-    if (reply->type == REDIS_REPLY_ERROR)
+    if (reply->type == REDIS_REPLY_ERROR && strcmp(reply->str, "ERR no such key") == 0)
         missing = lost_whole(history, source);
+    else if (reply->type == REDIS_REPLY_ERROR)
+        history->lost = true; /* asked again */
     else if (weir_reply_integer(value_of(reply, "length"), &length) &&
              weir_reply_integer(value_of(reply, "entries-added"), &added))
         missing = added > length ? added - length : 0;

@@ -57,3 +57,19 @@ enum weir_status weir_positions_ask(struct weir_runner *runner, const char *chec
     return weir_link_send(&runner->link, (int)(2 + sources->count), arguments, NULL, answered,
                           runner);
 }
+
+bool weir_position_behind(const char *one, const char *other)
+{
+    struct weir_entry_id first = {0}, second = {0};
+    (void)!weir_entry_id_read(weir_slice_of(one), &first);
+    (void)!weir_entry_id_read(weir_slice_of(other), &second);
+    return weir_entry_id_less(&first, &second);
+}
+
+bool weir_positions_gap(const struct weir_runner *runner)
+{
+    for (size_t i = 0; i < runner->projection->sources.count; i++)
+        if (weir_position_behind(runner->positions[i].at, runner->positions[i].bound))
+            return true;
+    return false;
+}

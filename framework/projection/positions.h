@@ -11,6 +11,10 @@ WEIR_CHECKED enum weir_status weir_positions_ask(struct weir_runner *runner, con
                                                  weir_link_answered *answered);
 /* Copies one of them; "" where there is none. `to` has WEIR_ENTRY_ID_MAX bytes. */
 void weir_position_copy(char *to, const redisReply *reply);
+/* Whether one position lies before another; "" lies before all. */
+bool weir_position_behind(const char *one, const char *other);
+/* Whether one lies before its bound. */
+bool weir_positions_gap(const struct weir_runner *runner);
 /* Nothing has been applied of any source. */
 bool weir_positions_new(const struct weir_runner *runner);
 

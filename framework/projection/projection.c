@@ -97,6 +97,7 @@ static enum weir_status start(void *self, struct weir_runtime *runtime, struct w
     projection->runtime = runtime;
     if (!weir_sources_name(&projection->sources, runtime->prefix))
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
+    weir_rebuild_keys_name(&projection->keys, runtime->prefix, runtime->service, projection->name);
     projection->live.user = projection;
     projection->live.changed = on_changed;
     projection->live.beginning = on_beginning;

@@ -8,6 +8,7 @@
 #include "projection/runner.h"
 #include "projection/source.h"
 #include "projection/turn.h"
+#include "redis/rebuild_keys.h"
 #include "service/service.h"
 
 struct weir_projection {
@@ -16,6 +17,7 @@ struct weir_projection {
     struct weir_service *handlers; /* routes only: which handler folds which event */
     struct weir_runtime *runtime;
     struct weir_sources sources;
+    struct weir_rebuild_keys keys;
     struct weir_runner live;
     struct weir_rebuild rebuild;
     struct weir_turn turn;

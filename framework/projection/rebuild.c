@@ -8,11 +8,12 @@
 #include "projection/projection.h"
 #include "redis/reply.h"
 
-#define STEP_KEYS "200" /* seen to in one piece */
-#define HOLD_MS "1000"  /* for how long the live model waits for the rebuild to draw level */
-#define AGAIN_MS 10     /* before it is asked again whether they are level */
-#define TROUBLE_MS 1000 /* after an error */
-#define RETRY_MS 5000   /* before an event that stops it is tried again */
+#define STEP_KEYS "200"     /* seen to in one piece */
+#define HOLD_MS "1000"      /* for how long the live model waits for the rebuild to draw level */
+#define AGAIN_MS 10         /* before it is asked again whether they are level */
+#define TROUBLE_MS 1000     /* after an error */
+#define RETRY_MS 5000       /* before an event that stops it is tried again */
+#define TELL_EVERY_MS 20000 /* to the sources, how it is */
 
 static void step(struct weir_rebuild *rebuild);
 
@@ -30,27 +31,34 @@ static enum weir_status send(struct weir_rebuild *rebuild, int count, const char
                           rebuild);
 }
 
-/* Tells the sources that a rebuild reads them from the first event on, or that it does no more. */
+/* Tells the sources that a rebuild reads them from the first event on, or that none does. Now and
+ * then again: a process that was held up may have said otherwise since. */
 static void tell_sources(struct weir_rebuild *rebuild, bool reads)
 {
     const struct weir_sources *sources = &rebuild->projection->sources;
-    char key[WEIR_KEY_MAX];
+    char key[WEIR_KEY_MAX], reader[200];
+    rebuild->told_at = weir_clock_monotonic_ms();
+    rebuild->told = true;
+    snprintf(reader, sizeof reader, "%s/%s~rebuild", rebuild->projection->runtime->service,
+             rebuild->projection->name);
     for (size_t i = 0; i < sources->count; i++) {
         weir_key_readers(key, rebuild->projection->runtime->prefix, sources->at[i].service);
-        (void)!send(
-            rebuild, reads ? 4 : 3,
-            (const char *[]){reads ? "HSETNX" : "HDEL", key, rebuild->runner.reader_name, "0-0"},
-            ignore_answer);
+        (void)!send(rebuild, reads ? 4 : 3,
+                    (const char *[]){reads ? "HSETNX" : "HDEL", key, reader, "0-0"}, ignore_answer);
     }
-    rebuild->cleared = !reads;
+}
+
+static void tell_again(struct weir_rebuild *rebuild, bool reads)
+{
+    if (!rebuild->told || weir_clock_monotonic_ms() - rebuild->told_at > TELL_EVERY_MS)
+        tell_sources(rebuild, reads);
 }
 
 static void note(struct weir_rebuild *rebuild, const char *field, const char *value)
 {
     (void)!send(rebuild, 7,
                 (const char *[]){"FCALL", "weir_rebuild_note", "1",
-                                 rebuild->projection->turn.status_key, rebuild->runner.rebuild,
-                                 field, value},
+                                 rebuild->projection->keys.status, rebuild->id, field, value},
                 ignore_answer);
 }
 
@@ -64,20 +72,15 @@ static void go_on_in(struct weir_rebuild *rebuild, int64_t pause_ms)
 
 /* ---- Whether the events are all there ---------------------------------------------------- */
 
-static void fail_for_missing(struct weir_rebuild *rebuild)
+static void fail(struct weir_rebuild *rebuild, const char *why)
 {
-    char why[WEIR_KEY_MAX + 200];
-    snprintf(why, sizeof why,
-             "%lld events of %s are gone (trimmed, or deleted by hand): a model built from the "
-             "others would lack what they did",
-             (long long)rebuild->history.missing, rebuild->history.missing_in);
     weir_log_error(rebuild->projection->runtime->log, "projection.rebuild_failed",
-                   "projection=%s rebuild=%s reason=%s", rebuild->projection->name,
-                   rebuild->runner.rebuild, why);
+                   "projection=%s rebuild=%s reason=%s", rebuild->projection->name, rebuild->id,
+                   why);
     (void)!send(rebuild, 11,
                 (const char *[]){"FCALL", "weir_rebuild_note", "1",
-                                 rebuild->projection->turn.status_key, rebuild->runner.rebuild,
-                                 "phase", "dropping", "outcome", "failed", "why", why},
+                                 rebuild->projection->keys.status, rebuild->id, "phase", "dropping",
+                                 "outcome", "failed", "why", why},
                 ignore_answer);
     step(rebuild);
 }
@@ -85,15 +88,19 @@ static void fail_for_missing(struct weir_rebuild *rebuild)
 static void on_history(void *user)
 {
     struct weir_rebuild *rebuild = user;
-    char total[24];
+    char text[WEIR_KEY_MAX + 200];
     if (rebuild->state != WEIR_REBUILD_CHECKING)
         return;
-    if (rebuild->history.missing > 0 && !rebuild->projection->turn.wishes.incomplete) {
-        fail_for_missing(rebuild);
+    if (rebuild->history.missing > 0 && !rebuild->runner.incomplete) {
+        snprintf(text, sizeof text,
+                 "%lld events of %s are gone (trimmed, or deleted by hand): a model built from the "
+                 "others would lack what they did",
+                 (long long)rebuild->history.missing, rebuild->history.missing_in);
+        fail(rebuild, text);
         return;
     }
-    snprintf(total, sizeof total, "%lld", (long long)rebuild->history.total);
-    note(rebuild, "total", total);
+    snprintf(text, sizeof text, "%lld", (long long)rebuild->history.total);
+    note(rebuild, "total", text);
     rebuild->state = WEIR_REBUILD_BUILDING;
     weir_runner_go(&rebuild->runner);
 }
@@ -105,17 +112,24 @@ static void check_events(struct weir_rebuild *rebuild)
         rebuild->state = WEIR_REBUILD_CHECKING;
 }
 
+static void on_gap(void *user)
+{
+    struct weir_rebuild *rebuild = user;
+    if (rebuild->state == WEIR_REBUILD_BUILDING)
+        fail(rebuild, "events that the live model has read are gone (trimmed, or deleted by hand)");
+}
+
 /* ---- What follows the folding ------------------------------------------------------------ */
 
+/* What has ended is over for this process; the next turn tells the rest. */
 static void finish(struct weir_rebuild *rebuild)
 {
     weir_log_info(rebuild->projection->runtime->log, "projection.rebuild_ended",
-                  "projection=%s rebuild=%s task=%s", rebuild->projection->name,
-                  rebuild->runner.rebuild, rebuild->task);
+                  "projection=%s rebuild=%s task=%s", rebuild->projection->name, rebuild->id,
+                  rebuild->task);
     rebuild->state = WEIR_REBUILD_OFF;
-    rebuild->runner.rebuild[0] = '\0';
     weir_runner_rest(&rebuild->runner);
-    tell_sources(rebuild, false);
+    weir_turn_report(&rebuild->projection->turn);
 }
 
 static void on_step(void *user, enum weir_answer answer, const redisReply *reply)
@@ -145,34 +159,51 @@ static void on_step(void *user, enum weir_answer answer, const redisReply *reply
 static void step(struct weir_rebuild *rebuild)
 {
     const struct weir_projection *projection = rebuild->projection;
-    const char *prefix = projection->runtime->prefix, *service = projection->runtime->service;
-    char done[WEIR_KEY_MAX], differences[WEIR_KEY_MAX];
-    const char *arguments[16 + WEIR_PROJECTION_SOURCES_MAX] = {
-        "FCALL",
-        "weir_rebuild_step",
-        "7",
-        projection->turn.status_key,
-        projection->live.checkpoint,
-        rebuild->runner.checkpoint,
-        rebuild->runner.written,
-        weir_key_rebuild(done, prefix, service, "done", projection->name),
-        weir_key_rebuild(differences, prefix, service, "differences", projection->name),
-        projection->turn.kinds_key,
-        rebuild->runner.rebuild,
-        projection->name,
-        projection->live.head,
-        rebuild->runner.head,
-        STEP_KEYS,
-        HOLD_MS};
-    int count = 16;
+    const struct weir_rebuild_keys *keys = &projection->keys;
+    const char *arguments[3 + WEIR_REBUILD_KEYS + 6 + WEIR_PROJECTION_SOURCES_MAX];
+    size_t count = weir_rebuild_keys_lay(keys, "weir_rebuild_step", arguments);
+    arguments[count++] = rebuild->id;
+    arguments[count++] = projection->name;
+    arguments[count++] = keys->live_head;
+    arguments[count++] = keys->rebuilt_head;
+    arguments[count++] = STEP_KEYS;
+    arguments[count++] = HOLD_MS;
     for (size_t i = 0; i < projection->sources.count; i++)
         arguments[count++] = projection->sources.at[i].stream;
     rebuild->state = WEIR_REBUILD_STEPPING;
-    if (send(rebuild, count, arguments, on_step) != WEIR_OK)
+    if (send(rebuild, (int)count, arguments, on_step) != WEIR_OK)
         rebuild->state = WEIR_REBUILD_BUILDING;
 }
 
 /* ---- The runner -------------------------------------------------------------------------- */
+
+/* An event that the live model was made to pass over stops the rebuild as well, unless the handlers
+ * have learnt to fold it. */
+static void on_skipped_before(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_rebuild *rebuild = user;
+    struct weir_runner *runner = &rebuild->runner;
+    int64_t known = 0;
+    if (answer != WEIR_ANSWER_DONE || !weir_reply_integer(reply, &known) || known == 0 ||
+        runner->state != WEIR_RUNNER_STOPPED || rebuild->state != WEIR_REBUILD_BUILDING)
+        return;
+    snprintf(runner->skipped_before, sizeof runner->skipped_before, "%s %s", runner->stop.stream,
+             runner->stop.entry);
+    weir_runner_go(runner);
+}
+
+static void ask_whether_skipped(struct weir_rebuild *rebuild)
+{
+    const struct weir_projection *projection = rebuild->projection;
+    const struct weir_stop *stop = &rebuild->runner.stop;
+    char key[WEIR_KEY_MAX], event[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX + 1];
+    snprintf(event, sizeof event, "%s %s", stop->stream, stop->entry);
+    if (strcmp(event, rebuild->runner.skipped_before) == 0)
+        return;
+    weir_key_skipped(key, projection->runtime->prefix, projection->runtime->service,
+                     projection->name);
+    (void)!send(rebuild, 3, (const char *[]){"SISMEMBER", key, event}, on_skipped_before);
+}
 
 static void on_changed(void *user)
 {
@@ -182,6 +213,7 @@ static void on_changed(void *user)
     if (rebuild->runner.state == WEIR_RUNNER_STOPPED) {
         rebuild->retry_at = weir_clock_monotonic_ms() + RETRY_MS;
         snprintf(event, sizeof event, "%s %s %s", stop->stream, stop->entry, stop->reason);
+        ask_whether_skipped(rebuild);
     }
     note(rebuild, "event", event);
 }
@@ -211,6 +243,7 @@ static void build(struct weir_rebuild *rebuild, const struct weir_wishes *wishes
 {
     struct weir_runner *runner = &rebuild->runner;
     bool retry = to_be_retried(rebuild, wishes);
+    runner->incomplete = wishes->incomplete;
     if (wishes->paused) {
         weir_runner_rest(runner);
     } else if (rebuild->state == WEIR_REBUILD_OFF && wishes->counted) {
@@ -228,34 +261,38 @@ static void build(struct weir_rebuild *rebuild, const struct weir_wishes *wishes
 static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct weir_rebuild *rebuild = timer->data;
-    const struct weir_turn *turn = &rebuild->projection->turn;
+    struct weir_turn *turn = &rebuild->projection->turn;
     (void)loop;
     (void)events;
-    if (rebuild->state == WEIR_REBUILD_BUILDING && turn->mine)
+    if (rebuild->state != WEIR_REBUILD_BUILDING || !turn->mine)
+        return;
+    if (strcmp(turn->wishes.phase, "building") == 0)
         weir_rebuild_follow(rebuild, &turn->wishes, true);
+    else
+        weir_periodic_hasten(&turn->periodic, 0); /* what is wished is known from before the step */
 }
 
 /* ---- Life -------------------------------------------------------------------------------- */
 
-static void end_here(struct weir_rebuild *rebuild, bool over)
+static void end_here(struct weir_rebuild *rebuild)
 {
-    if (rebuild->state != WEIR_REBUILD_OFF) {
-        rebuild->state = WEIR_REBUILD_OFF;
-        rebuild->runner.rebuild[0] = '\0';
-        weir_runner_rest(&rebuild->runner);
-    }
-    if (over && !rebuild->cleared)
-        tell_sources(rebuild, false);
+    rebuild->state = WEIR_REBUILD_OFF;
+    rebuild->id[0] = '\0';
+    rebuild->told = false;
+    ev_timer_stop(rebuild->projection->runtime->loop, &rebuild->again);
+    weir_runner_rest(&rebuild->runner);
 }
 
 static void begin_here(struct weir_rebuild *rebuild, const struct weir_wishes *wishes)
 {
-    if (rebuild->runner.projection == NULL)
-        weir_runner_open(&rebuild->runner, rebuild->projection, false);
-    weir_runner_rest(&rebuild->runner);
-    snprintf(rebuild->runner.rebuild, sizeof rebuild->runner.rebuild, "%s", wishes->rebuild);
+    struct weir_runner *runner = &rebuild->runner;
+    if (runner->projection == NULL)
+        weir_runner_open(runner, rebuild->projection, false);
+    snprintf(rebuild->id, sizeof rebuild->id, "%s", wishes->rebuild);
     snprintf(rebuild->task, sizeof rebuild->task, "%s", wishes->task);
-    rebuild->runner.bounded = strcmp(wishes->task, "verify") == 0;
+    snprintf(runner->rebuild, sizeof runner->rebuild, "%s", wishes->rebuild);
+    runner->bounded = strcmp(wishes->task, "verify") == 0;
+    runner->skipped_before[0] = '\0';
     rebuild->state = WEIR_REBUILD_OFF;
     weir_log_info(rebuild->projection->runtime->log, "projection.rebuild_begun",
                   "projection=%s rebuild=%s task=%s phase=%s", rebuild->projection->name,
@@ -265,13 +302,18 @@ static void begin_here(struct weir_rebuild *rebuild, const struct weir_wishes *w
 
 void weir_rebuild_follow(struct weir_rebuild *rebuild, const struct weir_wishes *wishes, bool mine)
 {
-    if (!mine || wishes->phase[0] == '\0') {
-        end_here(rebuild, wishes->phase[0] == '\0');
+    bool under_way = wishes->phase[0] != '\0';
+    if (rebuild->id[0] != '\0' &&
+        (!mine || !under_way || strcmp(rebuild->id, wishes->rebuild) != 0))
+        end_here(rebuild);
+    if (!mine)
         return;
-    }
-    if (strcmp(rebuild->runner.rebuild, wishes->rebuild) != 0) {
-        if (weir_runner_busy(&rebuild->runner))
-            return; /* of one before it: first its answer */
+    tell_again(rebuild, under_way);
+    if (!under_way)
+        return;
+    if (rebuild->id[0] == '\0') {
+        if (!weir_runner_resting(&rebuild->runner))
+            return; /* a batch of one before it is in hand: its end first */
         begin_here(rebuild, wishes);
     }
     if (strcmp(wishes->phase, "building") == 0)
@@ -287,6 +329,7 @@ void weir_rebuild_open(struct weir_rebuild *rebuild, struct weir_projection *pro
     rebuild->history.known = on_history;
     rebuild->runner.changed = on_changed;
     rebuild->runner.at_end = on_at_end;
+    rebuild->runner.gap = on_gap;
     rebuild->runner.held = on_held;
     ev_timer_init(&rebuild->again, on_again, 0., 0.);
     rebuild->again.data = rebuild;

@@ -23,12 +23,13 @@ struct weir_rebuild {
     struct weir_projection *projection;
     struct weir_runner runner;
     enum weir_rebuild_state state;
-    char task[16];
+    char id[64], task[16]; /* of the one that is known; "": none */
     struct weir_history history;
     int64_t retry_at; /* monotonic ms: when a stopped one is tried again */
     char retry[24];
     ev_timer again;
-    bool cleared; /* nothing of it is left among the readers of the sources */
+    bool told;
+    int64_t told_at; /* monotonic ms: when the sources were last told how it is with it */
 };
 
 void weir_rebuild_open(struct weir_rebuild *rebuild, struct weir_projection *projection);

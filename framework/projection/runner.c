@@ -24,6 +24,7 @@
 static void read_events(struct weir_runner *runner);
 static void locate(struct weir_runner *runner);
 static void fold_and_write(struct weir_runner *runner);
+static void write_batch(struct weir_runner *runner);
 
 static struct weir_log *log_of(const struct weir_runner *runner)
 {
@@ -90,6 +91,7 @@ static void stop(struct weir_runner *runner)
                    runner->rebuild[0] ? runner->rebuild : NULL, runner->stop.reason);
     drop_batch(runner);
     runner->proven = false;
+    runner->stops++;
     move(runner, WEIR_RUNNER_STOPPED);
     runner->changed(runner->user);
 }
@@ -165,8 +167,7 @@ static void on_located(void *user, enum weir_answer answer, const redisReply *re
     weir_kinds_close(&runner->kinds); /* the server may have forgotten them */
     for (size_t i = 0; i < count; i++) {
         weir_position_copy(runner->positions[i].at, reply->element[i]);
-        if (!runner->bounded)
-            runner->positions[i].reported[0] = '\0';
+        runner->positions[i].reported[0] = '\0';
     }
     weir_positions_report(runner);
     if (runner->beginning != NULL && weir_positions_new(runner))
@@ -182,8 +183,8 @@ static void locate(struct weir_runner *runner)
         return;
     }
     move(runner, WEIR_RUNNER_LOCATING);
-    if ((runner->bounded &&
-         weir_positions_ask(runner, runner->projection->live.checkpoint, on_bounds) != WEIR_OK) ||
+    if ((!runner->following &&
+         weir_positions_ask(runner, runner->projection->keys.live, on_bounds) != WEIR_OK) ||
         weir_positions_ask(runner, runner->checkpoint, on_located) != WEIR_OK)
         pause_then_locate(runner, "no connection");
 }
@@ -235,6 +236,34 @@ static void end_reached(struct weir_runner *runner)
     runner->at_end(runner->user);
 }
 
+/* There is nothing left to read, but the live model stands further on: what it has read is gone. */
+static void pass_gap(struct weir_runner *runner)
+{
+    if (!runner->incomplete) {
+        runner->active = false;
+        rest(runner);
+        runner->gap(runner->user);
+        return;
+    }
+    for (size_t i = 0; i < runner->projection->sources.count; i++) {
+        struct weir_position *position = &runner->positions[i];
+        bool gap = weir_position_behind(position->at, position->bound);
+        memcpy(position->next, gap ? position->bound : position->at, WEIR_ENTRY_ID_MAX);
+    }
+    weir_context_begin(&runner->context);
+    move(runner, WEIR_RUNNER_LOADING);
+    write_batch(runner);
+}
+
+static void nothing_read(struct weir_runner *runner)
+{
+    runner->batch.full = false;
+    if (!runner->following && weir_positions_gap(runner))
+        pass_gap(runner);
+    else
+        end_reached(runner);
+}
+
 static void on_read(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_runner *runner = user;
@@ -249,7 +278,7 @@ static void on_read(void *user, enum weir_answer answer, const redisReply *reply
     if (answer == WEIR_ANSWER_REFUSED)
         pause_then_locate(runner, reply->str);
     else if (!weir_reply_array(reply, 1))
-        end_reached(runner);
+        nothing_read(runner);
     else if (!weir_batch_take(&runner->batch, &runner->projection->sources, reply,
                               count_of_each(runner), runner->bounded ? runner->positions : NULL))
         pause_then_locate(runner, "no memory for the events");
@@ -274,7 +303,7 @@ static void read_events(struct weir_runner *runner)
     arguments[count++] = "XREAD";
     arguments[count++] = "COUNT";
     arguments[count++] = number;
-    if (runner->following) {
+    if (runner->following && runner->proven) { /* at first it only looks */
         arguments[count++] = "BLOCK";
         arguments[count++] = BLOCK_MS;
     }
@@ -426,18 +455,13 @@ static void connect(struct weir_runner *runner)
 
 static void name_keys(struct weir_runner *runner)
 {
-    const char *prefix = runner->projection->runtime->prefix;
-    const char *service = runner->projection->runtime->service, *name = runner->projection->name;
-    if (runner->following)
-        weir_key_checkpoint(runner->checkpoint, prefix, service, name);
-    else
-        weir_key_rebuild(runner->checkpoint, prefix, service, "checkpoint", name);
-    weir_key_rebuild(runner->written, prefix, service, runner->following ? "done" : "keys", name);
-    if (!runner->following)
-        weir_key_rebuild_base(runner->base, name);
-    weir_key_model(runner->head, prefix, service, runner->base, "");
-    snprintf(runner->reader_name, sizeof runner->reader_name, "%s/%s%s", service, name,
-             runner->following ? "" : "~rebuild");
+    const struct weir_projection *projection = runner->projection;
+    const struct weir_rebuild_keys *keys = &projection->keys;
+    runner->base = runner->following ? "" : keys->base;
+    runner->head = runner->following ? keys->live_head : keys->rebuilt_head;
+    runner->checkpoint = runner->following ? keys->live : keys->rebuilt;
+    snprintf(runner->reader_name, sizeof runner->reader_name, "%s/%s%s",
+             projection->runtime->service, projection->name, runner->following ? "" : "~rebuild");
 }
 
 void weir_runner_open(struct weir_runner *runner, struct weir_projection *projection,
@@ -450,6 +474,7 @@ void weir_runner_open(struct weir_runner *runner, struct weir_projection *projec
     runner->context.effects = &runner->effects;
     runner->context.snapshot = &runner->snapshot;
     runner->context.base = runner->base;
+    runner->context.lives = following ? NULL : projection->keys.lives;
     runner->context.folding = true;
     weir_random_init(&runner->random, weir_random_seed());
     ev_timer_init(&runner->pause, on_pause, 0., 0.);
@@ -476,6 +501,13 @@ void weir_runner_rest(struct weir_runner *runner)
     } else if (runner->state == WEIR_RUNNER_STOPPED) {
         rest(runner);
     }
+}
+
+bool weir_runner_resting(const struct weir_runner *runner)
+{
+    return runner->projection == NULL || runner->state == WEIR_RUNNER_CLOSED ||
+           runner->state == WEIR_RUNNER_IDLE || runner->state == WEIR_RUNNER_STOPPED ||
+           runner->state == WEIR_RUNNER_PAUSED;
 }
 
 bool weir_runner_busy(const struct weir_runner *runner)

@@ -41,12 +41,11 @@ struct weir_runner {
     struct weir_projection *projection;
     char rebuild[64];        /* id of the rebuild that it works for; "": the live model */
     bool bounded;            /* does not pass the live model's positions */
-    const char *role;        /* its connection's, in logs */
-    char base[WEIR_KEY_MAX]; /* what stands before a key's name in its model: "" or "rebuild:shop:"
-                              */
-    char head[WEIR_KEY_MAX]; /* the same as a whole key's beginning */
-    char checkpoint[WEIR_KEY_MAX], written[WEIR_KEY_MAX];
-    char reader_name[200]; /* among the readers of its sources */
+    bool incomplete;         /* passes over events that are gone */
+    const char *base, *head; /* what stands before the names of its model's keys: behind the
+                                service's tag, and in whole; borrowed */
+    const char *checkpoint;  /* key; borrowed */
+    char reader_name[200];   /* among the readers of its sources */
     enum weir_runner_state state;
     bool active;    /* is to run */
     bool proven;    /* has written or found nothing to do since it was last stopped or began */
@@ -75,11 +74,13 @@ struct weir_runner {
     char commit_numbers[3][24];
     struct weir_stop stop;
     char skip[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* "<stream> <entry>": to be passed over */
-    uint64_t applied;
+    char skipped_before[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* the same, by the live model once */
+    uint64_t applied, stops; /* events; how often it has been stopped */
     void *user;
     void (*changed)(void *user);   /* it was stopped, or goes on */
     void (*beginning)(void *user); /* nothing has been applied of any source yet; or NULL */
     void (*at_end)(void *user);    /* not following: everything there is has been folded */
+    void (*gap)(void *user);       /* not following: the live model has read events that are gone */
     void (*held)(void *user);      /* not following: its commits are not wanted now */
 };
 
@@ -93,6 +94,8 @@ void weir_runner_close(struct weir_runner *runner);
 void weir_runner_go(struct weir_runner *runner);
 /* Comes to rest after the batch in hand. */
 void weir_runner_rest(struct weir_runner *runner);
+/* Nothing of a batch is in hand or under way. */
+bool weir_runner_resting(const struct weir_runner *runner);
 /* A commit is under way. */
 bool weir_runner_busy(const struct weir_runner *runner);
 

@@ -32,12 +32,15 @@ static bool call_turn(void *user, struct weir_periodic *periodic)
     struct weir_turn *turn = user;
     const struct weir_projection *projection = turn->projection;
     const struct weir_stop *stop = &projection->live.stop;
+    char stops[24];
+    snprintf(stops, sizeof stops, "%llu", (unsigned long long)projection->live.stops);
     turn->stood_back = stands_back(turn);
-    return weir_periodic_send(
-        periodic, 10,
-        (const char *[]){"FCALL", "weir_turn", "1", turn->status_key, projection->runtime->consumer,
-                         turn->stood_back ? "0" : turn->life, state_text(&projection->live),
-                         stop->reason, stop->stream, stop->entry});
+    return weir_periodic_send(periodic, 11,
+                              (const char *[]){"FCALL", "weir_turn", "1", projection->keys.status,
+                                               projection->runtime->consumer,
+                                               turn->stood_back ? "0" : turn->life,
+                                               state_text(&projection->live), stop->reason,
+                                               stop->stream, stop->entry, stops});
 }
 
 /* ---- Answer ------------------------------------------------------------------------------ */
@@ -191,8 +194,6 @@ void weir_turn_open(struct weir_turn *turn, struct weir_projection *projection)
     int64_t life = idle < LIFE_MAX_MS ? idle : LIFE_MAX_MS, every = life / 5;
     turn->projection = projection;
     snprintf(turn->life, sizeof turn->life, "%lld", (long long)life);
-    weir_key_projection(turn->status_key, runtime->prefix, runtime->service, projection->name);
-    weir_key_kinds(turn->kinds_key, runtime->prefix, runtime->service);
     weir_periodic_init(&turn->periodic, runtime->loop, runtime->link, runtime->log, "turn",
                        every < 50 ? 50 : every, turn);
     turn->periodic.call = call_turn;

@@ -23,7 +23,6 @@ struct weir_wishes {
 struct weir_turn {
     struct weir_projection *projection;
     struct weir_periodic periodic;
-    char status_key[WEIR_KEY_MAX], kinds_key[WEIR_KEY_MAX];
     char life[24]; /* how long the turn lasts without being said again, in ms */
     bool mine, leaving;
     bool answered;         /* the server has said once whose turn it is */

@@ -4,6 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The register of skipped events has a name like a model's. */
+static bool is_own(const char *name, size_t length)
+{
+    return length > 8 && memcmp(name, "skipped:", 8) == 0;
+}
+
 /* Notes the kinds of the keys that the batch writes to the model. */
 static enum weir_status note_kinds(struct weir_runner *runner)
 {
@@ -14,7 +20,7 @@ static enum weir_status note_kinds(struct weir_runner *runner)
         const char *name = effects->bytes.at + effects->keys[i].name_offset;
         size_t length = effects->keys[i].name_length;
         if (length > head && memcmp(name, runner->head, head) == 0 &&
-            !weir_effects_append_only(effects, i))
+            !is_own(name + head, length - head) && weir_effects_write(effects, i))
             status = weir_kinds_add(&runner->kinds, name + head, length - head);
     }
     return status;
@@ -61,9 +67,9 @@ enum weir_status weir_writing_submit(struct weir_runner *runner)
         return status;
     lay_head(runner);
     runner->commit_keys[0] = runner->checkpoint;
-    runner->commit_keys[1] = projection->turn.status_key;
-    runner->commit_keys[2] = projection->turn.kinds_key;
-    runner->commit_keys[3] = runner->written;
+    runner->commit_keys[1] = projection->keys.status;
+    runner->commit_keys[2] = projection->keys.kinds;
+    runner->commit_keys[3] = runner->following ? projection->keys.done : projection->keys.written;
     runner->commit.head_keys = runner->commit_keys;
     runner->commit.head_key_count = 4;
     runner->commit.effects = &runner->effects;

@@ -63,6 +63,11 @@ char *weir_key_projection(char *key, const char *prefix, const char *service,
     return spell(key, prefix, service, "projection:%s", projection);
 }
 
+char *weir_key_skipped(char *key, const char *prefix, const char *service, const char *projection)
+{
+    return spell(key, prefix, service, "skipped:%s", projection);
+}
+
 char *weir_key_kinds(char *key, const char *prefix, const char *service)
 {
     return spell(key, prefix, service, "kinds");

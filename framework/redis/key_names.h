@@ -28,6 +28,8 @@ char *weir_key_checkpoint(char *key, const char *prefix, const char *service,
 /* hash: whose turn a projection is, its state, its rebuild. */
 char *weir_key_projection(char *key, const char *prefix, const char *service,
                           const char *projection);
+/* set: "<stream> <entry>" of events that an operator had a projection pass over. */
+char *weir_key_skipped(char *key, const char *prefix, const char *service, const char *projection);
 /* hash: first part of the keys of read models → the projection that writes them. */
 char *weir_key_kinds(char *key, const char *prefix, const char *service);
 /* A register of a projection's rebuild: "checkpoint", "keys", "done", "differences". */

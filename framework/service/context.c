@@ -40,6 +40,23 @@ static void mistake(weir_context *context, const char *what, const char *name)
 
 /* ---- Keys -------------------------------------------------------------------------------- */
 
+/* First parts of keys that are weir's own. */
+static const char *const reserved[] = {
+    "commands", "events", "dead",       "scheduled", "workers",    "readers", "seen",
+    "step",     "steps",  "checkpoint", "kinds",     "projection", "skipped"};
+
+static bool is_reserved(const char *key)
+{
+    size_t length = strcspn(key, ":");
+    if (strncmp(key, "rebuild", 7) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (*key == *reserved[i] && strncmp(key, reserved[i], length) == 0 &&
+            reserved[i][length] == '\0')
+            return true;
+    return false;
+}
+
 /* The whole key for what a handler calls it; NULL where it may not be called so. */
 static const char *whole_key(weir_context *context, const char *key, char *room)
 {
@@ -55,6 +72,10 @@ static const char *whole_key(weir_context *context, const char *key, char *room)
         }
     if (*key == '\0') {
         mistake(context, "key", "empty");
+        return NULL;
+    }
+    if (is_reserved(key)) {
+        mistake(context, "key: its first part belongs to weir", key);
         return NULL;
     }
     return weir_key_model(room, context->runtime->prefix, context->runtime->service,
@@ -237,10 +258,34 @@ static struct weir_slice slice_or_null(const char *text)
     return text != NULL ? weir_slice_of(text) : (struct weir_slice){NULL, 0};
 }
 
+/* The name of a key of a rebuilt model behind what stands before all of them. */
+static const char *model_name(weir_context *context, const char *whole)
+{
+    return whole + strlen(context->runtime->prefix) + strlen(context->runtime->service) + 3 +
+           strlen(context->base);
+}
+
+/* What ends a key's life, or takes the end away, is noted beside a rebuilt model: its past is
+ * folded faster than it passed. */
+static bool note_life(weir_context *context, const char *key, const struct weir_slice *life)
+{
+    char room[WEIR_KEY_MAX];
+    const char *whole;
+    if (context->lives == NULL)
+        return false;
+    whole = whole_key(context, key, room);
+    if (whole != NULL && life != NULL)
+        weir_effects_set(context->effects, context->lives, model_name(context, whole), *life);
+    else if (whole != NULL)
+        weir_effects_remove(context->effects, context->lives, model_name(context, whole));
+    return true;
+}
+
 void weir_set(weir_context *context, const char *key, const char *value)
 {
     struct weir_slice argument = slice_or_null(value);
     plain(context, "SET", key, &argument, 1);
+    (void)note_life(context, key, NULL);
 }
 
 void weir_incrby(weir_context *context, const char *key, int64_t delta)
@@ -278,6 +323,7 @@ void weir_zrem(weir_context *context, const char *key, const char *member)
 void weir_del(weir_context *context, const char *key)
 {
     plain(context, "DEL", key, NULL, 0);
+    (void)note_life(context, key, NULL);
 }
 
 void weir_expire(weir_context *context, const char *key, int64_t ms)
@@ -289,5 +335,6 @@ void weir_expire(weir_context *context, const char *key, int64_t ms)
         return;
     }
     argument = digits_of(ms, digits);
-    plain(context, context->folding ? "PEXPIREAT" : "PEXPIRE", key, &argument, 1);
+    if (!note_life(context, key, &argument))
+        plain(context, context->folding ? "PEXPIREAT" : "PEXPIRE", key, &argument, 1);
 }

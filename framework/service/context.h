@@ -17,6 +17,8 @@ struct weir_context {
     const char *base;    /* what stands before the names of keys; NULL: nothing */
     bool folding;        /* of a projection: it writes read models and does nothing else */
     int64_t event_ms;    /* folding: when the event came about */
+    const char *lives;   /* folding into a rebuilt model: key of the hash that keeps its keys' lives
+                            until it is swapped in; else NULL */
     bool unchecked;      /* reading sets up no expectation */
     json_t *result;      /* owned */
     struct weir_error reason;

@@ -22,7 +22,7 @@
 static struct test_server server;
 
 /* Many calls are built up in a loop: "FCALL … " and what follows, as an argument vector. */
-#define WORDS_MAX 16384
+#define WORDS_MAX 40000
 struct words {
     const char *at[WORDS_MAX];
     size_t lengths[WORDS_MAX];

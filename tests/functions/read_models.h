@@ -12,15 +12,16 @@
 #define DONE "{v}:rebuild-done:p"
 #define DIFFERENCES "{v}:rebuild-differences:p"
 #define KINDS "{v}:kinds"
+#define LIVES "{v}:rebuild-lives:p"
+#define REBUILD_KEYS                                                                               \
+    "8 " STATUS " " LIVE " " NEW " " WRITTEN " " DONE " " DIFFERENCES " " KINDS " " LIVES
 
 /* Steps of the rebuild r1 with the sources a and b. */
-#define STEP_KEYS                                                                                  \
-    "FCALL weir_rebuild_step 7 " STATUS " " LIVE " " NEW " " WRITTEN " " DONE " " DIFFERENCES      \
-    " " KINDS
+#define STEP_KEYS "FCALL weir_rebuild_step " REBUILD_KEYS
 #define STEP_OF(id, limit) STEP_KEYS " " id " p {v}: {v}:rebuild:p: " limit " 60000 a b"
 #define STEP STEP_OF("r1", "200")
 
-#define REBUILD "FCALL weir_rebuild 2 " STATUS " " DIFFERENCES " "
+#define REBUILD "FCALL weir_rebuild " REBUILD_KEYS " "
 
 /* All that the functions of read models call, and what stands in a commit. */
 static const char *const commands[] = {

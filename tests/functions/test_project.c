@@ -350,7 +350,7 @@ static void the_names_of_thousands_of_keys_are_noted(void **state)
 {
     (void)state;
     static struct words words;
-    static char names[8000][40];
+    static char names[8000][40], places[8000][8];
     const char *const rest[] = {"p", "r1", "{v}:rebuild:p:", "1", "0", "1", "a", "", "7-0"};
     words.count = 0;
     test_do(&server, "HSET " STATUS " rebuild r1 phase building");
@@ -364,6 +364,12 @@ static void the_names_of_thousands_of_keys_are_noted(void **state)
     }
     for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++)
         add_word(&words, rest[i]);
+    for (int i = 0; i < 8000; i++) {
+        snprintf(places[i], sizeof places[i], "%d", 5 + i);
+        add_word(&words, "DEL");
+        add_word(&words, places[i]);
+        add_word(&words, "0");
+    }
     assert_string_equal(answer_words(&words), "1");
     expect("8000", "SCARD " WRITTEN);
     expect("1", "SISMEMBER " WRITTEN " row:7999");

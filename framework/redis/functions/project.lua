@@ -33,10 +33,17 @@ local function kinds_problem(kinds, projection, args, first, last)
     end
 end
 
-local function remember_written(set, keys, head)
-    local written = {}
-    for i = 5, #keys do
-        if keys[i]:sub(1, #head) == head then written[#written + 1] = keys[i]:sub(#head + 1) end
+local READ_ONLY = { EXPECT = true, EXISTS = true, BEFORE = true, XADD = true }
+
+local function remember_written(set, keys, args, head, position)
+    local written, noted = {}, {}
+    while position <= #args do
+        local key = keys[tonumber(args[position + 1])]
+        if not READ_ONLY[args[position]] and not noted[key] and key:sub(1, #head) == head then
+            noted[key] = true
+            written[#written + 1] = key:sub(#head + 1)
+        end
+        position = position + 3 + tonumber(args[position + 2])
     end
     for i = 1, #written, ARGUMENTS_MAX do
         redis.call('SADD', set, unpack(written, i, math.min(i + ARGUMENTS_MAX - 1, #written)))
@@ -87,7 +94,7 @@ local function project(keys, args)
         redis.call('HSET', keys[2], 'folded', whole(folded + (whole_number(args[4]) or 0)))
     end
     if rebuild ~= '' or phase == 'sweeping' or phase == 'looking' then
-        remember_written(keys[4], keys, head)
+        remember_written(keys[4], keys, args, head, first_operation)
     end
     apply_operations(keys, args, first_operation, entries)
     return 1

@@ -5,37 +5,55 @@
 --   differing  outcome  why  endedAt
 -- Phases: building → swapping → sweeping → clearing for a rebuild, building → comparing → looking →
 -- clearing for a comparison, dropping → clearing for one that is given up; none: it has ended.
+-- Before them emptying, where something was left of one whose state had been lost.
+
+-- All functions on rebuilds have the same
+-- KEYS    1 {V}:projection:<name>  2 the live checkpoint  3 the rebuild's  4 set of what the rebuild
+--         has written  5 set of what has been seen to  6 list of differences: key, what, …
+--         7 {V}:kinds  8 hash of lives: name of a rebuilt key → time in ms when it ends
 
 -- weir_rebuild: what an operator wants.
--- KEYS    1 {V}:projection:<name>  2 list of differences, as below
 -- ARGV    1 "start", "pause" or "abandon"  2 id for a new one  3 task
 --         4 "1": although events are missing
 -- Returns {"started" | "resumed" | "paused" | "abandoned", id}; {"refused", why}
 -- Errors  WRONGTYPE, NOPERM; nothing was written
 
-local function start_rebuild(key, differences, phase, paused, args)
-    if phase then
-        if redis.call('HGET', key, 'task') ~= args[3] then
-            return { 'refused', 'another task is under way; abandon it first' }
-        end
-        if paused then redis.call('HDEL', key, 'paused') end
-        return { 'resumed', redis.call('HGET', key, 'rebuild') }
+local function resume_rebuild(key, phase, args)
+    local task, id = unpack(redis.call('HMGET', key, 'task', 'rebuild'))
+    if task ~= args[3] then
+        return { 'refused', 'another task is under way; abandon it first' }
+    elseif phase == 'dropping' or phase == 'clearing' then
+        return { 'refused', 'the one before it is being cleared away; try again in a moment' }
     end
-    redis.call('UNLINK', differences)
-    redis.call('HDEL', key, 'paused', 'hold', 'event', 'cursor', 'moved', 'differing', 'outcome',
+    redis.call('HDEL', key, 'paused')
+    if args[4] == '1' then redis.call('HSET', key, 'incomplete', '1') end
+    return { 'resumed', id }
+end
+
+-- What one before it has left, whose state has been lost, goes first.
+local function start_rebuild(keys, args)
+    local left = redis.call('EXISTS', keys[3], keys[4], keys[5], keys[8]) > 0
+    redis.call('UNLINK', keys[6])
+    redis.call('HDEL', keys[1], 'paused', 'hold', 'event', 'cursor', 'moved', 'differing', 'outcome',
         'why', 'endedAt', 'total')
-    redis.call('HSET', key, 'rebuild', args[2], 'task', args[3], 'phase', 'building',
-        'startedAt', whole(server_ms()), 'folded', '0', 'incomplete', args[4])
+    redis.call('HSET', keys[1], 'rebuild', args[2], 'task', args[3],
+        'phase', left and 'emptying' or 'building', 'startedAt', whole(server_ms()),
+        'folded', '0', 'incomplete', args[4])
     return { 'started', args[2] }
 end
 
 local function rebuild(keys, args)
     local problem = other_than({ 'hash' }, keys)
         or missing_right({ 'HSET', 'HGET', 'HDEL' }, { keys[1] })
-        or right_problem('UNLINK', keys[2])
+        or missing_right({ 'EXISTS', 'UNLINK' }, { keys[3], keys[4], keys[5], keys[6], keys[8] })
     if problem then return problem end
-    local phase, paused, id = unpack(redis.call('HMGET', keys[1], 'phase', 'paused', 'rebuild'))
-    if args[1] == 'start' then return start_rebuild(keys[1], keys[2], phase, paused, args) end
+    local phase, id = unpack(redis.call('HMGET', keys[1], 'phase', 'rebuild'))
+    if args[1] == 'start' then
+        if args[3] ~= 'rebuild' and args[3] ~= 'verify' or not args[4] then
+            return { 'refused', 'the task is neither rebuild nor verify' }
+        end
+        return phase and resume_rebuild(keys[1], phase, args) or start_rebuild(keys, args)
+    end
     if not phase then return { 'refused', 'nothing is under way' } end
     if args[1] == 'pause' and phase == 'building' then
         redis.call('HSET', keys[1], 'paused', '1')
@@ -54,7 +72,7 @@ redis.register_function {
 }
 
 -- weir_rebuild_note: what the one who builds has to say.
--- KEYS    1 {V}:projection:<name>
+-- KEYS    the first alone
 -- ARGV    1 id of the rebuild  2… fields and values; an empty value removes the field
 -- Returns 1 noted, 0 that rebuild is not being built (any more)
 -- Errors  WRONGTYPE, NOPERM; nothing was written
@@ -76,235 +94,3 @@ end
 
 redis.register_function { function_name = 'weir_rebuild_note', callback = note,
     flags = { 'allow-oom' } }
-
--- weir_rebuild_step: the next piece of what follows the building. Each call is whole in itself, so
--- that anybody may go on where somebody has stopped.
--- KEYS    1 {V}:projection:<name>  2 the live checkpoint  3 the rebuild's  4 set of what the rebuild
---         has written  5 set of what has been seen to  6 list of differences: key, what, …
---         7 {V}:kinds
--- ARGV    1 id of the rebuild  2 projection  3, 4 what stands before the names of keys of the live
---         model and of the rebuilt one  5 how many keys at the most  6 for how long the live model
---         shall stand still, in ms, where the rebuild has not come up with it yet
---         7… the streams that it reads
--- Returns {phase after it, or "" when all has ended}
--- Errors  WRONGTYPE, NOPERM; nothing was written
---
--- A key is swapped by one call: a reader finds the old value or the new one. All keys are swapped
--- between two commits of the live model, to positions that are not behind its own: no value goes
--- back.
-
-local DIFFERENCES_MAX = 1000
-local DIFFERENCES_LIFE = '86400000'
-local ASKED_AT_ONCE = 500
-
-local STEPS = {}
-
-local function level(keys, args, exactly)
-    for i = 7, #args do
-        local live = redis.call('HGET', keys[2], args[i]) or '0-0'
-        local new = redis.call('HGET', keys[3], args[i]) or '0-0'
-        if exactly and live ~= new or id_less(new, live) then return false end
-    end
-    return true
-end
-
-function STEPS.building(keys, args, status, now)
-    if status.paused == '1' then return 'building' end
-    local verify = status.task == 'verify'
-    if not level(keys, args, verify) then
-        redis.call('HSET', keys[1], 'hold', whole(now + tonumber(args[6])))
-        return 'building'
-    end
-    redis.call('HDEL', keys[1], 'hold')
-    return verify and 'comparing' or 'swapping'
-end
-
-local function count_up(key, field, number)
-    if number > 0 then redis.call('HINCRBY', key, field, number) end
-end
-
-function STEPS.swapping(keys, args)
-    local names = redis.call('SPOP', keys[4], args[5])
-    for _, name in ipairs(names) do
-        redis.call('UNLINK', args[3] .. name)
-        if redis.call('EXISTS', args[4] .. name) == 1 then
-            redis.call('RENAME', args[4] .. name, args[3] .. name)
-        end
-        redis.call('SADD', keys[5], name)
-    end
-    count_up(keys[1], 'moved', #names)
-    if redis.call('SCARD', keys[4]) > 0 then return 'swapping' end
-    local positions = redis.call('HGETALL', keys[3])
-    redis.call('DEL', keys[2], keys[3])
-    if positions[1] then redis.call('HSET', keys[2], unpack(positions)) end
-    return 'sweeping'
-end
-
-local function note_difference(keys, name, what)
-    count_up(keys[1], 'differing', 1)
-    if redis.call('LLEN', keys[6]) < 2 * DIFFERENCES_MAX then
-        redis.call('RPUSH', keys[6], name, what)
-        redis.call('PEXPIRE', keys[6], DIFFERENCES_LIFE)
-    end
-end
-
--- A member of the page that the other collection has not, or has otherwise; nil where there is
--- none. Scores are compared as numbers: a scan gives them in another form.
-local function different_in(page, ask, other, stride)
-    for start = 1, #page, ASKED_AT_ONCE * stride do
-        local members = {}
-        for i = start, math.min(start + ASKED_AT_ONCE * stride - 1, #page), stride do
-            members[#members + 1] = page[i]
-        end
-        local found = redis.call(ask, other, unpack(members))
-        for i, member in ipairs(members) do
-            local value = page[start + stride * i - 1]
-            if stride == 1 and found[i] == 0 then return member end
-            if stride == 2 and found[i] ~= value
-                and not (ask == 'ZMSCORE' and found[i] and tonumber(found[i]) == tonumber(value)) then
-                return member
-            end
-        end
-    end
-end
-
-local function first_difference(how, one, other)
-    local cursor = '0'
-    repeat
-        local page = redis.call(how.scan, one, cursor, 'COUNT', ASKED_AT_ONCE)
-        local member = different_in(page[2], how.ask, other, how.stride)
-        if member then return member end
-        cursor = page[1]
-    until cursor == '0'
-end
-
-local COLLECTIONS = {
-    hash = { size = 'HLEN', scan = 'HSCAN', ask = 'HMGET', stride = 2 },
-    set = { size = 'SCARD', scan = 'SSCAN', ask = 'SMISMEMBER', stride = 1 },
-    zset = { size = 'ZCARD', scan = 'ZSCAN', ask = 'ZMSCORE', stride = 2 },
-}
-
--- What is different in the two keys, nil where nothing is.
-local function difference(live, new)
-    local kind, wanted = key_type(live), key_type(new)
-    if kind ~= wanted then
-        if kind == 'none' then return 'is missing in the live model' end
-        if wanted == 'none' then return 'is in the live model alone' end
-        return 'is a ' .. kind .. ' in the live model, a ' .. wanted .. ' in the rebuilt one'
-    end
-    if kind == 'none' then return nil end
-    if redis.call('PEXPIRETIME', live) ~= redis.call('PEXPIRETIME', new) then
-        return 'expires at another time'
-    end
-    if kind == 'string' then
-        return redis.call('GET', live) ~= redis.call('GET', new) and 'has another value' or nil
-    end
-    local how = COLLECTIONS[kind]
-    local member = first_difference(how, new, live)
-    if not member and redis.call(how.size, live) ~= redis.call(how.size, new) then
-        member = first_difference(how, live, new)
-    end
-    return member and 'differs in ' .. member or nil
-end
-
-function STEPS.comparing(keys, args)
-    local names = redis.call('SPOP', keys[4], args[5])
-    for _, name in ipairs(names) do
-        local what = difference(args[3] .. name, args[4] .. name)
-        if what then note_difference(keys, name, what) end
-        redis.call('UNLINK', args[4] .. name)
-        redis.call('SADD', keys[5], name)
-    end
-    count_up(keys[1], 'moved', #names)
-    return redis.call('SCARD', keys[4]) > 0 and 'comparing' or 'looking'
-end
-
--- A cursor means something to the process that gave it alone: another lays its keys out otherwise.
-local life_of_process
-
-local function cursor_of(status, now)
-    life_of_process = life_of_process or whole(now)
-    local life, cursor = (status.cursor or ''):match('^(%d+) (%d+)$')
-    return life == life_of_process and cursor or '0'
-end
-
--- Goes through the live model's keys for those that the rebuild has not made.
-local function look_for_others(keys, args, status, now, found)
-    local pattern = args[3]:gsub('[%*%?%[%]\\%^]', '\\%0') .. '*'
-    local page = redis.call('SCAN', cursor_of(status, now), 'MATCH', pattern, 'COUNT', 500)
-    for _, key in ipairs(page[2]) do
-        local name = key:sub(#args[3] + 1)
-        local owner = redis.call('HGET', keys[7], name:match('^[^:]*'))
-        if owner == args[2] and redis.call('SISMEMBER', keys[5], name) == 0 then
-            found(key, name)
-        end
-    end
-    redis.call('HSET', keys[1], 'cursor', life_of_process .. ' ' .. page[1])
-    return page[1] == '0'
-end
-
-function STEPS.sweeping(keys, args, status, now)
-    local all = look_for_others(keys, args, status, now, function(key) redis.call('UNLINK', key) end)
-    return all and 'clearing' or 'sweeping'
-end
-
-function STEPS.looking(keys, args, status, now)
-    local all = look_for_others(keys, args, status, now, function(_, name)
-        note_difference(keys, name, 'is in the live model alone')
-        redis.call('SADD', keys[5], name)
-    end)
-    return all and 'clearing' or 'looking'
-end
-
-function STEPS.dropping(keys, args)
-    for _, name in ipairs(redis.call('SPOP', keys[4], args[5])) do
-        redis.call('UNLINK', args[4] .. name)
-    end
-    return redis.call('SCARD', keys[4]) > 0 and 'dropping' or 'clearing'
-end
-
-function STEPS.clearing(keys, _, status, now)
-    redis.call('UNLINK', keys[3], keys[4], keys[5])
-    redis.call('HDEL', keys[1], 'cursor', 'hold', 'paused')
-    redis.call('HSET', keys[1], 'outcome', status.outcome or 'done',
-        'endedAt', whole(now))
-    return ''
-end
-
-local RIGHTS = { 'UNLINK', 'DEL', 'EXISTS', 'TYPE', 'PEXPIRETIME', 'PEXPIRE', 'GET', 'HSET', 'HDEL',
-    'HGET', 'HGETALL', 'HMGET', 'HINCRBY', 'HLEN', 'HSCAN', 'SADD', 'SPOP', 'SCARD', 'SISMEMBER',
-    'SMISMEMBER', 'SSCAN', 'ZCARD', 'ZSCAN', 'ZMSCORE', 'LLEN', 'RPUSH' }
-
--- What clears up removes whatever there is.
-local TYPES = { dropping = { 'hash', 'any', 'any', 'set' }, clearing = { 'hash' } }
-
-local function step_problem(keys, args, phase)
-    local live, new = args[3] .. 'x', args[4] .. 'x'
-    local types = TYPES[phase] or { 'hash', 'hash', 'hash', 'set', 'set', 'list', 'hash' }
-    local problem = other_than(types, keys)
-        or missing_right(RIGHTS,
-            { keys[1], keys[2], keys[3], keys[4], keys[5], keys[6], keys[7], live, new })
-    if problem then return problem end
-    if redis.acl_check_cmd('RENAME', new, live) and redis.acl_check_cmd('SCAN', '0') then
-        return nil
-    end
-    return redis.error_reply('NOPERM this user may not run RENAME or SCAN on the keys of a read model')
-end
-
-local function step(keys, args)
-    local status, now = named_values(redis.call('HGETALL', keys[1])), server_ms()
-    if status.rebuild ~= args[1] or not status.phase then return { '' } end
-    local problem = step_problem(keys, args, status.phase)
-    if problem then return problem end
-    local phase = STEPS[status.phase](keys, args, status, now)
-    if phase == '' then
-        redis.call('HDEL', keys[1], 'phase')
-    elseif phase ~= status.phase then
-        redis.call('HSET', keys[1], 'phase', phase)
-    end
-    return { phase }
-end
-
-redis.register_function {
-    function_name = 'weir_rebuild_step', callback = step, flags = { 'allow-oom' }
-}

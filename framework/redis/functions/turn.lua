@@ -1,15 +1,17 @@
 -- weir_turn: whose turn it is to run a projection, what that runner says about itself, and what
 -- operators want of it.
 -- KEYS    1 {V}:projection:<name> (hash)
--- ARGV    1 consumer  2 for how long it may run, in ms; "0": it stops  3 state  4 reason
---         5, 6 stream and entry of the event that stops it, or ""
+-- ARGV    1 consumer  2 for how long it may run, in ms; "0": it stops  3 state, "": unknown yet  4 reason
+--         5, 6 stream and entry of the event that stops it, or ""  7 how often it has been stopped
 -- Returns {1 its turn or 0, server's time in ms, fields and values of the hash…}
 -- Errors  WRONGTYPE, NOPERM
 --
 -- The turn saves double work and nothing else: what is written is guarded by the checkpoint.
 
 local function report(key, now, args)
-    local state, reason, entry = unpack(redis.call('HMGET', key, 'state', 'reason', 'entry'))
+    local state, reason, entry, stops = unpack(redis.call('HMGET', key, 'state', 'reason', 'entry',
+        'stops'))
+    if args[7] and args[7] ~= '0' and stops ~= args[7] then redis.call('HSET', key, 'stops', args[7]) end
     if state == args[3] and reason == args[4] and entry == args[6] then return end
     redis.call('HSET', key, 'state', args[3], 'reason', args[4], 'stream', args[5],
         'entry', args[6], 'since', whole(now))
@@ -20,8 +22,8 @@ local function turn(keys, args)
     if problem then return problem end
     local now, life = server_ms(), tonumber(args[2])
     local owner, ends = unpack(redis.call('HMGET', keys[1], 'owner', 'until'))
-    local mine = not owner or owner == args[1] or tonumber(ends or 0) <= now
-    if mine and (life > 0 or owner == args[1]) then report(keys[1], now, args) end
+    local mine = not owner or owner == args[1] or (tonumber(ends) or 0) <= now
+    if args[3] ~= '' and mine and (life > 0 or owner == args[1]) then report(keys[1], now, args) end
     if mine and life > 0 then
         redis.call('HSET', keys[1], 'owner', args[1], 'until', whole(now + life))
     elseif owner == args[1] then
