@@ -21,6 +21,7 @@ struct mending {
     bool rebuild;                     /* it is the rebuild that is stopped */
     struct weir_stopping_event event; /* what stops it, before */
     struct weir_projection_status status;
+    int64_t stops; /* how often it had been stopped before */
     bool attended; /* a worker has had the turn since */
 };
 
@@ -50,7 +51,14 @@ static bool stopped_by_another(const struct mending *mending)
     return stopped && !weir_event_equals(&mending->event, event_now(mending));
 }
 
-/* WEIR_EXIT_FINE when it goes on, is stopped by something else, or time is up. */
+/* By the same event once more. */
+static bool stopped_again(const struct mending *mending)
+{
+    return !mending->rebuild && weir_projection_is_stopped(&mending->status) &&
+           mending->status.stops != mending->stops;
+}
+
+/* WEIR_EXIT_FINE when it goes on, is stopped again, or time is up. */
 static int await(struct mending *mending)
 {
     struct weir_error error = {0};
@@ -61,7 +69,7 @@ static int await(struct mending *mending)
             WEIR_OK)
             return weir_fail_by(&error);
         mending->attended = mending->attended || mending->status.owner[0] != '\0';
-        if (goes_on(mending) || stopped_by_another(mending) ||
+        if (goes_on(mending) || stopped_by_another(mending) || stopped_again(mending) ||
             weir_clock_monotonic_ms() >= deadline)
             return WEIR_EXIT_FINE;
         if (weir_interrupted())
@@ -118,6 +126,7 @@ int weir_projection_retry(struct weir_session *session, const struct weir_projec
         return weir_fail_by(&error);
     mending.rebuild = !weir_projection_is_stopped(&mending.status);
     mending.event = *event_now(&mending);
+    mending.stops = mending.status.stops;
     if (mending.rebuild && !weir_event_stops(&mending.status.event))
         return weir_fail(WEIR_EXIT_FAILED, "%s is not stopped, but %s; there is nothing to retry",
                          name->shown, weir_projection_state(&mending.status));
@@ -162,6 +171,7 @@ static int choose(struct mending *mending, const char *entry)
         return refuse_skip(mending, entry);
     mending->rebuild = !live;
     mending->event = *event_now(mending);
+    mending->stops = status->stops;
     if (live && strcmp(status->state, "parked") == 0 && !mending->session->settings.force)
         return weir_fail(WEIR_EXIT_FAILED,
                          "%s waits for a newer program, not for an operator: %s; --force passes "

@@ -162,9 +162,9 @@ static const struct number_field {
     const char *name;
     size_t offset;
 } number_fields[] = {
-    NUMBER("since", since),         NUMBER("startedAt", started_at), NUMBER("endedAt", ended_at),
-    NUMBER("total", total),         NUMBER("folded", folded),        NUMBER("moved", moved),
-    NUMBER("differing", differing),
+    NUMBER("since", since),      NUMBER("stops", stops),         NUMBER("startedAt", started_at),
+    NUMBER("endedAt", ended_at), NUMBER("total", total),         NUMBER("folded", folded),
+    NUMBER("moved", moved),      NUMBER("differing", differing),
 };
 
 static void copy(char *to, size_t room, struct weir_slice value)

@@ -44,6 +44,7 @@ struct weir_projection_status {
     char state[16];
     struct weir_stopping_event stop; /* of the live model */
     int64_t since;
+    int64_t stops; /* of the worker that has the turn */
     char rebuild[64], task[16], phase[16], outcome[16], why[WEIR_KEY_MAX + 200];
     struct weir_stopping_event event; /* what stops the rebuild; no reason: nothing does */
     bool paused, counted;             /* counted: total is known */
