@@ -124,8 +124,8 @@ typedef bool weir_upcaster(json_t *data);
  * the dead letters as not understood. A newer event is neither skipped nor buried: for a handler it
  * waits on the server, without counting as delivered, until a program that understands it runs;
  * others go on meanwhile. A projection, which keeps its order, is parked by it, and stopped by one
- * that is too old or that an upcaster gives up. So the consumers of a type are renewed first, then its publisher, and
- * where both run side by side the newer one gets the newer events. */
+ * that is too old or that an upcaster gives up. So the consumers of a type are renewed first, then
+ * its publisher, and where both run side by side the newer one gets the newer events. */
 void weir_upcast(weir_service *service, const char *source, const char *type, int64_t from,
                  weir_upcaster *upcaster);
 

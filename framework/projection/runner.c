@@ -85,10 +85,12 @@ static void pause_then_locate(struct weir_runner *runner, const char *why)
  * handlers go on. */
 static void stop(struct weir_runner *runner)
 {
-    weir_log_error(log_of(runner),
+    bool said = strcmp(runner->said, runner->stop.reason) == 0;
+    weir_log_write(log_of(runner), said ? WEIR_LOG_DEBUG : WEIR_LOG_ERROR,
                    runner->stop.too_new ? "projection.parked" : "projection.stopped",
                    "projection=%s rebuild=%s reason=%s", runner->projection->name,
                    runner->rebuild[0] ? runner->rebuild : NULL, runner->stop.reason);
+    snprintf(runner->said, sizeof runner->said, "%s", runner->stop.reason);
     drop_batch(runner);
     runner->proven = false;
     runner->stops++;
@@ -125,6 +127,7 @@ static void prove(struct weir_runner *runner)
     if (runner->proven)
         return;
     runner->proven = true;
+    runner->said[0] = '\0';
     memset(&runner->stop, 0, sizeof runner->stop);
     runner->changed(runner->user);
 }

@@ -40,19 +40,20 @@ static void mistake(weir_context *context, const char *what, const char *name)
 
 /* ---- Keys -------------------------------------------------------------------------------- */
 
-/* First parts of keys that are weir's own. */
-static const char *const reserved[] = {
-    "commands", "events", "dead",       "scheduled", "workers",    "readers", "seen",
-    "step",     "steps",  "checkpoint", "kinds",     "projection", "skipped"};
+/* Keys that are weir's own: whole ones, and what others begin with. */
+static const char *const own_keys[] = {"commands", "events",  "dead",  "scheduled",
+                                       "workers",  "readers", "steps", "kinds"};
+static const char *const own_kinds[] = {"seen:", "step:", "checkpoint:", "projection:", "skipped:"};
 
 static bool is_reserved(const char *key)
 {
-    size_t length = strcspn(key, ":");
     if (strncmp(key, "rebuild", 7) == 0)
         return true;
-    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-        if (*key == *reserved[i] && strncmp(key, reserved[i], length) == 0 &&
-            reserved[i][length] == '\0')
+    for (size_t i = 0; i < sizeof own_keys / sizeof own_keys[0]; i++)
+        if (strcmp(key, own_keys[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof own_kinds / sizeof own_kinds[0]; i++)
+        if (strncmp(key, own_kinds[i], strlen(own_kinds[i])) == 0)
             return true;
     return false;
 }
@@ -75,7 +76,7 @@ static const char *whole_key(weir_context *context, const char *key, char *room)
         return NULL;
     }
     if (is_reserved(key)) {
-        mistake(context, "key: its first part belongs to weir", key);
+        mistake(context, "key is one of weir's own", key);
         return NULL;
     }
     return weir_key_model(room, context->runtime->prefix, context->runtime->service,
