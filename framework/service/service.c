@@ -16,6 +16,8 @@ weir_service *weir_service_new(const char *name)
     if (name == NULL || !weir_name_valid(name, strlen(name)))
         weir_error_set(&service->error, WEIR_INVALID,
                        "service name: must be [A-Za-z][A-Za-z0-9_-]*, 64 bytes at most");
+    else if (strcmp(name, "weir") == 0)
+        weir_error_set(&service->error, WEIR_INVALID, "service name: weir is the framework's own");
     else if (service->name == NULL)
         weir_error_set(&service->error, WEIR_NO_MEMORY, "no memory");
     service->inboxes[service->inbox_count++] = "commands";
