@@ -139,8 +139,11 @@ enum weir_call_result weir_call(weir_caller *caller, const char *service, const 
                                 const char *id, const json_t *data, int64_t limit_ms,
                                 struct weir_call_answer *answer)
 {
-    char random_id[WEIR_RANDOM_ID_MAX];
-    const char *used = id != NULL ? id : weir_random_id(random_id);
+    char random_id[WEIR_RANDOM_ID_MAX], given[sizeof answer->id];
+    int length = snprintf(given, sizeof given, "%s", id != NULL ? id : ""); /* it may lie there */
+    const char *used = id == NULL                      ? weir_random_id(random_id)
+                       : (size_t)length < sizeof given ? given
+                                                       : id; /* too long: refused below */
     struct weir_outgoing outgoing = {.service = service, .type = type, .id = used};
     struct weir_error error = {0};
     enum weir_call_result result;
@@ -167,15 +170,16 @@ enum weir_query_result weir_query(weir_caller *caller, const char *view, const c
     static const struct weir_query_options none;
     const struct weir_query_options *used = options != NULL ? options : &none;
     enum weir_query_result result = WEIR_QUERY_FAILED;
+    struct weir_query_answer fresh = {0}; /* the cursor may lie in the former answer */
     struct weir_error error = {0};
     struct guard guard;
-    memset(answer, 0, sizeof *answer);
     hold_signal(&guard);
     if (weir_query_check(view, key, used, &error) == WEIR_OK &&
         connect_anew(caller, WEIR_ANSWER_LIMIT_MS, &error) == WEIR_OK)
-        result = weir_query_ask(&caller->client, caller->prefix, view, key, used, answer, &error);
+        result = weir_query_ask(&caller->client, caller->prefix, view, key, used, &fresh, &error);
     else
-        snprintf(answer->reason, sizeof answer->reason, "%s", error.text);
+        snprintf(fresh.reason, sizeof fresh.reason, "%s", error.text);
+    *answer = fresh;
     release_signal(&guard);
     return result;
 }

@@ -170,6 +170,10 @@ static bool read_scanned(struct page *page)
     char number[24];
     int64_t count = 0;
     page->answer->value = strcmp(page->kind->type, "hash") == 0 ? json_object() : json_array();
+    if (page->answer->value == NULL) {
+        weir_error_set(page->error, WEIR_NO_MEMORY, "memory ran out");
+        return false;
+    }
     if (page->from->kind == 0 && !count_of(page, &count))
         return false;
     if (page->from->kind == 0 && count <= page->size)
@@ -202,6 +206,7 @@ static bool read_sorted(struct page *page)
     if (reply == NULL)
         return false;
     page->answer->value = json_array();
+    added = page->answer->value != NULL;
     for (size_t i = 0; added && i + 1 < reply->elements && i < 2 * (size_t)page->size; i += 2)
         added = add_scored(page->answer->value, text_at(reply, i), text_at(reply, i + 1));
     if (reply->elements > 2 * (size_t)page->size)

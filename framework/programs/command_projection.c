@@ -118,6 +118,7 @@ static const struct verb {
     {"skip", "NAME [ENTRY]", 1, 2, false, NULL},
     {"rebuild", "NAME", 1, 1, true, weir_projection_rebuild},
     {"abandon", "NAME", 1, 1, false, weir_projection_abandon},
+    {"forget", "NAME", 1, 1, false, weir_projection_forget},
 };
 
 static const struct verb *find_verb(const char *word)
@@ -174,7 +175,7 @@ static int run(struct weir_session *session, int count, char **operands)
     if (!verb)
         return weir_fail(WEIR_EXIT_USAGE,
                          "projection: unknown word '%s'; there are list, show, retry, skip, "
-                         "rebuild and abandon",
+                         "rebuild, abandon and forget",
                          operands[0]);
     int code = check(verb, &session->settings, rest, operands + 1);
     if (code == WEIR_EXIT_FINE)
@@ -186,7 +187,8 @@ static int run(struct weir_session *session, int count, char **operands)
 
 const struct weir_command weir_command_projection = {
     .name = "projection",
-    .operands = "[list | show NAME | retry NAME | skip NAME [ENTRY] | rebuild NAME | abandon NAME]",
+    .operands = "[list | show NAME | retry NAME | skip NAME [ENTRY] | rebuild NAME | abandon NAME "
+                "| forget NAME]",
     .summary = "Lists, mends and rebuilds projections",
     .notes =
         "NAME is <projection>, or <view>/<projection> where several views have one of that name.\n"
@@ -198,7 +200,9 @@ const struct weir_command weir_command_projection = {
         "rebuild folds all events anew beside the live model and then puts the new one in its\n"
         "place; one that was paused goes on. Ctrl-C pauses it. With --dry-run it only compares,\n"
         "and exits by 1 where something differs. abandon drops one that is under way; the live\n"
-        "model stays as it is.",
+        "model stays as it is.\n"
+        "forget is for a projection that no program has any more: its kinds of keys are free\n"
+        "for others, its sources wait for it no longer, its models stay.",
     .options = options,
     .operands_minimum = 0,
     .operands_maximum = 3,

@@ -134,6 +134,8 @@ const char *weir_projection_state(const struct weir_projection_status *status)
 {
     if (weir_projection_is_stopped(status))
         return status->state;
+    if (status->owner[0] && strcmp(status->state, "waiting") == 0)
+        return status->state;
     return status->owner[0] ? "running" : "idle";
 }
 
@@ -182,7 +184,8 @@ json_t *weir_projection_describe(const struct weir_projection_name *name,
                                  const struct weir_projection_status *status, const json_t *sources)
 {
     json_t *row = json_object();
-    bool stopped = weir_projection_is_stopped(status);
+    bool stopped =
+        weir_projection_is_stopped(status) || strcmp(weir_projection_state(status), "waiting") == 0;
     json_object_set_new(row, "projection", json_string(name->shown));
     json_object_set_new(row, "view", json_string(name->view));
     json_object_set_new(row, "name", json_string(name->projection));

@@ -18,6 +18,7 @@ int weir_projection_skip(struct weir_session *session, const struct weir_project
                          const char *entry);
 int weir_projection_rebuild(struct weir_session *session, const struct weir_projection_name *name);
 int weir_projection_abandon(struct weir_session *session, const struct weir_projection_name *name);
+int weir_projection_forget(struct weir_session *session, const struct weir_projection_name *name);
 
 /* ---- Describing (projection_describe.c) -------------------------------------------------- */
 

@@ -84,23 +84,25 @@ static void tell_missing(struct watching *watching, int64_t unowned_ms)
 }
 
 /* Only a worker can fold; what comes behind that anybody can do. */
-static void attend(struct watching *watching)
+/* Returns whether it has done something itself, and there may be more to do. */
+static bool attend(struct watching *watching)
 {
     struct weir_error error = {0};
     int64_t now = weir_clock_monotonic_ms();
     if (watching->status.owner[0]) {
         watching->unowned_since = 0;
         watching->told_missing = false;
-        return;
+        return false;
     }
     if (watching->unowned_since == 0)
         watching->unowned_since = now;
     if (!is_building(watching)) {
-        if (weir_rebuild_step(watching->session, watching->name, watching->rebuild, &error) !=
-                WEIR_OK &&
-            error.status != WEIR_UNAVAILABLE && error.status != WEIR_UNKNOWN)
+        if (weir_rebuild_step(watching->session, watching->name, watching->rebuild, &error) ==
+            WEIR_OK)
+            return true;
+        if (error.status != WEIR_UNAVAILABLE && error.status != WEIR_UNKNOWN)
             watching->code = weir_fail_by(&error);
-        return;
+        return false;
     }
     tell_missing(watching, now - watching->unowned_since);
     if (now - watching->unowned_since >= WEIR_PROJECTION_GONE_MS)
@@ -109,6 +111,7 @@ static void attend(struct watching *watching)
                                    "same command goes on with it",
                                    watching->name->shown, WEIR_PROJECTION_GONE_MS / 1000,
                                    task(watching), weir_rebuild_percent(&watching->status));
+    return false;
 }
 
 /* ---- Ctrl-C ------------------------------------------------------------------------------ */
@@ -202,6 +205,7 @@ int weir_rebuild_watch(struct weir_session *session, const struct weir_projectio
     struct watching watching = {.session = session, .name = name, .rebuild = rebuild, .code = -1};
     weir_progress_init(&watching.progress, name->shown, session->settings.json);
     for (;;) {
+        bool busy = false;
         look(&watching);
         if (watching.code < 0 && watching.lost_since == 0) {
             if (has_ended(&watching))
@@ -212,11 +216,11 @@ int weir_rebuild_watch(struct weir_session *session, const struct weir_projectio
         if (watching.code < 0 && watching.lost_since == 0) {
             tell_stopped(&watching);
             weir_progress_show(&watching.progress, &watching.status, weir_clock_monotonic_ms());
-            attend(&watching);
+            busy = attend(&watching);
         }
         if (watching.code >= 0)
             break;
-        if (watching.status.owner[0] || is_building(&watching) || watching.lost_since != 0)
+        if (!busy)
             weir_pause_ms(PAUSE_MS);
     }
     weir_progress_clear(&watching.progress);

@@ -57,10 +57,10 @@ static bool understand(struct weir_runner *runner, struct weir_folded *event)
     struct weir_error error = {0};
     (void)!weir_message_decode(event->message, (size_t)projection->runtime->settings->data_max, 1,
                                &error);
+    if (event->message->type != NULL && route_of(runner, event) == NULL)
+        return error.status != WEIR_NO_MEMORY; /* not for us: not ours to complain */
     if (error.status != WEIR_OK)
         return error.status != WEIR_NO_MEMORY && note_problem(runner, event, error.text);
-    if (route_of(runner, event) == NULL)
-        return true;
     event->version = weir_event_upcast(
         projection->service, projection->sources.at[event->source].service, event->message, &error);
     if (event->version == WEIR_VERSION_FITS)
@@ -131,7 +131,8 @@ static bool is_skipped(const struct weir_runner *runner, const weir_message *mes
     return names(runner->skip, message) || names(runner->skipped_before, message);
 }
 
-/* Kept, so that a rebuild which stops at the same event passes over it, too. */
+/* Kept, so that a rebuild which stops at the same event passes over it, too. The order itself has
+ * been carried out. */
 static void remember_skip(struct weir_runner *runner)
 {
     const struct weir_projection *projection = runner->projection;
@@ -140,6 +141,7 @@ static void remember_skip(struct weir_runner *runner)
     weir_key_skipped(key, projection->runtime->prefix, projection->runtime->service,
                      projection->name);
     weir_effects_plain(&runner->effects, "SADD", key, &member, 1);
+    weir_effects_remove(&runner->effects, projection->keys.status, "skip");
 }
 
 static void begin_event(struct weir_runner *runner, weir_message *message)

@@ -31,9 +31,10 @@ static enum weir_status send(struct weir_rebuild *rebuild, int count, const char
                           rebuild);
 }
 
-/* Tells the sources that a rebuild reads them from the first event on, or that none does. Now and
+/* Tells the sources that a rebuild reads them, from the first event on (HSET), from wherever it is
+ * (HSETNX), or that none does (HDEL). Now and
  * then again: a process that was held up may have said otherwise since. */
-static void tell_sources(struct weir_rebuild *rebuild, bool reads)
+static void tell_sources(struct weir_rebuild *rebuild, const char *command)
 {
     const struct weir_sources *sources = &rebuild->projection->sources;
     char key[WEIR_KEY_MAX], reader[200];
@@ -43,15 +44,15 @@ static void tell_sources(struct weir_rebuild *rebuild, bool reads)
              rebuild->projection->name);
     for (size_t i = 0; i < sources->count; i++) {
         weir_key_readers(key, rebuild->projection->runtime->prefix, sources->at[i].service);
-        (void)!send(rebuild, reads ? 4 : 3,
-                    (const char *[]){reads ? "HSETNX" : "HDEL", key, reader, "0-0"}, ignore_answer);
+        (void)!send(rebuild, strcmp(command, "HDEL") == 0 ? 3 : 4,
+                    (const char *[]){command, key, reader, "0-0"}, ignore_answer);
     }
 }
 
 static void tell_again(struct weir_rebuild *rebuild, bool reads)
 {
     if (!rebuild->told || weir_clock_monotonic_ms() - rebuild->told_at > TELL_EVERY_MS)
-        tell_sources(rebuild, reads);
+        tell_sources(rebuild, reads ? "HSETNX" : "HDEL");
 }
 
 static void note(struct weir_rebuild *rebuild, const char *field, const char *value)
@@ -216,6 +217,8 @@ static void on_changed(void *user)
         ask_whether_skipped(rebuild);
     }
     note(rebuild, "event", event);
+    if (event[0] == '\0' && rebuild->runner.skip[0] != '\0')
+        note(rebuild, "skip", ""); /* it has been carried out */
 }
 
 static void on_at_end(void *user)
@@ -297,7 +300,7 @@ static void begin_here(struct weir_rebuild *rebuild, const struct weir_wishes *w
     weir_log_info(rebuild->projection->runtime->log, "projection.rebuild_begun",
                   "projection=%s rebuild=%s task=%s phase=%s", rebuild->projection->name,
                   wishes->rebuild, wishes->task, wishes->phase);
-    tell_sources(rebuild, true);
+    tell_sources(rebuild, wishes->counted ? "HSETNX" : "HSET");
 }
 
 void weir_rebuild_follow(struct weir_rebuild *rebuild, const struct weir_wishes *wishes, bool mine)

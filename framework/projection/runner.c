@@ -19,7 +19,8 @@
 #define REPORT_EVERY_MS 1000
 #define PAUSE_BASE_MS 50
 #define PAUSE_CAP_MS 2000
-#define HELD_MS 50 /* the live model stands still for a moment only */
+#define TROUBLE_FAILURES 4 /* in a row, from which on it is said to wait */
+#define HELD_MS 50         /* the live model stands still for a moment only */
 
 static void read_events(struct weir_runner *runner);
 static void locate(struct weir_runner *runner);
@@ -41,7 +42,7 @@ static const unsigned moves[] = {
     [WEIR_RUNNER_LOCATING] = ALWAYS | TO(READING),
     [WEIR_RUNNER_READING] = ALWAYS | TO(READING) | TO(LOADING),
     [WEIR_RUNNER_LOADING] = ALWAYS | TO(WRITING),
-    [WEIR_RUNNER_WRITING] = ALWAYS | TO(READING) | TO(LOCATING),
+    [WEIR_RUNNER_WRITING] = ALWAYS | TO(READING) | TO(LOCATING) | TO(LOADING),
     [WEIR_RUNNER_PAUSED] = ALWAYS | TO(LOCATING),
     [WEIR_RUNNER_STOPPED] = ALWAYS | TO(LOCATING),
 };
@@ -77,6 +78,11 @@ static void pause_then_locate(struct weir_runner *runner, const char *why)
     if (runner->failures++ == 0)
         weir_log_warning(log_of(runner), "projection.paused", "projection=%s reason=%s",
                          runner->projection->name, why);
+    snprintf(runner->trouble, sizeof runner->trouble, "%s", why);
+    if (runner->failures == TROUBLE_FAILURES) {
+        runner->proven = false;
+        runner->changed(runner->user);
+    }
     pause_for(runner,
               weir_backoff_ms(PAUSE_BASE_MS, PAUSE_CAP_MS, runner->failures, &runner->random));
 }
@@ -127,7 +133,7 @@ static void prove(struct weir_runner *runner)
     if (runner->proven)
         return;
     runner->proven = true;
-    runner->said[0] = '\0';
+    runner->said[0] = runner->trouble[0] = '\0';
     memset(&runner->stop, 0, sizeof runner->stop);
     runner->changed(runner->user);
 }
@@ -239,7 +245,8 @@ static void end_reached(struct weir_runner *runner)
     runner->at_end(runner->user);
 }
 
-/* There is nothing left to read, but the live model stands further on: what it has read is gone. */
+/* Each source has given fewer events than it was asked for, but the live model stands further on in
+ * one of them: what it has read there is gone. */
 static void pass_gap(struct weir_runner *runner)
 {
     if (!runner->incomplete) {
@@ -258,7 +265,7 @@ static void pass_gap(struct weir_runner *runner)
     write_batch(runner);
 }
 
-static void nothing_read(struct weir_runner *runner)
+static void nothing_more(struct weir_runner *runner)
 {
     runner->batch.full = false;
     if (!runner->following && weir_positions_gap(runner))
@@ -281,12 +288,12 @@ static void on_read(void *user, enum weir_answer answer, const redisReply *reply
     if (answer == WEIR_ANSWER_REFUSED)
         pause_then_locate(runner, reply->str);
     else if (!weir_reply_array(reply, 1))
-        nothing_read(runner);
+        nothing_more(runner);
     else if (!weir_batch_take(&runner->batch, &runner->projection->sources, reply,
                               count_of_each(runner), runner->bounded ? runner->positions : NULL))
         pause_then_locate(runner, "no memory for the events");
     else if (runner->batch.count == 0)
-        end_reached(runner); /* all lie behind its bounds */
+        nothing_more(runner); /* all lie behind its bounds */
     else
         take_in(runner);
 }
@@ -329,7 +336,7 @@ static void go_on(struct weir_runner *runner)
     if (!runner->active)
         rest(runner);
     else if (!runner->following && !runner->batch.full)
-        end_reached(runner);
+        nothing_more(runner);
     else if (runner->bounded)
         locate(runner);
     else

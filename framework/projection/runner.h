@@ -74,6 +74,7 @@ struct weir_runner {
     char commit_numbers[3][24];
     struct weir_stop stop;
     char said[320];                              /* why it was stopped, as last logged */
+    char trouble[320];                           /* why it had to pause last */
     char skip[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* "<stream> <entry>": to be passed over */
     char skipped_before[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* the same, by the live model once */
     uint64_t applied, stops; /* events; how often it has been stopped */

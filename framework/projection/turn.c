@@ -15,7 +15,14 @@ static const char *state_text(const struct weir_runner *live)
 {
     if (live->state == WEIR_RUNNER_STOPPED)
         return live->stop.too_new ? "parked" : "stopped";
+    if (live->failures > 0 && !live->proven && live->trouble[0] != '\0')
+        return "waiting";
     return live->proven ? "running" : ""; /* "": nothing to say yet */
+}
+
+static const char *reason_text(const struct weir_runner *live)
+{
+    return live->state == WEIR_RUNNER_STOPPED ? live->stop.reason : live->trouble;
 }
 
 /* A stopped projection leaves the turn to others for a while: theirs may be the newer program. Not
@@ -23,7 +30,7 @@ static const char *state_text(const struct weir_runner *live)
 static bool stands_back(const struct weir_turn *turn)
 {
     return turn->leaving || (weir_clock_monotonic_ms() < turn->stopped_until &&
-                             (turn->wishes.phase[0] == '\0' ||
+                             (turn->wishes.phase[0] == '\0' || turn->wishes.paused ||
                               turn->projection->rebuild.runner.state == WEIR_RUNNER_STOPPED));
 }
 
@@ -35,12 +42,12 @@ static bool call_turn(void *user, struct weir_periodic *periodic)
     char stops[24];
     snprintf(stops, sizeof stops, "%llu", (unsigned long long)projection->live.stops);
     turn->stood_back = stands_back(turn);
-    return weir_periodic_send(periodic, 11,
-                              (const char *[]){"FCALL", "weir_turn", "1", projection->keys.status,
-                                               projection->runtime->consumer,
-                                               turn->stood_back ? "0" : turn->life,
-                                               state_text(&projection->live), stop->reason,
-                                               stop->stream, stop->entry, stops});
+    return weir_periodic_send(
+        periodic, 11,
+        (const char *[]){"FCALL", "weir_turn", "1", projection->keys.status,
+                         projection->runtime->consumer, turn->stood_back ? "0" : turn->life,
+                         state_text(&projection->live), reason_text(&projection->live),
+                         stop->stream, stop->entry, stops});
 }
 
 /* ---- Answer ------------------------------------------------------------------------------ */

@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The register of skipped events has a name like a model's. */
+/* Registers of weir's own that a batch may write have names like a model's. */
 static bool is_own(const char *name, size_t length)
 {
-    return length > 8 && memcmp(name, "skipped:", 8) == 0;
+    return (length > 8 && memcmp(name, "skipped:", 8) == 0) ||
+           (length > 11 && memcmp(name, "projection:", 11) == 0);
 }
 
 /* Notes the kinds of the keys that the batch writes to the model. */

@@ -32,7 +32,7 @@ char *weir_key_projection(char *key, const char *prefix, const char *service,
 char *weir_key_skipped(char *key, const char *prefix, const char *service, const char *projection);
 /* hash: first part of the keys of read models → the projection that writes them. */
 char *weir_key_kinds(char *key, const char *prefix, const char *service);
-/* A register of a projection's rebuild: "checkpoint", "keys", "done", "differences". */
+/* A register of a projection's rebuild: "checkpoint", "keys", "done", "differences", "lives". */
 char *weir_key_rebuild(char *key, const char *prefix, const char *service, const char *which,
                        const char *projection);
 /* Read models: `base` is "" for the live one, weir_key_rebuild_base's text for a rebuilt one. */
@@ -59,8 +59,5 @@ char *weir_key_definition(char *key, const char *prefix, const char *name);
 char *weir_key_projections(char *key, const char *prefix);
 /* set: the names of the definitions that `weir definition load` has written. */
 char *weir_key_definitions(char *key, const char *prefix);
-/* hash {weir}:projections: "<view>/<projection>" → names of the services whose events it folds,
- * joined by blanks. */
-char *weir_key_projections(char *key, const char *prefix);
 
 #endif

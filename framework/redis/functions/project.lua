@@ -20,7 +20,7 @@ local function stands_still(status, rebuild, now)
     local of, phase, paused, hold = unpack(redis.call('HMGET', status, 'rebuild', 'phase', 'paused',
         'hold'))
     if rebuild ~= '' then return of ~= rebuild or phase ~= 'building' or paused == '1' end
-    return phase == 'swapping' or phase == 'comparing' or (hold and now < tonumber(hold)), phase
+    return phase == 'swapping' or phase == 'comparing' or (hold and now < (tonumber(hold) or 0)), phase
 end
 
 -- A text where one of the kinds belongs to another projection.

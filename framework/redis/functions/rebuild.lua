@@ -59,7 +59,8 @@ local function rebuild(keys, args)
         redis.call('HSET', keys[1], 'paused', '1')
         redis.call('HDEL', keys[1], 'hold')
         return { 'paused', id }
-    elseif args[1] == 'abandon' and (phase == 'building' or phase == 'comparing') then
+    elseif args[1] == 'abandon'
+        and (phase == 'emptying' or phase == 'building' or phase == 'comparing') then
         redis.call('HDEL', keys[1], 'paused', 'hold')
         redis.call('HSET', keys[1], 'phase', 'dropping', 'outcome', 'abandoned')
         return { 'abandoned', id }

@@ -15,6 +15,7 @@
 local DIFFERENCES_MAX = 1000
 local DIFFERENCES_LIFE = '86400000'
 local ASKED_AT_ONCE = 500
+local MEMBERS_AT_ONCE = 5000
 
 local STEPS = {}
 
@@ -129,16 +130,26 @@ local function difference(live, new, life, now)
     return member and 'differs in ' .. member or nil
 end
 
+local function members_of(key)
+    local how = COLLECTIONS[key_type(key)]
+    return how and redis.call(how.size, key) or 1
+end
+
+-- As many keys as it is asked for, but no more when a number of members has been looked at.
 function STEPS.comparing(keys, args, _, now)
-    local names = redis.call('SPOP', keys[4], args[5])
-    for _, name in ipairs(names) do
+    local seen, members = 0, 0
+    while seen < tonumber(args[5]) and members < MEMBERS_AT_ONCE do
+        local name = redis.call('SPOP', keys[4])
+        if not name then break end
         local life = integer(redis.call('HGET', keys[8], name) or '')
+        members = members + members_of(args[4] .. name)
         local what = difference(args[3] .. name, args[4] .. name, life, now)
         if what then note_difference(keys, name, what) end
         redis.call('UNLINK', args[4] .. name)
         redis.call('SADD', keys[5], name)
+        seen = seen + 1
     end
-    count_up(keys[1], 'moved', #names)
+    count_up(keys[1], 'moved', seen)
     return redis.call('SCARD', keys[4]) > 0 and 'comparing' or 'looking'
 end
 
@@ -231,6 +242,7 @@ end
 local function step(keys, args)
     local status, now = named_values(redis.call('HGETALL', keys[1])), server_ms()
     if status.rebuild ~= args[1] or not status.phase then return { '' } end
+    if not STEPS[status.phase] then return redis.error_reply('ERR a phase of a newer library') end
     local problem = step_problem(keys, args, status.phase)
     if problem then return problem end
     local phase = STEPS[status.phase](keys, args, status, now)
