@@ -163,6 +163,14 @@ static void on_bounds(void *user, enum weir_answer answer, const redisReply *rep
         weir_position_copy(runner->positions[i].bound, reply->element[i]);
 }
 
+static void on_lives(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_runner *runner = user;
+    int64_t there = 0;
+    if (answer == WEIR_ANSWER_DONE && weir_reply_integer(reply, &there) && there > 0)
+        runner->context.lives_used = true;
+}
+
 static void on_located(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_runner *runner = user;
@@ -192,6 +200,10 @@ static void locate(struct weir_runner *runner)
         return;
     }
     move(runner, WEIR_RUNNER_LOCATING);
+    if (!runner->following)
+        (void)!weir_link_send(&runner->link, 2,
+                              (const char *[]){"EXISTS", runner->projection->keys.lives}, NULL,
+                              on_lives, runner);
     if ((!runner->following &&
          weir_positions_ask(runner, runner->projection->keys.live, on_bounds) != WEIR_OK) ||
         weir_positions_ask(runner, runner->checkpoint, on_located) != WEIR_OK)

@@ -182,6 +182,26 @@ int64_t weir_context_now(const weir_context *context)
     return context->now_ms;
 }
 
+/* The name of a key of a rebuilt model behind what stands before all of them. */
+static const char *model_name(const struct weir_context *context, const char *whole)
+{
+    return whole + strlen(context->runtime->prefix) + strlen(context->runtime->service) + 3 +
+           strlen(context->base);
+}
+
+/* When a key of a rebuilt model was last written: one that is written after its life was over has
+ * been made anew. Names have no control characters. */
+static void note_write(struct weir_context *context, const char *whole)
+{
+    char field[WEIR_KEY_MAX + 1], digits[24];
+    struct weir_slice time = {digits, 0};
+    if (context->lives == NULL || !context->lives_used)
+        return;
+    time.length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)context->event_ms);
+    snprintf(field, sizeof field, "%s\n", model_name(context, whole));
+    weir_effects_set(context->effects, context->lives, field, time);
+}
+
 /* ---- Writing ----------------------------------------------------------------------------- */
 
 void weir_context_expect(weir_context *context, const char *key, const char *field,
@@ -200,8 +220,10 @@ void weir_context_hset_bytes(weir_context *context, const char *key, const char 
     const char *whole = whole_key(context, key, room);
     if (field == NULL || *field == '\0')
         mistake(context, "field", "empty");
-    else if (whole != NULL)
+    else if (whole != NULL) {
         weir_effects_set(context->effects, whole, field, value);
+        note_write(context, whole);
+    }
 }
 
 void weir_hset(weir_context *context, const char *key, const char *field, const char *value)
@@ -228,8 +250,10 @@ void weir_hincrby(weir_context *context, const char *key, const char *field, int
 {
     char room[WEIR_KEY_MAX];
     const char *whole = whole_key(context, key, room);
-    if (whole != NULL)
-        weir_effects_add(context->effects, whole, field, delta);
+    if (whole == NULL)
+        return;
+    weir_effects_add(context->effects, whole, field, delta);
+    note_write(context, whole);
 }
 
 void weir_hdel(weir_context *context, const char *key, const char *field)
@@ -250,20 +274,15 @@ static void plain(weir_context *context, const char *verb, const char *key,
             mistake(context, verb, "an argument is NULL");
             return;
         }
-    if (whole != NULL)
-        weir_effects_plain(context->effects, verb, whole, arguments, count);
+    if (whole == NULL)
+        return;
+    weir_effects_plain(context->effects, verb, whole, arguments, count);
+    note_write(context, whole);
 }
 
 static struct weir_slice slice_or_null(const char *text)
 {
     return text != NULL ? weir_slice_of(text) : (struct weir_slice){NULL, 0};
-}
-
-/* The name of a key of a rebuilt model behind what stands before all of them. */
-static const char *model_name(weir_context *context, const char *whole)
-{
-    return whole + strlen(context->runtime->prefix) + strlen(context->runtime->service) + 3 +
-           strlen(context->base);
 }
 
 /* What ends a key's life, or takes the end away, is noted beside a rebuilt model: its past is
@@ -275,6 +294,7 @@ static bool note_life(weir_context *context, const char *key, const struct weir_
     if (context->lives == NULL)
         return false;
     whole = whole_key(context, key, room);
+    context->lives_used = context->lives_used || life != NULL;
     if (whole != NULL && life != NULL)
         weir_effects_set(context->effects, context->lives, model_name(context, whole), *life);
     else if (whole != NULL)

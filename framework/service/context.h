@@ -19,6 +19,7 @@ struct weir_context {
     int64_t event_ms;    /* folding: when the event came about */
     const char *lives;   /* folding into a rebuilt model: key of the hash that keeps its keys' lives
                             until it is swapped in; else NULL */
+    bool lives_used;     /* some key has had a life: writes are noted beside it */
     bool unchecked;      /* reading sets up no expectation */
     json_t *result;      /* owned */
     struct weir_error reason;

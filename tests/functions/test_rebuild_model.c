@@ -94,8 +94,10 @@ static void fold(struct caller *caller, unsigned source, const struct event *eve
         return;
     }
     snprintf(member, sizeof member, "m%u", event->value % 5);
-    snprintf(value, sizeof value, "%s%u", folds[kind].field == 5 ? "9000000000" : "",
-             (event->value + old_program) % 1000);
+    if (folds[kind].field == 5)
+        snprintf(value, sizeof value, "9000000000%03u", (event->value + old_program) % 1000);
+    else
+        snprintf(value, sizeof value, "%u", (event->value + old_program) % 1000);
     operation(caller, folds[kind].kind, source, event->name, folds[kind].verb,
               folds[kind].field == 0   ? NULL
               : folds[kind].field >= 3 ? value

@@ -70,6 +70,14 @@ static enum weir_outcome published(weir_context *context, const weir_message *me
     return WEIR_DONE;
 }
 
+static enum weir_outcome lent(weir_context *context, const weir_message *message)
+{
+    weir_hincrby(context, NULL, "times", 1);
+    if (strcmp(weir_message_type(message), "Lent") == 0)
+        weir_expire(context, NULL, 1000);
+    return WEIR_DONE;
+}
+
 /* Version 2 calls the amount "cents". */
 static bool rename_amount(json_t *data)
 {
@@ -90,6 +98,8 @@ static weir_service *make(const char *name)
     for (int i = 0; i < 2; i++) {
         weir_project(service, "items", sources[i], "Moved", moved, "item:{item}");
         weir_project(service, "items", sources[i], "Dropped", dropped, "item:{item}");
+        weir_project(service, "items", sources[i], "Lent", lent, "lent:{item}");
+        weir_project(service, "items", sources[i], "Kept", lent, "lent:{item}");
         weir_project(service, "items", sources[i], "Refused", refused, NULL);
         weir_project(service, "items", sources[i], "Published", published, NULL);
     }
@@ -712,13 +722,17 @@ static void a_newer_version_waits_for_a_newer_program(void **state)
     end_well(&newer);
 }
 
-/* Life counts from the event on, so that a rebuild makes no key live longer. */
+/* Life counts from the event on, so that a rebuild makes no key live longer. One whose life is over
+ * when its event is folded goes soon. */
 static void expiry_counts_from_the_event(void **state)
 {
     (void)state;
     struct test_worker view = start_view("one", "256");
     test_do(&server, "XADD {s0}:events 1000-1 type Moved data {\"item\":2,\"n\":1,\"amount\":1}");
     AWAIT(!behind("{s0}:events"));
+    assert_in_range(test_ask_integer(&server, "PTTL {view}:fresh:2"), 1, 60000);
+    assert_no_differences();
+    do_task("rebuild", "done");
     assert_int_equal(test_ask_integer(&server, "EXISTS {view}:fresh:2"), 0);
     char *entry = test_ask_text(
         &server, "XADD {s0}:events * type Moved data {\"item\":2,\"n\":2,\"amount\":1}");
@@ -729,6 +743,22 @@ static void expiry_counts_from_the_event(void **state)
     assert_int_equal(test_ask_integer(&server, "PEXPIRETIME {view}:fresh:2"),
                      atoll(entry) + DAY_MS);
     free(entry);
+    end_well(&view);
+}
+
+/* Made anew after its life was over, by an event that gives it no life: it stays. */
+static void a_key_made_anew_stays(void **state)
+{
+    (void)state;
+    struct test_worker view = start_view("one", "256");
+    test_do(&server, "XADD {s0}:events 1000-1 type Lent data {\"item\":2}");
+    test_do(&server, "XADD {s0}:events 1000-2 type Lent data {\"item\":4}");
+    test_do(&server, "XADD {s0}:events 90000000-1 type Kept data {\"item\":2}");
+    AWAIT(!behind("{s0}:events"));
+    do_task("rebuild", "done");
+    assert_int_equal(test_ask_integer(&server, "EXISTS {view}:lent:2"), 1);
+    assert_int_equal(test_ask_integer(&server, "PTTL {view}:lent:2"), -1);
+    assert_int_equal(test_ask_integer(&server, "EXISTS {view}:lent:4"), 0);
     end_well(&view);
 }
 
@@ -755,6 +785,7 @@ int main(int argc, char **argv)
         CASE(a_projection_sends_nothing),
         CASE(a_newer_version_waits_for_a_newer_program),
         CASE(expiry_counts_from_the_event),
+        CASE(a_key_made_anew_stays),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make);

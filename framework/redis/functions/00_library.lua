@@ -18,6 +18,9 @@ local INTEGER_MAX = 9223372036850000000
 -- Times beyond this are refused: with the clock added the server could not count them.
 local TIME_MAX = 9007199254740992
 
+-- For how long, in ms, a key stays whose life was over when it was folded.
+local LATE_LIFE = 60000
+
 -- The server's clock in ms. Read once in a call: before Redis 7.2 it moves within one.
 local function server_ms()
     local time = redis.call('TIME')
@@ -243,7 +246,15 @@ local OPERATIONS = {
     INCRBY = { type = 'string', check = string_sum },
     DEL = { check = deletion },
     PEXPIRE = { check = duration },
-    PEXPIREAT = { check = moment },
+    -- A key whose life was over before its event was folded stays for a while: what comes behind may
+    -- have been in time, and would make it anew, without end.
+    PEXPIREAT = {
+        check = moment,
+        write = function(key, args, first)
+            local time, now = tonumber(args[first]), server_ms()
+            redis.call('PEXPIREAT', key, time > now and args[first] or whole(now + LATE_LIFE))
+        end
+    },
     -- value, and optionally its life in ms
     SET = {
         type = 'string', check = string_and_life,

@@ -43,14 +43,25 @@ local function count_up(key, field, number)
     if number > 0 then redis.call('HINCRBY', key, field, number) end
 end
 
-function STEPS.swapping(keys, args)
+-- When a rebuilt key ends: nil where it does not. One that was written after its life was over, by
+-- the time of the events, has been made anew.
+local function life_of(lives, name, now)
+    local life = integer(redis.call('HGET', lives, name) or '')
+    if life and life <= now then
+        local written = integer(redis.call('HGET', lives, name .. '\n') or '')
+        if written and written >= life then return nil end
+    end
+    return life
+end
+
+function STEPS.swapping(keys, args, _, now)
     local names = redis.call('SPOP', keys[4], args[5])
     for _, name in ipairs(names) do
         redis.call('UNLINK', args[3] .. name)
         if redis.call('EXISTS', args[4] .. name) == 1 then
             redis.call('RENAME', args[4] .. name, args[3] .. name)
-            local life = redis.call('HGET', keys[8], name)
-            if life then redis.call('PEXPIREAT', args[3] .. name, life) end
+            local life = life_of(keys[8], name, now)
+            if life then redis.call('PEXPIREAT', args[3] .. name, whole(life)) end
         end
         redis.call('SADD', keys[5], name)
     end
@@ -109,7 +120,11 @@ local COLLECTIONS = {
 -- What is different in the two keys, nil where nothing is. `life`: when the new one ends, or nil.
 local function difference(live, new, life, now)
     local kind, wanted = key_type(live), key_type(new)
-    if life and life <= now then wanted = 'none' end
+    if life and life <= now then
+        local ends = redis.call('PEXPIRETIME', live)
+        if ends > 0 and ends <= now + LATE_LIFE then return nil end
+        wanted = 'none'
+    end
     if kind ~= wanted then
         if kind == 'none' then return 'is missing in the live model' end
         if wanted == 'none' then return 'is in the live model alone' end
@@ -141,7 +156,7 @@ function STEPS.comparing(keys, args, _, now)
     while seen < tonumber(args[5]) and members < MEMBERS_AT_ONCE do
         local name = redis.call('SPOP', keys[4])
         if not name then break end
-        local life = integer(redis.call('HGET', keys[8], name) or '')
+        local life = life_of(keys[8], name, now)
         members = members + members_of(args[4] .. name)
         local what = difference(args[3] .. name, args[4] .. name, life, now)
         if what then note_difference(keys, name, what) end
