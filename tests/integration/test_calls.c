@@ -278,6 +278,21 @@ static void a_mark_of_another_type_ends_in_a_dead_letter(void **state)
     assert_reason(&answer, "WRONGTYPE");
 }
 
+/* The id may be that of the answer which is filled anew. */
+static void an_answer_may_be_used_again(void **state)
+{
+    (void)state;
+    struct weir_call_answer answer =
+        call(WEIR_CALL_DONE, "Mark", "again1", LONG_MS, "{\"n\":\"a\"}");
+    json_t *data = json_pack("{s:s}", "n", "a");
+    assert_int_equal(weir_call(caller, WORK, "Mark", answer.id, data, LONG_MS, &answer),
+                     WEIR_CALL_DONE);
+    json_decref(data);
+    assert_string_equal(answer.id, "again1");
+    test_await_settled(&server, WORK);
+    assert_int_equal(marks("a"), 1);
+}
+
 /* ---- Unknown, and repeated ----------------------------------------------------------------- */
 
 static void what_was_unknown_is_found_done(void **state)
@@ -480,6 +495,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         CASE(done_gives_the_token_of_its_last_event),
         CASE(a_repeated_id_gets_the_same_token),
+        CASE(an_answer_may_be_used_again),
         CASE(an_old_mark_says_done),
         ALONE(a_mark_with_a_malformed_place_gives_no_token),
         CASE(what_was_refused_may_come_again),

@@ -136,6 +136,24 @@ static void reads_each_type(void **state)
                 "zset", "sorted:1", &reversed);
 }
 
+/* The cursor may be that of the answer which is filled anew. */
+static void pages_come_with_one_answer(void **state)
+{
+    (void)state;
+    struct weir_query_answer answer = {.cursor = ""};
+    size_t members = 0, pages = 0;
+    for (int i = 0; i < 25; i++)
+        test_do(&server, "ZADD {view}:long:1 %d member%d", i, i);
+    do {
+        struct weir_query_options options = {.page = 10, .cursor = answer.cursor};
+        assert_int_equal(weir_query(caller, "view", "long:1", &options, &answer), WEIR_QUERY_FOUND);
+        members += json_array_size(answer.value);
+        json_decref(answer.value);
+        assert_true(++pages <= 3);
+    } while (answer.cursor[0] != '\0');
+    assert_int_equal(members, 25);
+}
+
 static void tells_what_is_absent(void **state)
 {
     (void)state;
@@ -501,6 +519,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         CASE(reads_each_type),
         CASE(tells_what_is_absent),
+        CASE(pages_come_with_one_answer),
         CASE(refuses_what_is_no_read_model),
         CASE(takes_keys_and_values_of_odd_bytes),
         CASE(refuses_malformed_arguments),
