@@ -65,7 +65,7 @@ enum weir_query_result weir_query_ask(struct weir_client *client, const char *pr
     enum weir_query_result result;
     char whole[WEIR_KEY_MAX];
     memset(answer, 0, sizeof *answer);
-    weir_key_entity(whole, prefix, view, key);
+    weir_key_named(whole, prefix, view, key);
     result = weir_freshness_await(client, prefix, view, options, error);
     if (result == WEIR_QUERY_FOUND)
         result = read_page(client, whole, options, answer, error);

@@ -11,8 +11,6 @@
 #include "redis/rebuild_keys.h"
 
 #define ARGUMENTS_MAX 64
-#define STEP_KEYS "200"
-#define HOLD_MS "1000"
 #define CLEAR_LIMIT_MS 60000
 #define PAUSE_MS 50
 
@@ -58,13 +56,7 @@ static void lay_call(struct step_call *call, const char *prefix,
     json_t *service;
     size_t i;
     weir_rebuild_keys_name(&call->keys, prefix, name->view, name->projection);
-    call->count = weir_rebuild_keys_lay(&call->keys, "weir_rebuild_step", call->words);
-    add_word(call, rebuild);
-    add_word(call, name->projection);
-    add_word(call, call->keys.live_head);
-    add_word(call, call->keys.rebuilt_head);
-    add_word(call, STEP_KEYS);
-    add_word(call, HOLD_MS);
+    call->count = weir_rebuild_keys_lay_step(&call->keys, rebuild, name->projection, call->words);
     json_array_foreach(name->sources, i, service)
     {
         if (i < ARGUMENTS_MAX / 2)

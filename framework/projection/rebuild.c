@@ -8,8 +8,6 @@
 #include "projection/projection.h"
 #include "redis/reply.h"
 
-#define STEP_KEYS "200"     /* seen to in one piece */
-#define HOLD_MS "1000"      /* for how long the live model waits for the rebuild to draw level */
 #define AGAIN_MS 10         /* before it is asked again whether they are level */
 #define TROUBLE_MS 1000     /* after an error */
 #define RETRY_MS 5000       /* before an event that stops it is tried again */
@@ -160,15 +158,9 @@ static void on_step(void *user, enum weir_answer answer, const redisReply *reply
 static void step(struct weir_rebuild *rebuild)
 {
     const struct weir_projection *projection = rebuild->projection;
-    const struct weir_rebuild_keys *keys = &projection->keys;
-    const char *arguments[3 + WEIR_REBUILD_KEYS + 6 + WEIR_PROJECTION_SOURCES_MAX];
-    size_t count = weir_rebuild_keys_lay(keys, "weir_rebuild_step", arguments);
-    arguments[count++] = rebuild->id;
-    arguments[count++] = projection->name;
-    arguments[count++] = keys->live_head;
-    arguments[count++] = keys->rebuilt_head;
-    arguments[count++] = STEP_KEYS;
-    arguments[count++] = HOLD_MS;
+    const char *arguments[WEIR_REBUILD_STEP_WORDS + WEIR_PROJECTION_SOURCES_MAX];
+    size_t count =
+        weir_rebuild_keys_lay_step(&projection->keys, rebuild->id, projection->name, arguments);
     for (size_t i = 0; i < projection->sources.count; i++)
         arguments[count++] = projection->sources.at[i].stream;
     rebuild->state = WEIR_REBUILD_STEPPING;

@@ -91,11 +91,6 @@ char *weir_key_rebuild_base(char *base, const char *projection)
     return base;
 }
 
-char *weir_key_entity(char *key, const char *prefix, const char *service, const char *rest)
-{
-    return spell(key, prefix, service, "%s", rest);
-}
-
 char *weir_key_seen(char *key, const char *prefix, const char *service, const char *id)
 {
     return spell(key, prefix, service, "seen:%s", id);

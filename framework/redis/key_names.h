@@ -39,14 +39,12 @@ char *weir_key_rebuild(char *key, const char *prefix, const char *service, const
 char *weir_key_model(char *key, const char *prefix, const char *service, const char *base,
                      const char *rest);
 char *weir_key_rebuild_base(char *base, const char *projection);
-/* Any state of the service: rest is "account:c7". */
-char *weir_key_entity(char *key, const char *prefix, const char *service, const char *rest);
 /* string: what became of the message with this id; the words are those of message/mark.h. */
 char *weir_key_seen(char *key, const char *prefix, const char *service, const char *id);
 /* hash: what became of a saga's step in this service. */
 char *weir_key_step(char *key, const char *prefix, const char *service, const char *saga,
                     const char *step);
-/* A stream or register of the service by its last part: "commands", "replies". */
+/* Any key of the service by what stands behind its tag: "account:c7", "commands". */
 char *weir_key_named(char *key, const char *prefix, const char *service, const char *name);
 /* The service whose events a key holds, written to `owner`; NULL where it is no such key. */
 const char *weir_key_events_owner(const char *key, const char *prefix, char *owner, size_t room);

@@ -5,6 +5,8 @@
 #include "redis/key_names.h"
 
 #define WEIR_REBUILD_KEYS 8
+/* Words of weir_rebuild_step before the streams. */
+#define WEIR_REBUILD_STEP_WORDS (3 + WEIR_REBUILD_KEYS + 6)
 
 struct weir_rebuild_keys {
     /* KEYS, in the order of the functions. */
@@ -21,5 +23,9 @@ void weir_rebuild_keys_name(struct weir_rebuild_keys *keys, const char *prefix, 
 /* Lays "FCALL function 8 KEYS…" into `words`, which has room for them; returns how many. */
 size_t weir_rebuild_keys_lay(const struct weir_rebuild_keys *keys, const char *function,
                              const char **words);
+/* Lays a whole call of weir_rebuild_step but for the streams that the projection reads, which
+ * follow: WEIR_REBUILD_STEP_WORDS words. All is borrowed. */
+size_t weir_rebuild_keys_lay_step(const struct weir_rebuild_keys *keys, const char *rebuild,
+                                  const char *projection, const char **words);
 
 #endif

@@ -23,7 +23,7 @@ static void name_keys(struct weir_delivery *delivery)
                 : weir_load_pattern_key(route->load, i, delivery->message->data, rest, sizeof rest);
         if (length <= 0)
             continue;
-        weir_key_entity(key, runtime->prefix, runtime->service, rest);
+        weir_key_named(key, runtime->prefix, runtime->service, rest);
         if (i == 0)
             snprintf(delivery->context.first_key, sizeof delivery->context.first_key, "%s", key);
         if (weir_snapshot_add(&delivery->snapshot, key) < 0)

@@ -20,7 +20,7 @@ static void spells_keys_of_a_service(void **state)
     assert_string_equal(weir_key_workers(key, "", "orders"), "{orders}:workers");
     assert_string_equal(weir_key_readers(key, "", "orders"), "{orders}:readers");
     assert_string_equal(weir_key_checkpoint(key, "", "views", "shop"), "{views}:checkpoint:shop");
-    assert_string_equal(weir_key_entity(key, "", "payments", "account:c7"),
+    assert_string_equal(weir_key_named(key, "", "payments", "account:c7"),
                         "{payments}:account:c7");
     assert_string_equal(weir_key_seen(key, "", "orders", "s/pay/execute#2"),
                         "{orders}:seen:s/pay/execute#2");
@@ -72,7 +72,7 @@ static void returns_the_buffer_and_stays_in_it(void **state)
     memset(rest, 'r', sizeof(rest) - 1);
     rest[sizeof(rest) - 1] = '\0';
     memcpy(prefix, rest, sizeof(prefix));
-    assert_ptr_equal(weir_key_entity(key, "", "orders", rest), key);
+    assert_ptr_equal(weir_key_named(key, "", "orders", rest), key);
     assert_int_equal(strlen(key), WEIR_KEY_MAX - 1);
     weir_key_commands(key, prefix, "orders");
     assert_int_equal(strlen(key), WEIR_KEY_MAX - 1);
