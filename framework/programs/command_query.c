@@ -31,7 +31,7 @@ static const struct weir_option options[] = {
      .minimum = 0,
      .maximum = 86400000,
      .value_name = "TIME",
-     .help = "so long for --after"},
+     .help = "so long for --after, as 2s or 500ms"},
     {.name = "limit",
      .kind = WEIR_OPTION_INTEGER,
      WEIR_SETTING(limit),

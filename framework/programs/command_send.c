@@ -1,5 +1,6 @@
 /* weir send: sends one command to a service, and waits for what becomes of it. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "call/outgoing.h"
@@ -9,6 +10,7 @@
 #include "programs/print.h"
 #include "programs/values.h"
 #include "programs/visible.h"
+#include "redis/key_names.h"
 
 static const struct weir_option options[] = {
     {.name = "data",
@@ -136,6 +138,9 @@ static int send(struct weir_session *session, char **operands, const struct weir
                                      .id = settings->id,
                                      .data = data->at,
                                      .delay_ms = settings->delay_ms};
+    if (settings->wait_s > 0 && strcmp(operands[0], WEIR_SAGAS) == 0)
+        return weir_fail(WEIR_EXIT_USAGE,
+                         "orders to sagas have other answers than commands: use weir start --wait");
     if (settings->wait_s > 0 && !settings->id)
         outgoing.id = weir_random_id(random_id);
     /* The data has been checked before: what is left are words of the command line. */

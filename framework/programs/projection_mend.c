@@ -68,7 +68,8 @@ static int await(struct mending *mending)
         if (weir_projection_look(mending->session, mending->name, &mending->status, &error) !=
             WEIR_OK)
             return weir_fail_by(&error);
-        mending->attended = mending->attended || mending->status.owner[0] != '\0';
+        mending->attended = mending->attended || mending->status.owner[0] != '\0' ||
+                            mending->status.stops != mending->stops;
         if (goes_on(mending) || stopped_by_another(mending) || stopped_again(mending) ||
             weir_clock_monotonic_ms() >= deadline)
             return WEIR_EXIT_FINE;

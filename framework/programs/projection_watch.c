@@ -157,6 +157,12 @@ static void judge(struct watching *watching)
 {
     const struct weir_projection_status *status = &watching->status;
     weir_progress_clear(&watching->progress);
+    if (status->rebuild[0] == '\0') {
+        watching->code = weir_fail(WEIR_EXIT_FAILED,
+                                   "nothing is known of it any more: the server has lost its data, "
+                                   "or somebody has deleted the projection's state");
+        return;
+    }
     if (strcmp(status->rebuild, watching->rebuild) != 0)
         watching->code = weir_fail(WEIR_EXIT_FAILED,
                                    "it has ended, and another has been started since; look at it "

@@ -88,9 +88,11 @@ static void bury(struct weir_runner *runner, const weir_message *message, const 
 {
     const struct weir_runtime *runtime = runner->projection->runtime;
     char key[WEIR_KEY_MAX];
-    const char *more[] = {"reason", reason,          "deliveries", "1",
-                          "stream", message->stream, "entry",      message->entry};
-    struct weir_slice *parts = malloc((2 * message->field_count + 8) * sizeof *parts);
+    const char *more[] = {
+        "reason",        reason,  "deliveries",   "1",          "stream",
+        message->stream, "entry", message->entry, "projection", runner->projection->name};
+    size_t more_count = sizeof more / sizeof more[0];
+    struct weir_slice *parts = malloc((2 * message->field_count + more_count) * sizeof *parts);
     size_t count = 0;
     if (parts == NULL) {
         weir_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
@@ -100,7 +102,7 @@ static void bury(struct weir_runner *runner, const weir_message *message, const 
         parts[count++] = message->fields[i].name;
         parts[count++] = message->fields[i].value;
     }
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < more_count; i++)
         parts[count++] = weir_slice_of(more[i]);
     weir_effects_append(&runner->effects, weir_key_dead(key, runtime->prefix, runtime->service),
                         parts, count);
@@ -182,6 +184,10 @@ static bool fold_event(struct weir_runner *runner, struct weir_folded *event)
             remember_skip(runner);
         }
         return true;
+    }
+    if (names(runner->fatal, event->message)) {
+        weir_fold_stop(runner, event, false, "the last workers that handled it have died");
+        return false;
     }
     if (event->version != WEIR_VERSION_FITS) {
         weir_fold_stop(runner, event, event->version == WEIR_VERSION_TOO_NEW, event->problem);

@@ -20,6 +20,7 @@
 #define PAUSE_BASE_MS 50
 #define PAUSE_CAP_MS 2000
 #define TROUBLE_FAILURES 4 /* in a row, from which on it is said to wait */
+#define BEWARE_EVENTS 1000 /* are taken one at a time after several deaths */
 #define HELD_MS 50         /* the live model stands still for a moment only */
 
 static void read_events(struct weir_runner *runner);
@@ -130,6 +131,9 @@ static void refused(struct weir_runner *runner, const char *why)
 static void prove(struct weir_runner *runner)
 {
     runner->failures = 0;
+    if (runner->announces && runner->careful > 0)
+        return; /* what kills may lie just ahead */
+    runner->announces = false;
     if (runner->proven)
         return;
     runner->proven = true;
@@ -212,9 +216,34 @@ static void locate(struct weir_runner *runner)
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
+static void on_announced(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_runner *runner = user;
+    (void)reply;
+    if (answer != WEIR_ANSWER_UNKNOWN && runner->state == WEIR_RUNNER_LOADING)
+        fold_and_write(runner);
+}
+
+/* Says which event is tried, for those who come after a death. */
+static void announce(struct weir_runner *runner)
+{
+    const weir_message *message = runner->batch.events[0].message;
+    char event[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX + 1];
+    snprintf(event, sizeof event, "%s %s", message->stream, message->entry);
+    if (weir_link_send(&runner->link, 4,
+                       (const char *[]){"HSET", runner->projection->keys.status,
+                                        runner->following ? "trying" : "tryingAnew", event},
+                       NULL, on_announced, runner) != WEIR_OK)
+        pause_then_locate(runner, "no connection");
+}
+
 static void on_loaded(struct weir_runner *runner)
 {
-    if (runner->state == WEIR_RUNNER_LOADING)
+    if (runner->state != WEIR_RUNNER_LOADING)
+        return;
+    if (runner->announces && runner->load_error.status == WEIR_OK)
+        announce(runner);
+    else
         fold_and_write(runner);
 }
 
@@ -246,6 +275,7 @@ static size_t count_of_each(const struct weir_runner *runner)
 /* Nothing more is to be read for now. */
 static void end_reached(struct weir_runner *runner)
 {
+    runner->careful = 0;
     prove(runner);
     weir_positions_report(runner);
     if (runner->following) {
@@ -502,6 +532,21 @@ void weir_runner_open(struct weir_runner *runner, struct weir_projection *projec
     ev_timer_init(&runner->pause, on_pause, 0., 0.);
     runner->pause.data = runner;
     connect(runner);
+}
+
+void weir_runner_beware(struct weir_runner *runner, const char *fatal)
+{
+    runner->announces = true;
+    runner->careful = BEWARE_EVENTS;
+    snprintf(runner->fatal, sizeof runner->fatal, "%s", fatal);
+}
+
+void weir_runner_report_again(struct weir_runner *runner)
+{
+    for (size_t i = 0; i < runner->projection->sources.count; i++)
+        runner->positions[i].reported[0] = '\0';
+    if (runner->state == WEIR_RUNNER_READING)
+        weir_positions_report(runner);
 }
 
 void weir_runner_go(struct weir_runner *runner)

@@ -9,6 +9,8 @@
 #include "redis/reply.h"
 
 #define LIFE_MAX_MS 5000
+#define ENTER_EVERY_MS 10000
+#define DEATHS_MAX 3
 #define STOPPED_MS 5000 /* how long a stopped projection waits before it is tried again */
 
 static const char *state_text(const struct weir_runner *live)
@@ -43,11 +45,11 @@ static bool call_turn(void *user, struct weir_periodic *periodic)
     snprintf(stops, sizeof stops, "%llu", (unsigned long long)projection->live.stops);
     turn->stood_back = stands_back(turn);
     return weir_periodic_send(
-        periodic, 11,
+        periodic, 12,
         (const char *[]){"FCALL", "weir_turn", "1", projection->keys.status,
                          projection->runtime->consumer, turn->stood_back ? "0" : turn->life,
                          state_text(&projection->live), reason_text(&projection->live),
-                         stop->stream, stop->entry, stops});
+                         stop->stream, stop->entry, stops, turn->answered ? "0" : "1"});
 }
 
 /* ---- Answer ------------------------------------------------------------------------------ */
@@ -75,6 +77,12 @@ static void read_wish(struct weir_wishes *wishes, struct weir_slice name, struct
         copy(wishes->skip, sizeof wishes->skip, value);
     else if (weir_slice_equals(name, "retry"))
         copy(wishes->retry, sizeof wishes->retry, value);
+    else if (weir_slice_equals(name, "deaths"))
+        (void)!weir_parse_integer(value.at, value.length, &wishes->deaths);
+    else if (weir_slice_equals(name, "trying"))
+        copy(wishes->trying, sizeof wishes->trying, value);
+    else if (weir_slice_equals(name, "tryingAnew"))
+        copy(wishes->trying_anew, sizeof wishes->trying_anew, value);
 }
 
 static void read_wishes(struct weir_wishes *wishes, const redisReply *reply)
@@ -112,6 +120,30 @@ static void enter(const struct weir_projection *projection)
     weir_text_close(&sources);
 }
 
+/* Now and then again: the server may have lost its data. */
+static void enter_again(struct weir_turn *turn)
+{
+    int64_t now = weir_clock_monotonic_ms();
+    if (turn->mine && now - turn->entered_at < ENTER_EVERY_MS)
+        return;
+    turn->entered_at = now;
+    enter(turn->projection);
+    weir_runner_report_again(&turn->projection->live);
+}
+
+/* Several who had the turn have died: an event may be what kills them. */
+static void beware(struct weir_turn *turn)
+{
+    const struct weir_wishes *wishes = &turn->wishes;
+    if (wishes->deaths < DEATHS_MAX)
+        return;
+    weir_log_warning(turn->projection->runtime->log, "projection.deaths",
+                     "projection=%s deaths=%lld", turn->projection->name,
+                     (long long)wishes->deaths);
+    weir_runner_beware(&turn->projection->live, wishes->trying);
+    weir_runner_beware(&turn->projection->rebuild.runner, wishes->trying_anew);
+}
+
 static void take(struct weir_turn *turn)
 {
     struct weir_projection *projection = turn->projection;
@@ -120,8 +152,9 @@ static void take(struct weir_turn *turn)
         weir_log_write(projection->runtime->log,
                        live->stop.reason[0] ? WEIR_LOG_DEBUG : WEIR_LOG_INFO, "projection.active",
                        "projection=%s", projection->name);
-        enter(projection);
+        beware(turn);
     }
+    enter_again(turn);
     turn->mine = true;
     if (!live->active ||
         (live->state == WEIR_RUNNER_STOPPED && weir_clock_monotonic_ms() >= turn->stopped_until))
@@ -145,6 +178,7 @@ static bool retry_wanted(struct weir_turn *turn, const struct weir_wishes *befor
         strcmp(before->skip, turn->wishes.skip) == 0)
         return false;
     turn->stopped_until = 0;
+    turn->projection->live.fatal[0] = turn->projection->rebuild.runner.fatal[0] = '\0';
     return true;
 }
 

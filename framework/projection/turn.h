@@ -18,6 +18,9 @@ struct weir_wishes {
     bool counted;    /* how many events there are has been noted */
     char skip[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX];
     char retry[24];
+    int64_t deaths; /* of those who have had the turn, since it last ran well */
+    char trying[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* "<stream> <entry>", in announced folding */
+    char trying_anew[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* the same of the rebuild */
 };
 
 struct weir_turn {
@@ -27,6 +30,7 @@ struct weir_turn {
     bool mine, leaving;
     bool answered;         /* the server has said once whose turn it is */
     bool stood_back;       /* the last call did not ask for the turn */
+    int64_t entered_at;    /* monotonic ms: in the register, and with the sources */
     int64_t stopped_until; /* monotonic ms: till then somebody else may try; 0: not stopped */
     struct weir_wishes wishes;
 };

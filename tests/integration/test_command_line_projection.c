@@ -229,7 +229,7 @@ static void finds_by_name(void **state)
 static void refuses_wrong_words(void **state)
 {
     (void)state;
-    expect_weir(64, NULL, "list, show, retry, skip, rebuild and abandon",
+    expect_weir(64, NULL, "list, show, retry, skip, rebuild, abandon and forget",
                 WORDS("projection", "drop", "x"));
     expect_weir(64, NULL, "takes NAME;", WORDS("projection", "rebuild"));
     expect_weir(64, NULL, "takes NAME;", WORDS("projection", "show", "a", "b"));

@@ -3,6 +3,7 @@
 -- KEYS    1 {V}:projection:<name> (hash)
 -- ARGV    1 consumer  2 for how long it may run, in ms; "0": it stops  3 state, "": unknown yet  4 reason
 --         5, 6 stream and entry of the event that stops it, or ""  7 how often it has been stopped
+--         8 "1": this process asks for the first time
 -- Returns {1 its turn or 0, server's time in ms, fields and values of the hash…}
 -- Errors  WRONGTYPE, NOPERM
 --
@@ -17,14 +18,22 @@ local function report(key, now, args)
         'entry', args[6], 'since', whole(now))
 end
 
+-- A turn that nobody has given up has ended in a death; an event may be the cause. Whoever runs well
+-- has left it behind.
+local function count_deaths(key, owner, args)
+    if owner and (owner ~= args[1] or args[8] == '1') then redis.call('HINCRBY', key, 'deaths', 1) end
+    if args[3] == 'running' then redis.call('HDEL', key, 'deaths', 'trying', 'tryingAnew') end
+end
+
 local function turn(keys, args)
-    local problem = missing_right({ 'HSET', 'HDEL', 'HGETALL' }, keys)
+    local problem = missing_right({ 'HSET', 'HDEL', 'HGETALL', 'HINCRBY' }, keys)
     if problem then return problem end
     local now, life = server_ms(), tonumber(args[2])
     local owner, ends = unpack(redis.call('HMGET', keys[1], 'owner', 'until'))
     local mine = not owner or owner == args[1] or (tonumber(ends) or 0) <= now
     if args[3] ~= '' and mine and (life > 0 or owner == args[1]) then report(keys[1], now, args) end
     if mine and life > 0 then
+        count_deaths(keys[1], owner, args)
         redis.call('HSET', keys[1], 'owner', args[1], 'until', whole(now + life))
     elseif owner == args[1] then
         redis.call('HDEL', keys[1], 'owner', 'until')
