@@ -27,6 +27,13 @@ static const struct weir_option options[] = {
      .maximum = 1000,
      .value_name = "N",
      .help = "rebuild --dry-run: print at most so many differences"},
+    {.name = "wait",
+     .kind = WEIR_OPTION_DURATION,
+     WEIR_SETTING(wait_ms),
+     .minimum = 1,
+     .maximum = 86400000,
+     .value_name = "TIME",
+     .help = "rebuild, retry, skip: wait so long (defaults above)"},
     {.name = "force",
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(force),
@@ -110,15 +117,16 @@ static const struct verb {
     const char *name, *operands;
     int minimum, maximum;
     bool rebuilds; /* takes the options of rebuild */
+    bool waits;    /* takes --wait */
     verb_function *run;
 } verbs[] = {
-    {"list", "no operands", 0, 0, false, NULL},
-    {"show", "NAME", 1, 1, false, weir_projection_show},
-    {"retry", "NAME", 1, 1, false, weir_projection_retry},
-    {"skip", "NAME [ENTRY]", 1, 2, false, NULL},
-    {"rebuild", "NAME", 1, 1, true, weir_projection_rebuild},
-    {"abandon", "NAME", 1, 1, false, weir_projection_abandon},
-    {"forget", "NAME", 1, 1, false, weir_projection_forget},
+    {"list", "no operands", 0, 0, false, false, NULL},
+    {"show", "NAME", 1, 1, false, false, weir_projection_show},
+    {"retry", "NAME", 1, 1, false, true, weir_projection_retry},
+    {"skip", "NAME [ENTRY]", 1, 2, false, true, NULL},
+    {"rebuild", "NAME", 1, 1, true, true, weir_projection_rebuild},
+    {"abandon", "NAME", 1, 1, false, false, weir_projection_abandon},
+    {"forget", "NAME", 1, 1, false, false, weir_projection_forget},
 };
 
 static const struct verb *find_verb(const char *word)
@@ -134,6 +142,9 @@ static int check_options(const struct verb *verb, const struct weir_settings *se
     if (!verb->rebuilds && (settings->dry_run || settings->allow_missing || settings->detach))
         return weir_fail(WEIR_EXIT_USAGE,
                          "projection %s: --dry-run, --allow-missing and --detach are for rebuild",
+                         verb->name);
+    if (settings->wait_ms > 0 && !verb->waits)
+        return weir_fail(WEIR_EXIT_USAGE, "projection %s: --wait is for rebuild, retry and skip",
                          verb->name);
     if (settings->force && strcmp(verb->name, "skip") != 0)
         return weir_fail(WEIR_EXIT_USAGE, "projection %s: --force is for skip", verb->name);
@@ -196,11 +207,12 @@ const struct weir_command weir_command_projection = {
         "one that no worker runs. show tells everything, and the event that stops it.\n"
         "retry has a stopped one tried at once, when the cause has been mended. skip passes over\n"
         "the event that stops it, or its rebuild, and no other; the live model's goes to the\n"
-        "view's dead letters.\n"
+        "view's dead letters. Both wait 5s for what comes of it.\n"
         "rebuild folds all events anew beside the live model and then puts the new one in its\n"
-        "place; one that was paused goes on. Ctrl-C pauses it. With --dry-run it only compares,\n"
-        "and exits by 1 where something differs. abandon drops one that is under way; the live\n"
-        "model stays as it is.\n"
+        "place; one that was paused goes on. Ctrl-C pauses it. It stops waiting when no worker\n"
+        "has had the turn for 15s. With --dry-run it only compares, and exits by 1 where "
+        "something\n"
+        "differs. abandon drops one that is under way; the live model stays as it is.\n"
         "forget is for a projection that no program has any more: its kinds of keys are free\n"
         "for others, its sources wait for it no longer, its models stay.",
     .options = options,

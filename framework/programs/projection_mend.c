@@ -58,11 +58,16 @@ static bool stopped_again(const struct mending *mending)
            mending->status.stops != mending->stops;
 }
 
+static int64_t patience_ms(const struct mending *mending)
+{
+    return weir_projection_patience_ms(mending->session, WEIR_PROJECTION_ASK_MS);
+}
+
 /* WEIR_EXIT_FINE when it goes on, is stopped again, or time is up. */
 static int await(struct mending *mending)
 {
     struct weir_error error = {0};
-    int64_t deadline = weir_clock_monotonic_ms() + WEIR_PROJECTION_ASK_MS;
+    int64_t deadline = weir_clock_monotonic_ms() + patience_ms(mending);
     weir_interrupt_catch();
     for (;;) {
         if (weir_projection_look(mending->session, mending->name, &mending->status, &error) !=
@@ -278,16 +283,25 @@ static void print_skipped(const struct mending *mending, const json_t *letter)
     weir_text_close(&line);
 }
 
+static int fail_skip(const struct mending *mending)
+{
+    struct weir_text patience = {0};
+    weir_span_append(&patience, patience_ms(mending));
+    int code = weir_fail(WEIR_EXIT_WAITED,
+                         "%s%s was asked to pass over %s, but has not done so within %s%s; the "
+                         "order stands",
+                         what(mending), mending->name->shown, mending->event.entry,
+                         patience.at ? patience.at : "the limit", doubt(mending));
+    weir_text_close(&patience);
+    return code;
+}
+
 static int report_skip(const struct mending *mending)
 {
     bool over = goes_on(mending) || stopped_by_another(mending);
     const char *shown = mending->name->shown;
     if (!over)
-        return weir_fail(WEIR_EXIT_WAITED,
-                         "%s%s was asked to pass over %s, but has not done so within %d s%s; the "
-                         "order stands",
-                         what(mending), shown, mending->event.entry, WEIR_PROJECTION_ASK_MS / 1000,
-                         doubt(mending));
+        return fail_skip(mending);
     json_t *letter = mending->rebuild ? json_null() : find_letter(mending);
     if (mending->session->settings.json)
         weir_print_json(json_pack("{s:s, s:o, s:o, s:O, s:b}", "projection", shown, "stream",

@@ -14,6 +14,11 @@
 #define CLEAR_LIMIT_MS 60000
 #define PAUSE_MS 50
 
+int64_t weir_projection_patience_ms(const struct weir_session *session, int64_t otherwise_ms)
+{
+    return session->settings.wait_ms > 0 ? session->settings.wait_ms : otherwise_ms;
+}
+
 enum weir_status weir_rebuild_order(struct weir_session *session,
                                     const struct weir_projection_name *name,
                                     const char *const *arguments,

@@ -4,12 +4,15 @@
 
 #include "programs/stored_projection.h"
 
-/* How long is waited for what an operator has asked of a worker. */
+/* How long is waited without --wait: for what retry or skip has asked of a worker; and, by rebuild,
+ * for a worker while nobody has the turn, or for the server while it is away. */
 #define WEIR_PROJECTION_ASK_MS 5000
-/* How long nobody may have the turn before a worker is taken to be missing, and before waiting for
- * one ends. */
-#define WEIR_PROJECTION_MISSED_MS 2000
 #define WEIR_PROJECTION_GONE_MS 15000
+/* How long nobody may have the turn before a worker is taken to be missing. */
+#define WEIR_PROJECTION_MISSED_MS 2000
+
+/* What --wait says, else `otherwise_ms`. */
+int64_t weir_projection_patience_ms(const struct weir_session *session, int64_t otherwise_ms);
 
 /* Each is run with a connection; `entry` NULL: not given. They return the exit code. */
 int weir_projection_show(struct weir_session *session, const struct weir_projection_name *name);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "programs/interrupt.h"
+#include "programs/print.h"
 #include "programs/progress.h"
 #include "programs/projection_verbs.h"
 #include "programs/values.h"
@@ -23,7 +24,8 @@ struct watching {
     struct weir_stopping_event told;   /* what the user knows of */
     int64_t unowned_since, lost_since; /* monotonic ms; 0: somebody has the turn, connected */
     bool told_missing, told_interrupt;
-    int code; /* -1: go on */
+    int64_t patience_ms; /* without a worker, or without the server */
+    int code;            /* -1: go on */
 };
 
 static const char *task(const struct watching *watching)
@@ -75,12 +77,26 @@ static void tell_stopped(struct watching *watching)
 static void tell_missing(struct watching *watching, int64_t unowned_ms)
 {
     bool stands_back = weir_event_stops(&watching->status.event);
+    int64_t missed_ms = stands_back ? STANDING_BACK_MS : WEIR_PROJECTION_MISSED_MS;
     if (watching->told_missing ||
-        unowned_ms < (stands_back ? STANDING_BACK_MS : WEIR_PROJECTION_MISSED_MS))
+        unowned_ms < (missed_ms < watching->patience_ms ? missed_ms : watching->patience_ms))
         return;
     watching->told_missing = true;
     weir_progress_clear(&watching->progress);
     weir_remark("no worker runs %s; start one of %s", watching->name->shown, watching->name->view);
+}
+
+static int give_up(const struct watching *watching)
+{
+    struct weir_text patience = {0};
+    weir_span_append(&patience, watching->patience_ms);
+    int code = weir_fail(WEIR_EXIT_FAILED,
+                         "no worker has run %s for %s; the %s stays at %d %%, and the same command "
+                         "goes on with it",
+                         watching->name->shown, patience.at ? patience.at : "too long",
+                         task(watching), weir_rebuild_percent(&watching->status));
+    weir_text_close(&patience);
+    return code;
 }
 
 /* Only a worker can fold; what comes behind that anybody can do. */
@@ -105,12 +121,8 @@ static bool attend(struct watching *watching)
         return false;
     }
     tell_missing(watching, now - watching->unowned_since);
-    if (now - watching->unowned_since >= WEIR_PROJECTION_GONE_MS)
-        watching->code = weir_fail(WEIR_EXIT_FAILED,
-                                   "no worker has run %s for %d s; the %s stays at %d %%, and the "
-                                   "same command goes on with it",
-                                   watching->name->shown, WEIR_PROJECTION_GONE_MS / 1000,
-                                   task(watching), weir_rebuild_percent(&watching->status));
+    if (now - watching->unowned_since >= watching->patience_ms)
+        watching->code = give_up(watching);
     return false;
 }
 
@@ -199,7 +211,7 @@ static void look(struct watching *watching)
     if (watching->lost_since == 0)
         watching->lost_since = now;
     bool passes = status == WEIR_UNAVAILABLE || status == WEIR_UNKNOWN;
-    if (passes && !weir_interrupted() && now - watching->lost_since < WEIR_PROJECTION_GONE_MS)
+    if (passes && !weir_interrupted() && now - watching->lost_since < watching->patience_ms)
         return;
     weir_progress_clear(&watching->progress);
     watching->code = weir_fail_by(&error);
@@ -208,7 +220,12 @@ static void look(struct watching *watching)
 int weir_rebuild_watch(struct weir_session *session, const struct weir_projection_name *name,
                        const char *rebuild)
 {
-    struct watching watching = {.session = session, .name = name, .rebuild = rebuild, .code = -1};
+    struct watching watching = {.session = session,
+                                .name = name,
+                                .rebuild = rebuild,
+                                .patience_ms =
+                                    weir_projection_patience_ms(session, WEIR_PROJECTION_GONE_MS),
+                                .code = -1};
     weir_progress_init(&watching.progress, name->shown, session->settings.json);
     for (;;) {
         bool busy = false;

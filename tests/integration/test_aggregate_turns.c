@@ -107,8 +107,7 @@ static struct test_worker handle_all(const char *deliveries_max)
         OPTIONS("--log-level", "debug", "--log-format", "json", "--max-deliveries", deliveries_max,
                 "--retry-base", "1ms", "--retry-cap", "1ms"));
     test_await_settled(&server, TURNS);
-    assert_int_equal(test_worker_end(&worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(&worker, "unlisted_move"), 0);
+    test_worker_end_well(&worker);
     return worker;
 }
 

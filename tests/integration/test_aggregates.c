@@ -142,10 +142,8 @@ static void start_workers(int count)
 
 static void end_workers(int count)
 {
-    for (int i = 0; i < count; i++) {
-        assert_int_equal(test_worker_end(&workers[i], SIGTERM), 0);
-        assert_int_equal(test_worker_logged(&workers[i], "unlisted_move"), 0);
-    }
+    for (int i = 0; i < count; i++)
+        test_worker_end_well(&workers[i]);
 }
 
 /* A counter of all workers together, as they have last told. */

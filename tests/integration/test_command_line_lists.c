@@ -37,19 +37,6 @@ static int clear(void **state)
     return 0;
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "(no text)";
-}
-
-static json_int_t number_of(const json_t *object, const char *key)
-{
-    const json_t *number = json_object_get(object, key);
-    assert_true(json_is_integer(number));
-    return json_integer_value(number);
-}
-
 static long long server_ms(void)
 {
     redisReply *reply = test_ask(&server, "TIME");
@@ -107,12 +94,12 @@ static void lists_sagas_as_json(void **state)
     add_saga("s3", "compensated", now + 9); /* has moved on: stands in two sets */
     json_t *sagas = ask_weir_json(0, WORDS("sagas", "--limit=3"));
     assert_int_equal(json_array_size(sagas), 3);
-    assert_string_equal(text_of(json_array_get(sagas, 0), "saga"), "s3");
-    assert_string_equal(text_of(json_array_get(sagas, 1), "saga"), "s4");
-    assert_string_equal(text_of(json_array_get(sagas, 2), "saga"), "s2");
-    assert_int_equal(number_of(json_array_get(sagas, 1), "since"), now + 4);
-    assert_int_equal(number_of(json_array_get(sagas, 1), "version"), 2);
-    assert_string_equal(text_of(json_array_get(sagas, 1), "state"), "completed");
+    assert_string_equal(shown_text(json_array_get(sagas, 0), "saga"), "s3");
+    assert_string_equal(shown_text(json_array_get(sagas, 1), "saga"), "s4");
+    assert_string_equal(shown_text(json_array_get(sagas, 2), "saga"), "s2");
+    assert_int_equal(shown_number(json_array_get(sagas, 1), "since"), now + 4);
+    assert_int_equal(shown_number(json_array_get(sagas, 1), "version"), 2);
+    assert_string_equal(shown_text(json_array_get(sagas, 1), "state"), "completed");
     json_decref(sagas);
     sagas = ask_weir_json(0, WORDS("sagas", "--namespace=t:"));
     assert_int_equal(json_array_size(sagas), 0);
@@ -205,13 +192,13 @@ static void shows_a_saga(void **state)
                 "ship\t-\t-\t-\t-\t-\n",
                 NULL, WORDS("saga", "s1"));
     json_t *saga = ask_weir_json(0, WORDS("saga", "s1"));
-    assert_string_equal(text_of(saga, "saga"), "s1");
-    assert_int_equal(number_of(saga, "revision"), 3);
+    assert_string_equal(shown_text(saga, "saga"), "s1");
+    assert_int_equal(shown_number(saga, "revision"), 3);
     assert_true(json_is_null(json_object_get(saga, "endedAt")));
-    assert_string_equal(text_of(json_object_get(saga, "data"), "orderId"), "o1");
+    assert_string_equal(shown_text(json_object_get(saga, "data"), "orderId"), "o1");
     const json_t *step = json_array_get(json_object_get(saga, "steps"), 0);
-    assert_string_equal(text_of(step, "name"), "create");
-    assert_int_equal(number_of(json_object_get(step, "result"), "n"), 7);
+    assert_string_equal(shown_text(step, "name"), "create");
+    assert_int_equal(shown_number(json_object_get(step, "result"), "n"), 7);
     json_decref(saga);
 }
 
@@ -260,7 +247,7 @@ static void checks_definitions(void **state)
     expect_weir(64, NULL, "takes no operands", WORDS("definition", "list", "x"));
     use_server(&server);
     json_t *checked = ask_weir_json(0, WORDS("definition", "check", "one"));
-    assert_string_equal(text_of(json_array_get(checked, 0), "name"), "place-order");
+    assert_string_equal(shown_text(json_array_get(checked, 0), "name"), "place-order");
     json_decref(checked);
     expect_weir(65, NULL, "wrong: ", WORDS("definition", "load", "one", "wrong"));
     assert_int_equal(test_ask_integer(&server, "DBSIZE"), 0);
@@ -292,7 +279,7 @@ static void loads_definitions(void **state)
     free(stored);
     assert_latest("2");
     json_t *loaded = ask_weir_json(0, WORDS("definition", "load", "--force", "one-changed"));
-    assert_string_equal(text_of(json_array_get(loaded, 0), "change"), "content");
+    assert_string_equal(shown_text(json_array_get(loaded, 0), "change"), "content");
     json_decref(loaded);
     assert_latest("1");
     expect_weir(0, "the latest is 2\n", NULL, WORDS("definition", "load", "one-changed", "two"));
@@ -311,7 +298,7 @@ static void lists_and_shows_definitions(void **state)
     expect_weir(0, "\"service\": \"orders\"", NULL,
                 WORDS("definition", "show", "place-order", "1"));
     json_t *shown = ask_weir_json(0, WORDS("definition", "show", "place-order"));
-    assert_int_equal(number_of(shown, "version"), 2);
+    assert_int_equal(shown_number(shown, "version"), 2);
     json_decref(shown);
     expect_weir(1, NULL, "no definition place-order version 3",
                 WORDS("definition", "show", "place-order", "3"));
@@ -342,7 +329,7 @@ static void lists_dead_letters(void **state)
     test_run_close(&run);
     json_t *letters = ask_weir_json(0, WORDS("dead", "orders", "--limit", "1"));
     assert_int_equal(json_array_size(letters), 1);
-    assert_int_equal(number_of(json_array_get(letters, 0), "at"), now - 3000);
+    assert_int_equal(shown_number(json_array_get(letters, 0), "at"), now - 3000);
     json_decref(letters);
 }
 
@@ -361,7 +348,7 @@ static void shows_dead_letters(void **state)
     json_t *letters = ask_weir_json(0, WORDS("dead", "orders", "show", "7-1"));
     const json_t *fields = json_object_get(json_array_get(letters, 0), "fields");
     assert_true(json_is_object(json_object_get(fields, "data")));
-    assert_int_equal(number_of(fields, "deliveries"), 5);
+    assert_int_equal(shown_number(fields, "deliveries"), 5);
     json_decref(letters);
 }
 

@@ -40,12 +40,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-}
-
 static long long sum_of_counters(int keys)
 {
     char key[32];
@@ -71,8 +65,8 @@ static void count_by_two(int keys)
     assert_int_equal(test_dead(&server, WORK), 0);
     assert_int_equal(sum_of_counters(keys), MESSAGES);
     assert_int_equal(test_ask_integer(&server, "HLEN {work}:marks"), MESSAGES);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 static void two_processes_lose_no_update_of_one_key(void **state)
@@ -99,7 +93,7 @@ static void changes_from_outside_are_seen(void **state)
     }
     test_await_settled(&server, WORK);
     assert_int_equal(test_number(&server, "{work}:counter:0", "value"), 20 * 50 + 20 * 20 * 1000);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 static void one_process_keeps_the_order_of_a_key(void **state)
@@ -117,7 +111,7 @@ static void one_process_keeps_the_order_of_a_key(void **state)
     }
     assert_int_equal(*at, '\0');
     free(text);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, set_up)

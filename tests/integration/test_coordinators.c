@@ -313,10 +313,9 @@ static void coordinators_die(void **state)
     assert_int_equal(test_dead(&server, STEPS), 0);
     for (size_t i = 0; i < COORDINATORS; i++) {
         test_worker_await_log(&coordinators[i], "worker.ready");
-        assert_int_equal(test_worker_end(&coordinators[i], SIGTERM), 0);
-        assert_int_equal(test_worker_logged(&coordinators[i], "unlisted_move"), 0);
+        test_worker_end_well(&coordinators[i]);
     }
-    assert_int_equal(test_worker_end(&service, SIGTERM), 0);
+    test_worker_end_well(&service);
 }
 
 /* ---- Replies before starts ----------------------------------------------------------------- */

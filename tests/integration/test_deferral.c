@@ -207,19 +207,12 @@ static struct test_worker start_worker(const char *concurrency)
     return test_worker_start(&server, WORK, "one", OPTIONS(QUICK, "--concurrency", concurrency));
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-    assert_int_equal(test_worker_logged(worker, "Sanitizer"), 0);
-}
-
 /* With handlers that still wait. */
 static void end_at_once(struct test_worker *worker)
 {
     kill(worker->pid, SIGTERM);
     test_worker_await_log(worker, "worker.stopping");
-    end_well(worker);
+    test_worker_end_well(worker);
 }
 
 static long long marks(const char *n)
@@ -284,7 +277,7 @@ static void expect_early(const char *outcome, const char *returns, int deliverie
     assert_int_equal(test_dead(&server, WORK), dead);
     if (dead)
         assert_string_equal(test_newest(&server, "{work}:dead", "reason"), "wanted by a");
-    end_well(&worker);
+    test_worker_end_well(&worker);
 }
 
 static void an_outcome_within_the_handler_counts(void **state)
@@ -325,7 +318,7 @@ static void an_outcome_after_another_is_ignored(void **state)
     AWAIT(marks("b") == 1);
     test_await_settled(&server, WORK);
     assert_each_once(2);
-    end_well(&worker);
+    test_worker_end_well(&worker);
 }
 
 static void an_outcome_after_a_retry_is_ignored(void **state)
@@ -340,7 +333,7 @@ static void an_outcome_after_a_retry_is_ignored(void **state)
     test_await_settled(&server, WORK);
     assert_each_once(1);
     assert_int_equal(test_number(&server, "{work}:deliveries", "a"), 2);
-    end_well(&worker);
+    test_worker_end_well(&worker);
 }
 
 /* ---- Called again ---------------------------------------------------------------------------- */
@@ -366,7 +359,7 @@ static void is_called_again_on_fresh_state(void **state)
     assert_int_equal(test_others(&server, "{work}:marks", "1"), 0);
     assert_int_equal(test_number(&server, "{work}:deliveries", "a"), 1);
     assert_int_equal(test_dead(&server, WORK), 0);
-    end_well(&worker);
+    test_worker_end_well(&worker);
 }
 
 static void may_wait_more_than_once(void **state)
@@ -383,7 +376,7 @@ static void may_wait_more_than_once(void **state)
     assert_int_equal(test_worker_logged(&worker, "test.waits n=a resumed=1"), 3);
     assert_int_equal(value_of("c"), 1);
     assert_each_once(1);
-    end_well(&worker);
+    test_worker_end_well(&worker);
 }
 
 /* One behind the other they would take 2400 ms. */
@@ -402,7 +395,7 @@ static void those_for_one_key_wait_side_by_side(void **state)
     assert_int_equal(test_others(&server, "{work}:deliveries", "1"), 0);
     assert_int_equal(test_ask_integer(&server, "EXISTS {work}:early"), 0);
     assert_int_equal(test_worker_logged(&worker, "test.waits"), 8);
-    end_well(&worker);
+    test_worker_end_well(&worker);
 }
 
 /* Two processes write the same counter; the one that has waited finds it changed at its commit. */
@@ -422,8 +415,8 @@ static void a_conflict_after_the_wait_is_run_again(void **state)
     assert_int_equal(test_others(&server, "{work}:marks", "1"), 0);
     assert_int_equal(test_dead(&server, WORK), 0);
     assert_int_equal(test_ask_integer(&server, "EXISTS {work}:early"), 0);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 /* ---- Beside those that wait ------------------------------------------------------------------ */
@@ -447,7 +440,7 @@ static void the_last_place_is_used(void **state)
     }
     test_await_settled(&server, WORK);
     assert_each_once(27);
-    end_well(&worker);
+    test_worker_end_well(&worker);
 }
 
 /* A message that a worker, now silent, has begun so many times. */
@@ -481,7 +474,7 @@ static void a_suspect_behind_one_that_waits_deafens_nobody(void **state)
     assert_int_equal(test_number(&server, "{work}:deliveries", "b"), 3);
     assert_int_equal(test_others(&server, "{work}:marks", "1"), 0);
     assert_int_equal(test_dead(&server, WORK), 0);
-    end_well(&worker);
+    test_worker_end_well(&worker);
 }
 
 /* Those that were begun twice begin alone, but wait together. */

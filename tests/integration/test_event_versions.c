@@ -146,12 +146,6 @@ static struct test_worker start_reader(const char *consumer, const char *steps)
     return test_worker_start(&server, READER, consumer, OPTIONS(QUICK));
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-}
-
 static void publish(const char *version, const char *data)
 {
     test_do(&server, "XADD {shop}:events * type Placed source shop version %s data %s", version,
@@ -235,8 +229,8 @@ static void the_publisher_tells_the_version(void **state)
     for (size_t i = 0; i < noted->elements; i += 2)
         assert_string_not_equal(noted->element[i]->str, "version");
     freeReplyObject(events);
-    end_well(&reader);
-    end_well(&shop);
+    test_worker_end_well(&reader);
+    test_worker_end_well(&shop);
 }
 
 static void a_version_declared_twice_is_a_mistake(void **state)
@@ -265,7 +259,7 @@ static void older_events_go_through_the_chain(void **state)
     await_handled("three", "{\"name\":\"three\"}", "3");
     await_handled("again", "{\"name\":\"again\",\"retried\":1,\"way\":\"ab\"}", "1");
     assert_string_equal(order("again", "deliveries"), "2");
-    end_well(&reader);
+    test_worker_end_well(&reader);
 }
 
 static void a_conflict_does_not_upcast_twice(void **state)
@@ -278,7 +272,7 @@ static void a_conflict_does_not_upcast_twice(void **state)
     assert_string_equal(order("disturbed", "data"),
                         "{\"disturbed\":1,\"name\":\"disturbed\",\"way\":\"ab\"}");
     assert_int_equal(test_worker_logged(&reader, "test.run"), 2);
-    end_well(&reader);
+    test_worker_end_well(&reader);
 }
 
 static void what_cannot_be_upcast_is_dead_as_it_came(void **state)
@@ -291,13 +285,13 @@ static void what_cannot_be_upcast_is_dead_as_it_came(void **state)
     publish("2", "{\"name\":\"x\",\"refused\":1}");
     await_dead("version: 2 of Placed, the upcaster from 2 to 3 refused it",
                "{\"name\":\"x\",\"refused\":1}");
-    end_well(&reader);
+    test_worker_end_well(&reader);
     reader = start_reader("gap", "2");
     publish("1", "{\"n\":\"x\"}");
     await_dead("version: 1 of Placed is too old, this program has no upcaster from 1",
                "{\"n\":\"x\"}");
     assert_string_equal(order("x", "times"), "");
-    end_well(&reader);
+    test_worker_end_well(&reader);
 }
 
 static void a_malformed_version_is_not_understood(void **state)
@@ -310,7 +304,7 @@ static void a_malformed_version_is_not_understood(void **state)
     AWAIT(test_dead(&server, READER) == 1);
     assert_string_equal(test_newest(&server, "{reader}:dead", "reason"),
                         "version: must be a whole number from 1 to 1000000");
-    end_well(&reader);
+    test_worker_end_well(&reader);
 }
 
 static void the_version_of_a_command_says_nothing(void **state)
@@ -319,7 +313,7 @@ static void the_version_of_a_command_says_nothing(void **state)
     struct test_worker reader = start_reader("new", "12");
     test_do(&server, "XADD {reader}:commands * type Place version 9 data {\"name\":\"c\"}");
     await_handled("c", "{\"name\":\"c\"}", "9");
-    end_well(&reader);
+    test_worker_end_well(&reader);
 }
 
 /* An upcaster that kills its worker is found as a handler would be. */
@@ -337,7 +331,7 @@ static void an_upcaster_that_kills_is_counted(void **state)
     AWAIT(test_dead(&server, READER) == 1);
     assert_non_null(strstr(test_newest(&server, "{reader}:dead", "reason"), "crashed or hung"));
     assert_string_equal(test_newest(&server, "{reader}:dead", "data"), data);
-    end_well(&reader);
+    test_worker_end_well(&reader);
 }
 
 /* ---- Newer events -------------------------------------------------------------------------- */
@@ -367,8 +361,8 @@ static void a_newer_event_waits_for_a_newer_program(void **state)
     assert_string_equal(order("three", "deliveries"), "1");
     test_await_settled(&server, READER);
     assert_int_equal(test_dead(&server, READER), 0);
-    end_well(&newer);
-    end_well(&old);
+    test_worker_end_well(&newer);
+    test_worker_end_well(&old);
 }
 
 static void both_programs_together_handle_each_once(void **state)
@@ -390,8 +384,8 @@ static void both_programs_together_handle_each_once(void **state)
         assert_string_equal(order(name, "version"), version);
     }
     assert_int_equal(test_dead(&server, READER), 0);
-    end_well(&newer);
-    end_well(&old);
+    test_worker_end_well(&newer);
+    test_worker_end_well(&old);
 }
 
 /* Whoever had it died, again and again: that is no reason to bury what is only too new. */
@@ -410,11 +404,11 @@ static void one_that_workers_died_with_waits_all_the_same(void **state)
     AWAIT(pending_events() == 0);
     AWAIT(scheduled_holds("10:deliveries1:9"));
     assert_int_equal(test_dead(&server, READER), 0);
-    end_well(&old);
+    test_worker_end_well(&old);
     struct test_worker newer = start_reader("newer", "12");
     AWAIT((hasten(), *order("three", "times")));
     assert_string_equal(order("three", "times"), "1");
-    end_well(&newer);
+    test_worker_end_well(&newer);
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, set_up)

@@ -90,11 +90,6 @@ static struct test_worker start_reader(void)
     return reader;
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-}
-
 static void assert_each_seen_once(int count)
 {
     assert_int_equal(test_ask_integer(&server, "HLEN {reader}:seen"), count);
@@ -112,7 +107,7 @@ static void only_the_newest_stay(void **state)
     assert_int_equal(events(), LIMIT);
     assert_string_equal(test_newest(&server, "{work}:events", "data"), "{\"n\":\"24999\"}");
     assert_int_equal(test_worker_logged(&trimmer, "events.held_back"), 0);
-    end_well(&trimmer);
+    test_worker_end_well(&trimmer);
 }
 
 static void without_a_limit_all_stay(void **state)
@@ -123,7 +118,7 @@ static void without_a_limit_all_stay(void **state)
     publish(0, MANY);
     struct test_worker trimmer = test_worker_start(&server, WORK, "trimmer", NULL);
     AWAIT(events() == MANY);
-    end_well(&trimmer);
+    test_worker_end_well(&trimmer);
     assert_int_equal(events(), MANY);
 }
 
@@ -142,27 +137,27 @@ static void waits_for_a_reader_that_lags(void **state)
     test_worker_await_log(&trimmer, "events.released reader=reader");
     AWAIT(events() == LIMIT);
     assert_int_equal(test_worker_logged(&trimmer, "events.held_back"), 1);
-    end_well(&trimmer);
-    end_well(&reader);
+    test_worker_end_well(&trimmer);
+    test_worker_end_well(&reader);
 }
 
 static void waits_for_a_reader_that_is_stopped(void **state)
 {
     (void)state;
     struct test_worker reader = start_reader();
-    end_well(&reader);
+    test_worker_end_well(&reader);
     publish(10, MANY);
     struct test_worker trimmer = start_trimmer();
     test_worker_await_log(&trimmer, "events.held_back reader=reader position=");
-    end_well(&trimmer);
+    test_worker_end_well(&trimmer);
     assert_true(events() >= MANY);
     reader = test_worker_start(&server, READER, "two", NULL);
     AWAIT(test_ask_integer(&server, "HLEN {reader}:seen") == MANY + 10);
     assert_each_seen_once(MANY + 10);
-    end_well(&reader);
+    test_worker_end_well(&reader);
     trimmer = start_trimmer();
     AWAIT(events() == LIMIT);
-    end_well(&trimmer);
+    test_worker_end_well(&trimmer);
 }
 
 static void does_not_wait_for_a_reader_that_is_retired(void **state)
@@ -170,7 +165,7 @@ static void does_not_wait_for_a_reader_that_is_retired(void **state)
     (void)state;
     struct test_worker reader = start_reader();
     expect_weir(1, NULL, "reader was heard of ", WORDS("readers", WORK, "retire", READER));
-    end_well(&reader);
+    test_worker_end_well(&reader);
     publish(10, MANY);
     struct test_worker trimmer = start_trimmer();
     test_worker_await_log(&trimmer, "events.held_back reader=reader position=");
@@ -178,13 +173,13 @@ static void does_not_wait_for_a_reader_that_is_retired(void **state)
     expect_weir(0, "group reader is retired at ", NULL, WORDS("readers", WORK, "retire", READER));
     AWAIT(events() == LIMIT);
     test_worker_await_log(&trimmer, "events.released reader=reader");
-    end_well(&trimmer);
+    test_worker_end_well(&trimmer);
     test_do(&server, "DEL {reader}:seen");
     reader = test_worker_start(&server, READER, "two", NULL);
     AWAIT(test_ask_integer(&server, "HLEN {reader}:seen") == LIMIT);
     assert_each_seen_once(LIMIT);
     assert_int_equal(test_number(&server, "{reader}:seen", "1960"), 1); /* the oldest */
-    end_well(&reader);
+    test_worker_end_well(&reader);
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, set_up)

@@ -47,12 +47,6 @@ static struct test_worker start_worker(const char *consumer)
     return test_worker_start(&server, WORK, consumer, OPTIONS(QUICK));
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-}
-
 static void send_batch(const char *type, int from, int count, const char *more)
 {
     assert_int_equal(test_send_many(&server, WORK, type, more, from, count, NULL), count);
@@ -85,8 +79,8 @@ static void functions_are_loaded_again(void **state)
     assert_each_once(2000);
     assert_int_equal(test_others(&server, "{work}:deliveries", "1"), 0);
     assert_true(warnings(&one) < 60);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 static void a_group_is_made_again(void **state)
@@ -99,7 +93,7 @@ static void a_group_is_made_again(void **state)
     }
     assert_each_once(1000);
     assert_true(warnings(&one) < 30);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 static void goes_on_after_all_is_gone(void **state)
@@ -119,7 +113,7 @@ static void goes_on_after_all_is_gone(void **state)
     assert_true(warnings(&one) < 30);
     send_batch("Mark", 0, 10, "");
     assert_each_once(10);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 /* ---- No memory ----------------------------------------------------------------------------- */
@@ -139,7 +133,7 @@ static void commits_wait_for_memory(void **state)
     assert_int_equal(test_worker_logged(&one, "commit.put_off"), 1);
     send_batch("Mark", 100, 10, "");
     assert_each_once(110);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 /* What was put off is refused in the end: the worker must not wait for its success. */
@@ -159,7 +153,7 @@ static void a_refusal_ends_the_waiting(void **state)
     test_do(&server, "DEL {work}:commands");
     send_batch("Mark", 100, 10, "");
     AWAIT(test_ask_integer(&server, "HLEN {work}:marks") == 10);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 /* The function library cannot be loaded either; one worker loads it in the end, and another finds
@@ -177,11 +171,11 @@ static void starts_without_memory(void **state)
     test_do(&server, "CONFIG SET maxmemory 0");
     send_batch("Mark", 0, 10, "");
     assert_each_once(10);
-    end_well(&one);
+    test_worker_end_well(&one);
     kill(two.pid, SIGCONT);
     send_batch("Mark", 10, 10, "");
     assert_each_once(20);
-    end_well(&two);
+    test_worker_end_well(&two);
 }
 
 /* ---- Silence ------------------------------------------------------------------------------- */
@@ -199,8 +193,8 @@ static void a_pause_costs_nothing(void **state)
     }
     assert_each_once(2000);
     assert_int_equal(test_worker_logged(&one, "link.lost"), 0);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 static void waits_for_a_server(void **state)
@@ -214,7 +208,7 @@ static void waits_for_a_server(void **state)
     test_worker_await_log(&one, "worker.ready");
     assert_each_once(10);
     assert_int_equal(test_worker_logged(&one, "link.lost"), 2); /* one for each connection */
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 static void stops_without_a_server(void **state)
@@ -223,7 +217,7 @@ static void stops_without_a_server(void **state)
     struct test_worker one = start_worker("one");
     test_server_stop(&server, SIGKILL);
     test_worker_await_log(&one, "link.lost");
-    end_well(&one);
+    test_worker_end_well(&one);
     test_server_restart(&server, 0);
 }
 

@@ -48,12 +48,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-}
-
 /* A process that kills the server in a moment. */
 static pid_t kill_soon(unsigned ms)
 {
@@ -97,8 +91,8 @@ static void survives_the_death_of_the_server(void **state)
     assert_int_equal(test_ask_integer(&server, "HLEN {work}:marks"),
                      test_ask_integer(&server, "XLEN {work}:events"));
     printf("%d of %d acknowledged\n", done, DEATHS * EACH);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 static void waits_while_the_server_is_loading(void **state)
@@ -116,7 +110,7 @@ static void waits_while_the_server_is_loading(void **state)
     assert_int_equal(test_ask_integer(&server, "HLEN {work}:marks"), 1000);
     assert_int_equal(test_others(&server, "{work}:marks", "1"), 0);
     assert_true(test_worker_logged(&one, "LOADING") + test_worker_logged(&one, "link.lost") > 0);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, set_up)

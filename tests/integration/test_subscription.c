@@ -97,12 +97,6 @@ static struct test_worker start_reader(const char *consumer)
     return test_worker_start(&server, READER, consumer, OPTIONS(QUICK));
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-}
-
 static long long pending_events(const char *group)
 {
     redisReply *reply = test_ask(&server, "XPENDING {work}:events %s", group);
@@ -131,9 +125,9 @@ static void two_processes_handle_each_event_once(void **state)
     assert_int_equal(test_others(&server, "{reader}:seen", "1"), 0);
     assert_int_equal(test_dead(&server, READER), 0);
     assert_int_equal(test_ask_integer(&server, "XLEN {work}:events"), 2000); /* they stay */
-    end_well(&publisher);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&publisher);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 static void reads_what_was_published_before(void **state)
@@ -143,7 +137,7 @@ static void reads_what_was_published_before(void **state)
     struct test_worker one = start_reader("one");
     publish("after");
     AWAIT(test_ask_integer(&server, "HLEN {reader}:seen") == 2);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 static void a_rejected_event_goes_to_the_subscriber(void **state)
@@ -159,7 +153,7 @@ static void a_rejected_event_goes_to_the_subscriber(void **state)
     assert_string_equal(test_newest(&server, "{reader}:dead", "stream"), "{work}:events");
     assert_non_null(strstr(test_newest(&server, "{reader}:dead", "reason"), "data: "));
     AWAIT(pending_events(READER) == 0);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 static void a_retried_event_comes_back_to_its_handler(void **state)
@@ -176,7 +170,7 @@ static void a_retried_event_comes_back_to_its_handler(void **state)
     test_await_settled(&server, READER);
     assert_int_equal(test_number(&server, "{reader}:seen", "own"), 0);
     assert_int_equal(test_ask_integer(&server, "HLEN {reader}:commanded"), 1);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 /* ---- Trimming ------------------------------------------------------------------------------ */
@@ -192,7 +186,7 @@ static void trim(void)
     struct test_worker trimmer =
         test_worker_start(&server, WORK, "trimmer", OPTIONS("--event-retention", "0ms"));
     AWAIT(test_ask_integer(&server, "HEXISTS {work}:workers trimmer") == 1);
-    end_well(&trimmer);
+    test_worker_end_well(&trimmer);
 }
 
 static void events_stay_until_everybody_has_passed(void **state)
@@ -219,8 +213,8 @@ static void events_stay_until_everybody_has_passed(void **state)
     test_do(&server, "XGROUP DELCONSUMER {work}:events slow s");
     AWAIT((publish("y"), trim(), events()) < 300); /* the view says how far it is now and then */
     assert_true(events() > 0);
-    end_well(&reader);
-    end_well(&view);
+    test_worker_end_well(&reader);
+    test_worker_end_well(&view);
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, set_up)

@@ -43,12 +43,6 @@ static struct test_worker start_worker(const char *consumer)
     return test_worker_start(&server, WORK, consumer, OPTIONS(QUICK));
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-}
-
 static void send_many(const char *type, int count, int ms)
 {
     for (int i = 0; i < count; i++)
@@ -83,7 +77,7 @@ static void another_takes_over_from_the_dead(void **state)
     assert_each_once(20);
     assert_int_equal(test_worker_logged(&two, "message.taken_over"), 20);
     assert_int_equal(test_others(&server, "{work}:deliveries", "2"), 0);
-    end_well(&two);
+    test_worker_end_well(&two);
 }
 
 static void the_late_commit_of_the_silent_is_fenced(void **state)
@@ -100,8 +94,8 @@ static void the_late_commit_of_the_silent_is_fenced(void **state)
     AWAIT(test_worker_logged(&one, "message.fenced") == 5);
     assert_each_once(5);
     assert_int_equal(test_others(&server, "{work}:deliveries", "2"), 0);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 /* Stopped by its own handler for longer than the claim lasts: the same, without a signal. */
@@ -115,8 +109,8 @@ static void the_late_commit_of_a_slow_handler_is_fenced(void **state)
     test_await_settled(&server, WORK);
     AWAIT(test_worker_logged(&one, "message.fenced") == 1);
     assert_each_once(1);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 static void a_fixed_consumer_finds_its_own_again(void **state)
@@ -131,7 +125,7 @@ static void a_fixed_consumer_finds_its_own_again(void **state)
     test_await_settled(&server, WORK);
     assert_each_once(100);
     assert_int_equal(test_others(&server, "{work}:deliveries", "2"), 0);
-    end_well(&again);
+    test_worker_end_well(&again);
 }
 
 /* The connection is lost again and again while thousands wait to begin one after the other. */
@@ -151,7 +145,7 @@ static void many_are_taken_over_on_a_bad_line(void **state)
     test_await_settled(&server, WORK);
     assert_each_once(8000);
     assert_true(test_worker_logged(&one, " error ") < 20);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 /* ---- Deferred handlers --------------------------------------------------------------------- */
@@ -166,8 +160,8 @@ static void deferred_messages_keep_their_claims(void **state)
     test_await_settled(&server, WORK);
     assert_each_once(240);
     assert_int_equal(test_worker_logged(&two, "message.taken_over"), 0);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 static void a_deferred_handler_without_outcome_is_retried(void **state)
@@ -181,7 +175,7 @@ static void a_deferred_handler_without_outcome_is_retried(void **state)
     assert_int_equal(test_others(&server, "{work}:deliveries", "2"), 0);
     AWAIT(test_worker_logged(&one, "came too late") == 3);
     assert_each_once(3);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 /* The time spent behind others for the same key is not the handler's. */
@@ -195,7 +189,7 @@ static void waiting_for_a_turn_is_no_timeout(void **state)
     test_await_settled(&server, WORK);
     assert_each_once(6);
     assert_int_equal(test_others(&server, "{work}:deliveries", "1"), 0);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 static void takes_no_more_than_it_may(void **state)
@@ -211,7 +205,7 @@ static void takes_no_more_than_it_may(void **state)
     } while (test_backlog(&server, WORK) > 0);
     assert_each_once(40);
     assert_in_range(most, 1, 8);
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 /* ---- Stopping ------------------------------------------------------------------------------ */
@@ -247,7 +241,7 @@ static void stops_at_once_when_idle(void **state)
     (void)state;
     struct test_worker one = start_worker("one");
     long long begun = test_now();
-    end_well(&one);
+    test_worker_end_well(&one);
     assert_true(test_now() - begun < 2000);
     assert_gone("one");
     one = start_worker("one");
@@ -268,7 +262,7 @@ static void a_second_signal_stops_at_once(void **state)
     struct test_worker two = start_worker("two");
     test_await_settled(&server, WORK);
     assert_each_once(3);
-    end_well(&two);
+    test_worker_end_well(&two);
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, set_up)

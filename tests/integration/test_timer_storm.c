@@ -116,12 +116,6 @@ static void assert_all(int count, int kind, const char *field, const char *value
                  kind, hows[kind]);
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-}
-
 static void assert_effects(int count, int kind, const char *done, const char *undone)
 {
     static const char script[] =
@@ -152,8 +146,8 @@ static void answers_count_before_deadlines(void **state)
     assert_effects(count, 1, "0", "0");
     assert_effects(count, 2, "0", "0");
     assert_int_equal(test_dead(&server, "sagas"), 0);
-    end_well(&coordinator);
-    end_well(&service);
+    test_worker_end_well(&coordinator);
+    test_worker_end_well(&service);
 }
 
 /* Several attempts: the answered ones are not tried again, the others are. With two coordinators,
@@ -176,9 +170,9 @@ static void the_unanswered_are_tried_again(void **state)
     assert_effects(count, 0, "1", "0");
     assert_effects(count, 1, "1", "0");
     assert_effects(count, 2, "0", "0");
-    end_well(&one);
-    end_well(&two);
-    end_well(&service);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
+    test_worker_end_well(&service);
 }
 
 /* ---- Batches ------------------------------------------------------------------------------- */
@@ -226,7 +220,7 @@ static void they_are_worked_off_in_batches(void **state)
     struct watch watch = {.connection = redisConnectUnix(server.socket)};
     define("once", 1500, 1);
     struct test_worker service = raise_storm("once", count);
-    end_well(&service);
+    test_worker_end_well(&service);
     freeReplyObject(redisCommand(watch.connection, "MONITOR"));
     struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
     watch_until_rest(&watch);
@@ -240,8 +234,8 @@ static void they_are_worked_off_in_batches(void **state)
     test_sagas_await_rest(&server, ENDED_MS);
     assert_int_equal(test_sagas_in(&server, "completed"), count / 3);
     assert_int_equal(test_sagas_in(&server, "compensated"), count - count / 3);
-    end_well(&coordinator);
-    end_well(&service);
+    test_worker_end_well(&coordinator);
+    test_worker_end_well(&service);
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, set_up)

@@ -45,12 +45,6 @@ static struct test_worker start_worker(const char *consumer)
     return test_worker_start(&server, WORK, consumer, OPTIONS(QUICK));
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-}
-
 static void send_batch(int from, int count)
 {
     assert_int_equal(test_send_many(&server, WORK, "Mark", "", from, count, NULL), count);
@@ -82,8 +76,8 @@ static void connections_die(void **state)
     }
     assert_each_once(MESSAGES);
     assert_true(test_worker_logged(&one, "link.lost") > 0);
-    end_well(&one);
-    end_well(&two);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
 }
 
 static void workers_die(void **state)
@@ -101,7 +95,7 @@ static void workers_die(void **state)
     }
     assert_each_once(MESSAGES / 12 * 12);
     for (int i = 0; i < 3; i++)
-        end_well(&workers[i]);
+        test_worker_end_well(&workers[i]);
 }
 
 static void workers_are_told_to_stop(void **state)
@@ -112,16 +106,16 @@ static void workers_are_told_to_stop(void **state)
         send_batch(i * MESSAGES / 8, MESSAGES / 8);
         two = start_worker("two");
         pause_for(test_random(10));
-        end_well(&one);
+        test_worker_end_well(&one);
         one = two;
         two = start_worker("one");
-        end_well(&one);
+        test_worker_end_well(&one);
         one = two;
     }
     assert_each_once(MESSAGES);
     assert_int_equal(test_others(&server, "{work}:deliveries", "1"),
                      0); /* nothing was taken over */
-    end_well(&one);
+    test_worker_end_well(&one);
 }
 
 /* A mistake of the operator's: two processes of one name. */
@@ -136,10 +130,10 @@ static void two_of_one_name(void **state)
             test_do(&server, "CLIENT KILL TYPE normal");
     }
     assert_each_once(MESSAGES);
-    end_well(&one);
+    test_worker_end_well(&one);
     send_batch(MESSAGES, 100);
     assert_each_once(MESSAGES + 100);
-    end_well(&two);
+    test_worker_end_well(&two);
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, set_up)

@@ -72,12 +72,6 @@ static struct test_worker start_worker(const char *consumer, bool old, const cha
     return worker;
 }
 
-static void end_well(struct test_worker *worker)
-{
-    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
-    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
-}
-
 /* Begins it and waits until it stands at the step that waits for the signal. */
 static void begin_and_wait(const char *saga, const char *definition)
 {
@@ -118,14 +112,14 @@ static void a_new_version_is_for_new_sagas(void **state)
     begin_and_wait("t1", "trip");
     test_define(&server, "trip", 2, "'steps':[" STEP("a") "," WAIT "," STEP("d") "]");
     begin_and_wait("t2", "trip");
-    end_well(&coordinator);
+    test_worker_end_well(&coordinator);
     coordinator = start_coordinator(); /* one that has seen neither */
     give_signal("t1");
     give_signal("t2");
     await_completed("t1", "1", "c", "d");
     await_completed("t2", "2", "d", "c");
-    end_well(&coordinator);
-    end_well(&worker);
+    test_worker_end_well(&coordinator);
+    test_worker_end_well(&worker);
 }
 
 static void a_version_rewritten_by_hand_is_for_new_sagas(void **state)
@@ -140,8 +134,8 @@ static void a_version_rewritten_by_hand_is_for_new_sagas(void **state)
     give_signal("t2");
     await_completed("t1", "1", "c", "d");
     await_completed("t2", "1", "d", "c");
-    end_well(&coordinator);
-    end_well(&worker);
+    test_worker_end_well(&coordinator);
+    test_worker_end_well(&worker);
 }
 
 static void await_said(const struct test_worker *coordinator, const char *saga)
@@ -180,8 +174,8 @@ static void a_missing_version_is_waited_for(void **state)
     await_completed("r1", "1", "c", "d");
     await_completed("g1", "1", "c", "d");
     test_sagas_await_rest(&server, 5000);
-    end_well(&coordinator);
-    end_well(&worker);
+    test_worker_end_well(&coordinator);
+    test_worker_end_well(&worker);
 }
 
 /* ---- Workers ------------------------------------------------------------------------------- */
@@ -209,9 +203,9 @@ static void a_newer_worker_finishes_what_an_older_one_cannot(void **state)
     assert_int_equal(effects("n1", "b"), 1);
     test_await_settled(&server, STEPS);
     assert_int_equal(test_dead(&server, STEPS), 0);
-    end_well(&newer);
-    end_well(&old);
-    end_well(&coordinator);
+    test_worker_end_well(&newer);
+    test_worker_end_well(&old);
+    test_worker_end_well(&coordinator);
 }
 
 static void where_none_comes_the_saga_is_undone(void **state)
@@ -229,8 +223,8 @@ static void where_none_comes_the_saga_is_undone(void **state)
     assert_non_null(strstr(test_saga_field(&server, "n1", "reason"), "b: "));
     assert_int_equal(effects("n1", "a"), 1);
     assert_int_equal(effects("n1", "a/undo"), 1);
-    end_well(&old);
-    end_well(&coordinator);
+    test_worker_end_well(&old);
+    test_worker_end_well(&coordinator);
 }
 
 /* A worker that has been taken back to an older release still answers for what it has done. */
@@ -242,13 +236,13 @@ static void an_older_worker_repeats_an_outcome(void **state)
     struct test_worker worker = start_worker("w1", false, "3");
     test_do(&server, again);
     AWAIT(test_ask_integer(&server, "XLEN {sagas}:replies") == 1);
-    end_well(&worker);
+    test_worker_end_well(&worker);
     worker = start_worker("w1", true, "3");
     test_do(&server, again);
     AWAIT(test_ask_integer(&server, "XLEN {sagas}:replies") == 2);
     assert_string_equal(test_newest(&server, "{sagas}:replies", "type"), "StepSucceeded");
     assert_int_equal(test_dead(&server, STEPS), 0);
-    end_well(&worker);
+    test_worker_end_well(&worker);
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, set_up)

@@ -93,3 +93,16 @@ json_t *ask_weir_json(int code, const char *const *words)
     test_run_close(&run);
     return value;
 }
+
+const char *shown_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "(no text)";
+}
+
+json_int_t shown_number(const json_t *object, const char *key)
+{
+    const json_t *number = json_object_get(object, key);
+    assert_true(json_is_integer(number));
+    return json_integer_value(number);
+}

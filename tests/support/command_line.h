@@ -27,4 +27,8 @@ char *ask_weir(const char *const *words);
  */
 json_t *ask_weir_json(int code, const char *const *words);
 
+/* A member of what weir has shown: "(no text)" where it is no text; a number has to be one. */
+const char *shown_text(const json_t *object, const char *key);
+json_int_t shown_number(const json_t *object, const char *key);
+
 #endif

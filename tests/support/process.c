@@ -63,6 +63,7 @@ static int code_of(int status)
 int test_end(pid_t pid, int signal, int timeout_ms)
 {
     int status = 0;
+    assert_true(pid > 0); /* else it would be this whole group */
     if (signal != 0)
         kill(pid, signal);
     for (long long end = test_now() + timeout_ms; waitpid(pid, &status, WNOHANG) == 0;

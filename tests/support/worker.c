@@ -96,6 +96,13 @@ int test_worker_end(struct test_worker *worker, int signal)
     return code;
 }
 
+void test_worker_end_well(struct test_worker *worker)
+{
+    assert_int_equal(test_worker_end(worker, SIGTERM), 0);
+    assert_int_equal(test_worker_logged(worker, "unlisted_move"), 0);
+    assert_int_equal(test_worker_logged(worker, "Sanitizer"), 0);
+}
+
 bool test_worker_ended(struct test_worker *worker)
 {
     if (worker->pid == 0 || waitpid(worker->pid, NULL, WNOHANG) != worker->pid)

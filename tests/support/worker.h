@@ -40,6 +40,9 @@ struct test_worker test_worker_start(const struct test_server *server, const cha
                                      const char *consumer, const char *const *options);
 /* Ends it and returns its exit code, 128 + signal where a signal ended it. */
 int test_worker_end(struct test_worker *worker, int signal);
+/* Ends it in order: by itself on SIGTERM with exit code 0, and with no move in its log that its
+ * tables do not list, nor a sanitizer's report. */
+void test_worker_end_well(struct test_worker *worker);
 /* Waits until it has ended by itself; returns the same. */
 int test_worker_await_end(struct test_worker *worker);
 /* Whether it has ended by itself, without waiting. */

@@ -20,8 +20,7 @@ static void spells_keys_of_a_service(void **state)
     assert_string_equal(weir_key_workers(key, "", "orders"), "{orders}:workers");
     assert_string_equal(weir_key_readers(key, "", "orders"), "{orders}:readers");
     assert_string_equal(weir_key_checkpoint(key, "", "views", "shop"), "{views}:checkpoint:shop");
-    assert_string_equal(weir_key_named(key, "", "payments", "account:c7"),
-                        "{payments}:account:c7");
+    assert_string_equal(weir_key_named(key, "", "payments", "account:c7"), "{payments}:account:c7");
     assert_string_equal(weir_key_seen(key, "", "orders", "s/pay/execute#2"),
                         "{orders}:seen:s/pay/execute#2");
     assert_string_equal(weir_key_step(key, "", "payments", "s1", "pay"), "{payments}:step:s1/pay");
