@@ -92,9 +92,9 @@ void weir_on_event(weir_service *service, const char *source, const char *type,
  *
  * The handler sees what it has loaded and written. It writes read models and does nothing else, so
  * that they can be built anew at any time (weir projection rebuild): no messages, no outside
- * effects, no clock but the event's; weir_expire counts from the event on. Its outcome is
- * WEIR_DONE; anything else stops the projection at this event, until it is tried again or an
- * operator skips it.
+ * effects, no clock but the event's; weir_expire counts from the event on, and what should be gone
+ * already when it is folded goes within a minute. Its outcome is WEIR_DONE; anything else stops the
+ * projection at this event, until it is tried again or an operator skips it.
  *
  * What stands before the first ':' of a model's key is its kind; keys of one kind belong to one
  * projection alone, and to no handler of messages. */

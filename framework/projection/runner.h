@@ -78,8 +78,8 @@ struct weir_runner {
     char skip[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* "<stream> <entry>": to be passed over */
     char skipped_before[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* the same, by the live model once */
     bool announces; /* says which event it tries before it does: one at a time */
-    char fatal[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* "<stream> <entry>": the last that was tried
-                                                     before a death; "": none */
+    char fatal[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* "<stream> <entry>": one that several
+                                                     have died of; "": none */
     uint64_t applied, stops;                      /* events; how often it has been stopped */
     void *user;
     void (*changed)(void *user);   /* it was stopped, or goes on */
@@ -98,7 +98,7 @@ void weir_runner_close(struct weir_runner *runner);
 /* Runs from the checkpoint on; nothing where it runs. One that is stopped tries again. */
 void weir_runner_go(struct weir_runner *runner);
 /* Those who ran it before have died, perhaps of an event: takes them one at a time for a while,
- * says which it tries, and stops at `fatal`, the last that was tried. */
+ * says which it tries, and stops at `fatal`, which several have died of; "": none. */
 void weir_runner_beware(struct weir_runner *runner, const char *fatal);
 /* Tells the sources once more where it stands. */
 void weir_runner_report_again(struct weir_runner *runner);

@@ -79,6 +79,10 @@ static void read_wish(struct weir_wishes *wishes, struct weir_slice name, struct
         copy(wishes->retry, sizeof wishes->retry, value);
     else if (weir_slice_equals(name, "deaths"))
         (void)!weir_parse_integer(value.at, value.length, &wishes->deaths);
+    else if (weir_slice_equals(name, "tryingDeaths"))
+        (void)!weir_parse_integer(value.at, value.length, &wishes->trying_deaths);
+    else if (weir_slice_equals(name, "tryingAnewDeaths"))
+        (void)!weir_parse_integer(value.at, value.length, &wishes->trying_anew_deaths);
     else if (weir_slice_equals(name, "trying"))
         copy(wishes->trying, sizeof wishes->trying, value);
     else if (weir_slice_equals(name, "tryingAnew"))
@@ -140,8 +144,10 @@ static void beware(struct weir_turn *turn)
     weir_log_warning(turn->projection->runtime->log, "projection.deaths",
                      "projection=%s deaths=%lld", turn->projection->name,
                      (long long)wishes->deaths);
-    weir_runner_beware(&turn->projection->live, wishes->trying);
-    weir_runner_beware(&turn->projection->rebuild.runner, wishes->trying_anew);
+    weir_runner_beware(&turn->projection->live,
+                       wishes->trying_deaths >= DEATHS_MAX ? wishes->trying : "");
+    weir_runner_beware(&turn->projection->rebuild.runner,
+                       wishes->trying_anew_deaths >= DEATHS_MAX ? wishes->trying_anew : "");
 }
 
 static void take(struct weir_turn *turn)

@@ -19,6 +19,7 @@ struct weir_wishes {
     char skip[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX];
     char retry[24];
     int64_t deaths; /* of those who have had the turn, since it last ran well */
+    int64_t trying_deaths, trying_anew_deaths;     /* the last ones, in a row, at the same event */
     char trying[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* "<stream> <entry>", in announced folding */
     char trying_anew[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX]; /* the same of the rebuild */
 };

@@ -21,12 +21,25 @@ end
 -- A turn that nobody has given up has ended in a death; an event may be the cause. Whoever runs well
 -- has left it behind.
 local function count_deaths(key, owner, args)
-    if owner and (owner ~= args[1] or args[8] == '1') then redis.call('HINCRBY', key, 'deaths', 1) end
-    if args[3] == 'running' then redis.call('HDEL', key, 'deaths', 'trying', 'tryingAnew') end
+    if owner and (owner ~= args[1] or args[8] == '1') then
+        redis.call('HINCRBY', key, 'deaths', 1)
+        for _, field in ipairs { 'trying', 'tryingAnew' } do
+            local event, before = unpack(redis.call('HMGET', key, field, field .. 'Before'))
+            if event and event == before then
+                redis.call('HINCRBY', key, field .. 'Deaths', 1)
+            elseif event then
+                redis.call('HSET', key, field .. 'Before', event, field .. 'Deaths', '1')
+            end
+        end
+    end
+    if args[3] == 'running' then
+        redis.call('HDEL', key, 'deaths', 'trying', 'tryingBefore', 'tryingDeaths', 'tryingAnew',
+            'tryingAnewBefore', 'tryingAnewDeaths')
+    end
 end
 
 local function turn(keys, args)
-    local problem = missing_right({ 'HSET', 'HDEL', 'HGETALL', 'HINCRBY' }, keys)
+    local problem = missing_right({ 'HSET', 'HDEL', 'HGETALL', 'HMGET', 'HINCRBY' }, keys)
     if problem then return problem end
     local now, life = server_ms(), tonumber(args[2])
     local owner, ends = unpack(redis.call('HMGET', keys[1], 'owner', 'until'))
