@@ -347,7 +347,7 @@ static void the_names_of_thousands_of_keys_are_noted(void **state)
 {
     (void)state;
     static struct words words;
-    static char names[8000][40], places[8000][8];
+    static char names[8000][40], places[8000][16];
     const char *const rest[] = {"p", "r1", "{v}:rebuild:p:", "1", "0", "1", "a", "", "7-0"};
     words.count = 0;
     test_do(&server, "HSET " STATUS " rebuild r1 phase building");
