@@ -9,7 +9,7 @@
 #include "redis/reply.h"
 
 #define LIFE_MAX_MS 5000
-#define ENTER_EVERY_MS 10000
+#define ENTER_EVERY_MS 5000
 #define DEATHS_MAX 3
 #define STOPPED_MS 5000 /* how long a stopped projection waits before it is tried again */
 

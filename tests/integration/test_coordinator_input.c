@@ -300,10 +300,15 @@ static void starts_are_held_back(void **state)
         assert_true(test_now() < until);
         ended = 0;
         for (int i = 0; i < COUNT; i++) {
-            test_do(&server,
-                    "XADD {sagas}:replies * type StepFailed saga many%d step do action execute", i);
-            ended += test_ask_integer(&server, "HEXISTS {sagas}:saga:many%d endedAt", i);
+            bool over = test_ask_integer(&server, "HEXISTS {sagas}:saga:many%d endedAt", i);
+            ended += over;
+            if (!over && test_ask_integer(&server, "EXISTS {sagas}:saga:many%d", i))
+                test_do(&server,
+                        "XADD {sagas}:replies * type StepFailed saga many%d step do "
+                        "action execute",
+                        i);
         }
+        test_pause(); /* answers are served first: without end they would keep out the starts */
     }
     settle();
     assert_true(entries_added("{sagas}:held") > 0);
