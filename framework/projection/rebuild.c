@@ -30,8 +30,8 @@ static enum weir_status send(struct weir_rebuild *rebuild, int count, const char
 }
 
 /* Tells the sources that a rebuild reads them, from the first event on (HSET), from wherever it is
- * (HSETNX), or that none does (HDEL). Now and
- * then again: a process that was held up may have said otherwise since. */
+ * (HSETNX), or that none does (HDEL). Now and then again: a process that was held up may have said
+ * otherwise since. */
 static void tell_sources(struct weir_rebuild *rebuild, const char *command)
 {
     const struct weir_sources *sources = &rebuild->projection->sources;

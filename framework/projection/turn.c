@@ -158,7 +158,8 @@ static void take(struct weir_turn *turn)
         weir_log_write(projection->runtime->log,
                        live->stop.reason[0] ? WEIR_LOG_DEBUG : WEIR_LOG_INFO, "projection.active",
                        "projection=%s", projection->name);
-        beware(turn);
+        if (!turn->yielded)
+            beware(turn);
     }
     enter_again(turn);
     turn->mine = true;
@@ -221,6 +222,7 @@ static int64_t on_turn(void *user, const redisReply *reply)
     else
         stand_by(turn);
     turn->answered = true;
+    turn->yielded = turn->stood_back;
     weir_rebuild_follow(&projection->rebuild, &turn->wishes, turn->mine);
     return turn->stood_back && retry ? 0 : -1;
 }

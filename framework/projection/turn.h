@@ -31,6 +31,7 @@ struct weir_turn {
     bool mine, leaving;
     bool answered;         /* the server has said once whose turn it is */
     bool stood_back;       /* the last call did not ask for the turn */
+    bool yielded;          /* nor did the one before it: what comes back is nobody's death */
     int64_t entered_at;    /* monotonic ms: in the register, and with the sources */
     int64_t stopped_until; /* monotonic ms: till then somebody else may try; 0: not stopped */
     struct weir_wishes wishes;

@@ -59,9 +59,9 @@ static void missing_rights_stop_it_before_the_live_model_is_touched(void **state
 {
     (void)state;
     static const char *const needed[] = {
-        "rename",      "unlink", "sadd",      "spop",    "del",        "hset",
-        "hdel",        "exists", "scard",     "hincrby", "smismember", "zmscore",
-        "pexpiretime", "rpush",  "sismember", "hscan",   "sscan",      "zscan",
+        "rename",      "unlink", "sadd",      "spop",  "del",        "hset",
+        "hdel",        "exists", "scard",     "hget",  "smismember", "zmscore",
+        "pexpiretime", "rpush",  "sismember", "hscan", "sscan",      "zscan",
     };
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
         prepare("building");

@@ -653,6 +653,12 @@ static void an_event_that_kills_is_found_and_can_be_skipped(void **state)
     }
     assert_string_equal(status("entry"), entry);
     assert_non_null(strstr(status("reason"), "have died"));
+    /* a mended program, here one that refuses it, stops there as well until it is told to try */
+    test_worker_end_well(&view);
+    view = start_view("two", "256");
+    test_worker_await_log(&view, "have died");
+    test_do(&server, "HINCRBY " STATUS " retry 1");
+    AWAIT(strstr(status("reason"), "not to be folded") != NULL);
     test_do(&server, "HSET " STATUS " skip {s0}:events%b%s", " ", (size_t)1, entry);
     assert_folded();
     assert_int_equal(test_dead(&server, VIEW), 1);

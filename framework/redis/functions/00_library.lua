@@ -44,6 +44,14 @@ local function integer(text)
     return nil
 end
 
+-- Adds to a count in a hash. What is no number counts as 0: HINCRBY would fail behind other writes.
+local function count_up(key, field, number)
+    if number > 0 then
+        local count = integer(redis.call('HGET', key, field) or '') or 0
+        redis.call('HSET', key, field, whole(count + number))
+    end
+end
+
 -- Entry ids as numbers; (ms, sequence) stay below 2^53 each for all ids the server makes itself.
 local function id_parts(id)
     local ms, sequence = id:match('^(%d+)-(%d+)$')

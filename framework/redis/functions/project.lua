@@ -89,10 +89,7 @@ local function project(keys, args)
         redis.call('HSET', keys[1], args[i], args[i + 2])
     end
     for i = 6, last_kind do redis.call('HSET', keys[3], args[i], projection) end
-    if rebuild ~= '' then
-        local folded = integer(redis.call('HGET', keys[2], 'folded') or '0') or 0
-        redis.call('HSET', keys[2], 'folded', whole(folded + (whole_number(args[4]) or 0)))
-    end
+    if rebuild ~= '' then count_up(keys[2], 'folded', whole_number(args[4]) or 0) end
     if rebuild ~= '' or phase == 'sweeping' or phase == 'looking' then
         remember_written(keys[4], keys, args, head, first_operation)
     end

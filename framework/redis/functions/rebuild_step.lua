@@ -39,10 +39,6 @@ function STEPS.building(keys, args, status, now)
     return verify and 'comparing' or 'swapping'
 end
 
-local function count_up(key, field, number)
-    if number > 0 then redis.call('HINCRBY', key, field, number) end
-end
-
 -- When a rebuilt key ends: nil where it does not. One that was written after its life was over, by
 -- the time of the events, has been made anew.
 local function life_of(lives, name, now)
@@ -230,8 +226,8 @@ function STEPS.clearing(keys, _, status, now)
     return ''
 end
 
-local RIGHTS = { 'UNLINK', 'DEL', 'EXISTS', 'TYPE', 'PEXPIRETIME', 'PEXPIRE', 'PEXPIREAT', 'GET', 'HSET', 'HDEL',
-    'HGET', 'HGETALL', 'HMGET', 'HINCRBY', 'HLEN', 'HSCAN', 'SADD', 'SPOP', 'SCARD', 'SISMEMBER',
+local RIGHTS = { 'UNLINK', 'DEL', 'EXISTS', 'TYPE', 'PEXPIRETIME', 'PEXPIRE', 'PEXPIREAT', 'GET',
+    'HSET', 'HDEL', 'HGET', 'HGETALL', 'HMGET', 'HLEN', 'HSCAN', 'SADD', 'SPOP', 'SCARD', 'SISMEMBER',
     'SMISMEMBER', 'SSCAN', 'ZCARD', 'ZSCAN', 'ZMSCORE', 'LLEN', 'RPUSH' }
 
 -- What clears up removes whatever there is.
