@@ -27,7 +27,7 @@ PROGRAM_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(filter-out framework/programs/we
 PROGRAMS := $(patsubst framework/programs/%.c,$(BUILD)/bin/%,$(wildcard framework/programs/weir*.c))
 WORKERS  := $(patsubst workers/%.c,$(BUILD)/bin/%,$(filter-out workers/shop%,$(wildcard workers/*.c)))
 WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
-TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/functions/test_*.c tests/integration/test_*.c))
+TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/functions/test_*.c tests/integration/test_*.c tests/fault/test_*.c))
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
 .PHONY: all check check-unit tests install uninstall clean format layout lint sanitize help
