@@ -385,12 +385,22 @@ static void go_on(struct weir_runner *runner)
         read_events(runner);
 }
 
+static void take_position(struct weir_runner *runner, size_t source)
+{
+    const struct weir_runtime *runtime = runner->projection->runtime;
+    struct weir_position *position = &runner->positions[source];
+    if (strcmp(position->at, position->next) != 0)
+        runtime->committed(runtime->worker, runner->projection->sources.at[source].stream,
+                           position->next, NULL);
+    memcpy(position->at, position->next, WEIR_ENTRY_ID_MAX);
+}
+
 static void batch_written(struct weir_runner *runner)
 {
     runner->applied += runner->batch.count;
     weir_kinds_told(&runner->kinds);
     for (size_t i = 0; i < runner->projection->sources.count; i++)
-        memcpy(runner->positions[i].at, runner->positions[i].next, WEIR_ENTRY_ID_MAX);
+        take_position(runner, i);
     drop_batch(runner);
     prove(runner);
     if (runner->link.state != WEIR_LINK_READY)

@@ -46,6 +46,11 @@ char *weir_key_workers(char *key, const char *prefix, const char *service)
     return spell(key, prefix, service, "workers");
 }
 
+char *weir_key_witness(char *key, const char *prefix, const char *service)
+{
+    return spell(key, prefix, service, "witness");
+}
+
 char *weir_key_readers(char *key, const char *prefix, const char *service)
 {
     return spell(key, prefix, service, "readers");

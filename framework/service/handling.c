@@ -240,6 +240,8 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
     switch (outcome) {
     case WEIR_COMMIT_DONE:
         worker->endings[delivery->ending]++;
+        worker->runtime.committed(worker, worker->streams[delivery->stream],
+                                  delivery->message->entry, delivery->message->saga);
         hasten_schedule(delivery);
         log_end(delivery, false);
         weir_handling_release(delivery);

@@ -58,6 +58,9 @@ struct weir_runtime {
     void *user;                                 /* of the service */
     void *worker;
     void (*hasten)(void *worker, int64_t delay_ms); /* something was scheduled for then */
+    /* A commit of this message, or of events up to this entry, has been answered; `saga` or NULL.
+     * `stream` outlives the worker. */
+    void (*committed)(void *worker, const char *stream, const char *entry, const char *saga);
     void (*library_missing)(void *worker);
     void (*denied)(void *worker, const char *why); /* this user lacks a right: ends the process */
     void (*idle)(void *worker); /* a component has become idle; the worker may be waiting for it */

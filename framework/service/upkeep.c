@@ -11,6 +11,7 @@
 #define PROMOTE_EVERY_MS 1000
 #define PROMOTE_LIMIT "200"
 #define BEAT_EVERY_MS 5000
+#define GONE_AFTER_MS 60000
 #define GONE_AFTER "60000"
 #define REFRESH_MAX 256
 
@@ -45,6 +46,12 @@ static void hasten(void *user, int64_t delay_ms)
     weir_periodic_hasten(&worker->promotion, delay_ms < 0 ? 0 : delay_ms + 1);
 }
 
+static void committed(void *user, const char *stream, const char *entry, const char *saga)
+{
+    struct weir_worker *worker = user;
+    weir_witness_note(&worker->witness, stream, entry, saga);
+}
+
 /* ---- Signs of life ----------------------------------------------------------------------- */
 
 static bool call_beat(void *user, struct weir_periodic *periodic)
@@ -55,16 +62,17 @@ static bool call_beat(void *user, struct weir_periodic *periodic)
              "{\"host\":\"%s\",\"pid\":%ld,\"version\":\"" WEIR_VERSION
              "\",\"started\":%lld,\"heartbeat\":",
              worker->host, (long)getpid(), (long long)worker->started_ms);
-    snprintf(tail, sizeof tail,
-             ",\"inHand\":%u,\"received\":%llu,\"done\":%llu,\"rejected\":%llu,\"retried\":%llu,"
-             "\"dead\":%llu,\"fenced\":%llu,\"conflicts\":%llu,\"takenOver\":%llu}",
-             HASH_COUNT(worker->deliveries), (unsigned long long)worker->received,
-             (unsigned long long)worker->endings[WEIR_ENDING_DONE],
-             (unsigned long long)worker->endings[WEIR_ENDING_REJECTED],
-             (unsigned long long)worker->endings[WEIR_ENDING_RETRIED],
-             (unsigned long long)worker->endings[WEIR_ENDING_BURIED],
-             (unsigned long long)worker->fenced, (unsigned long long)worker->conflicts,
-             (unsigned long long)worker->pending.claimed);
+    snprintf(
+        tail, sizeof tail,
+        ",\"inHand\":%u,\"received\":%llu,\"done\":%llu,\"rejected\":%llu,\"retried\":%llu,"
+        "\"dead\":%llu,\"fenced\":%llu,\"conflicts\":%llu,\"takenOver\":%llu,\"wentBack\":%llu}",
+        HASH_COUNT(worker->deliveries), (unsigned long long)worker->received,
+        (unsigned long long)worker->endings[WEIR_ENDING_DONE],
+        (unsigned long long)worker->endings[WEIR_ENDING_REJECTED],
+        (unsigned long long)worker->endings[WEIR_ENDING_RETRIED],
+        (unsigned long long)worker->endings[WEIR_ENDING_BURIED], (unsigned long long)worker->fenced,
+        (unsigned long long)worker->conflicts, (unsigned long long)worker->pending.claimed,
+        (unsigned long long)worker->witness.went_back);
     return weir_periodic_send(periodic, 8,
                               (const char *[]){"FCALL", "weir_beat", "1",
                                                worker->keys[WEIR_KEY_WORKERS],
@@ -83,19 +91,21 @@ static void ignore_answer(void *user, enum weir_answer answer, const redisReply 
 static enum weir_status forget(struct weir_worker *worker, const char *consumer,
                                const char *silent_for, weir_link_answered *answered)
 {
-    const char *arguments[8 + WEIR_READER_STREAMS_MAX];
+    const char *arguments[9 + WEIR_READER_STREAMS_MAX];
     char keys[8];
     int count = 0;
-    snprintf(keys, sizeof keys, "%zu", worker->stream_count + 1);
+    snprintf(keys, sizeof keys, "%zu", worker->stream_count + 2);
     arguments[count++] = "FCALL";
     arguments[count++] = "weir_leave";
     arguments[count++] = keys;
     arguments[count++] = worker->keys[WEIR_KEY_WORKERS];
     for (size_t i = 0; i < worker->stream_count; i++)
         arguments[count++] = worker->streams[i];
+    arguments[count++] = worker->witness.key;
     arguments[count++] = worker->runtime.settings->group;
     arguments[count++] = consumer;
     arguments[count++] = silent_for;
+    arguments[count++] = "witness";
     return weir_link_send(&worker->link, count, arguments, NULL, answered, worker);
 }
 
@@ -103,6 +113,7 @@ static int64_t on_beat(void *user, const redisReply *reply)
 {
     struct weir_worker *worker = user;
     size_t gone = weir_reply_array(reply, 2) ? reply->elements - 1 : 0;
+    weir_witness_heard(&worker->witness, GONE_AFTER_MS);
     if (gone > 0) { /* one at a time, another each time: one may be held by pending messages */
         const redisReply *name = reply->element[1 + worker->next_to_forget++ % gone];
         if (name->type == REDIS_REPLY_STRING)
@@ -217,6 +228,8 @@ void weir_upkeep_init(struct weir_worker *worker)
     worker->housekeeping.data = worker;
     weir_trimming_init(&worker->trimming, &worker->runtime);
     weir_forgetting_init(&worker->forgetting, &worker->runtime);
+    weir_witness_init(&worker->witness, &worker->runtime);
+    worker->runtime.committed = committed;
     worker->runtime.hasten = hasten;
     if (gethostname(worker->host, sizeof worker->host) != 0)
         strcpy(worker->host, "unknown");
@@ -231,6 +244,7 @@ void weir_upkeep_start(struct weir_worker *worker)
     weir_periodic_start(&worker->promotion);
     weir_periodic_start(&worker->presence);
     weir_trimming_start(&worker->trimming);
+    weir_witness_start(&worker->witness);
     if (!worker->service->no_participant)
         weir_forgetting_start(&worker->forgetting);
     weir_pending_start(&worker->pending);
@@ -242,6 +256,7 @@ void weir_upkeep_stop(struct weir_worker *worker)
     weir_periodic_stop(&worker->promotion);
     weir_periodic_stop(&worker->presence);
     weir_trimming_stop(&worker->trimming);
+    weir_witness_stop(&worker->witness);
     weir_forgetting_close(&worker->forgetting);
     weir_pending_stop(&worker->pending);
     ev_timer_stop(worker->runtime.loop, &worker->housekeeping);

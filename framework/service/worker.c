@@ -168,6 +168,7 @@ static void on_library(void *user, const struct weir_error *error)
     weir_queue_begin_suspect(worker);
     if (worker->reader_was_ready && !worker->stopping) {
         weir_upkeep_start(worker);              /* what could not be called is called now */
+        weir_witness_doubt(&worker->witness);   /* the server may be another */
         weir_pending_recover(&worker->pending); /* an answer to a claim may have been lost */
     }
     room_changed(worker);
@@ -206,6 +207,7 @@ static void on_reader_ready(void *user)
                       worker->runtime.endpoint->shown);
         weir_upkeep_start(worker);
     }
+    weir_witness_doubt(&worker->witness); /* a group may have been missing: the data may be gone */
     weir_pending_recover(&worker->pending);
 }
 

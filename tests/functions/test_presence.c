@@ -1,4 +1,4 @@
-/* weir_beat, weir_leave, weir_version, and the library as a whole. */
+/* weir_beat, weir_leave, weir_witness, weir_version, and the library as a whole. */
 #include "functions.h"
 
 #define BEAT "FCALL weir_beat 1 {s}:workers "
@@ -12,6 +12,32 @@ static void refuses_another_type(void **state)
     test_do(&server, "SET {s}:workers 1");
     expect_untouched("!WRONGTYPE*", BEAT "w a b 1000");
     expect_untouched("!WRONGTYPE*", LEAVE "w 0");
+    test_do(&server, "SET {s}:witness 1");
+    expect_untouched("!WRONGTYPE*", "FCALL weir_witness 1 {s}:witness w");
+}
+
+/* ---- Witness ------------------------------------------------------------------------------- */
+
+static void a_witness_s_number_grows_by_one(void **state)
+{
+    (void)state;
+    expect("1", "FCALL weir_witness 1 {s}:witness w");
+    expect("2", "FCALL weir_witness 1 {s}:witness w");
+    expect("1", "FCALL weir_witness 1 {s}:witness v");
+    test_do(&server, "HSET {s}:witness w none");
+    expect("1", "FCALL weir_witness 1 {s}:witness w");
+}
+
+static void who_leaves_bears_no_witness_any_more(void **state)
+{
+    (void)state;
+    test_do(&server, "HSET {s}:workers w a v b");
+    test_do(&server, "HSET {s}:witness w 7 v 8");
+    expect("1", "FCALL weir_leave 3 {s}:workers {s}:commands {s}:witness s w 0 witness");
+    expect("0", "HEXISTS {s}:witness w");
+    expect("1", "FCALL weir_leave 2 {s}:workers {s}:commands s v 0"); /* by an older program */
+    expect("8", "HGET {s}:witness v");
+    expect("0", "EXISTS {s}:workers");
 }
 
 static void a_beat_carries_the_time_of_the_server(void **state)
@@ -193,10 +219,11 @@ static void it_survives_a_flush_and_holds_these_functions(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "weir_commit",  "weir_settle",  "weir_project", "weir_promote",      "weir_claim",
-        "weir_recover", "weir_refresh", "weir_trim",    "weir_beat",         "weir_leave",
-        "weir_version", "weir_expire",  "weir_count",   "weir_due_steps",    "weir_forget_steps",
-        "weir_retire",  "weir_turn",    "weir_rebuild", "weir_rebuild_note", "weir_rebuild_step"};
+        "weir_commit",       "weir_settle",  "weir_project", "weir_promote", "weir_claim",
+        "weir_recover",      "weir_refresh", "weir_trim",    "weir_beat",    "weir_leave",
+        "weir_witness",      "weir_version", "weir_expire",  "weir_count",   "weir_due_steps",
+        "weir_forget_steps", "weir_retire",  "weir_turn",    "weir_rebuild", "weir_rebuild_note",
+        "weir_rebuild_step"};
     enum { COUNT = sizeof names / sizeof names[0] };
     test_do(&server, "FLUSHALL");
     redisReply *list = test_ask(&server, "FUNCTION LIST LIBRARYNAME weir");
@@ -270,6 +297,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EACH(refuses_another_type),
         EACH(a_beat_carries_the_time_of_the_server),
+        EACH(a_witness_s_number_grows_by_one),
+        EACH(who_leaves_bears_no_witness_any_more),
         EACH(the_silent_are_gone),
         EACH(what_cannot_be_read_is_gone),
         EACH(at_most_sixteen_are_named),

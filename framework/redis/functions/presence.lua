@@ -22,8 +22,9 @@ redis.register_function { function_name = 'weir_beat', callback = beat, flags = 
 
 -- weir_leave: removes a worker that has stopped, and its consumer in each group where nothing is
 -- pending for it; deleting one with pending entries would lose them.
--- KEYS    1 {S}:workers  2… the streams that it has read
+-- KEYS    1 {S}:workers  2… the streams that it has read; then, with ARGV 4, {S}:witness
 -- ARGV    1 group  2 consumer  3 silence in ms from which on, or "0": at once
+--         4 "witness", or left out by programs that are older than that key
 -- Returns 1 gone, 0 still alive or entries are pending: another takes them over first
 -- Errors  WRONGTYPE; a missing group counts as empty
 
@@ -31,8 +32,8 @@ local function leave(keys, args)
     local about = redis.call('HGET', keys[1], args[2])
     local seen = about and tonumber(about:match('"heartbeat":(%d+)') or '0') or 0
     if server_ms() - seen < tonumber(args[3]) then return 0 end
-    local gone = 1
-    for i = 2, #keys do
+    local gone, streams = 1, args[4] == 'witness' and #keys - 1 or #keys
+    for i = 2, streams do
         local pending = redis.pcall('XPENDING', keys[i], args[1], '-', '+', '1', args[2])
         if pending[1] then
             gone = 0
@@ -40,7 +41,10 @@ local function leave(keys, args)
             redis.call('XGROUP', 'DELCONSUMER', keys[i], args[1], args[2])
         end
     end
-    if gone == 1 then redis.call('HDEL', keys[1], args[2]) end
+    if gone == 1 then
+        redis.call('HDEL', keys[1], args[2])
+        if keys[streams + 1] then redis.pcall('HDEL', keys[streams + 1], args[2]) end
+    end
     return gone
 end
 

@@ -1,0 +1,17 @@
+-- weir_witness: a worker has something on the server that grows by one each time, behind its commits:
+-- a server that knows a smaller number than the worker has lost the newest part of its history.
+-- KEYS    1 {S}:witness (hash: consumer → number)
+-- ARGV    1 consumer
+-- Returns the number after this call
+-- Errors  WRONGTYPE, NOPERM
+-- What is no number counts as 0.
+
+local function witness(keys, args)
+    local problem = other_than({ 'hash' }, keys) or right_problem('HSET', keys[1])
+    if problem then return problem end
+    local number = (integer(redis.call('HGET', keys[1], args[1]) or '') or 0) + 1
+    redis.call('HSET', keys[1], args[1], whole(number))
+    return number
+end
+
+redis.register_function { function_name = 'weir_witness', callback = witness, flags = { 'allow-oom' } }

@@ -1,0 +1,181 @@
+/* Notices that the server has gone back in time. */
+#include "service/witness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "redis/key_names.h"
+#include "redis/reply.h"
+
+#define LOOK_EVERY_MS 1000 /* for what a refused call has left to do */
+#define SAGAS_SHOWN 600    /* bytes of their ids in a line */
+
+/* ---- What may be gone -------------------------------------------------------------------- */
+
+static size_t remembered(const struct weir_witness *witness)
+{
+    return witness->committed < WEIR_WITNESS_COMMITS ? (size_t)witness->committed
+                                                     : WEIR_WITNESS_COMMITS;
+}
+
+/* The nth of those remembered, from the oldest on. */
+static struct weir_witnessed *commit_at(struct weir_witness *witness, size_t n)
+{
+    uint64_t first = witness->committed - remembered(witness);
+    return &witness->commits[(first + n) % WEIR_WITNESS_COMMITS];
+}
+
+/* The saga's id behind those named already, while there is room. */
+static void name_saga(struct weir_text *sagas, const char *saga)
+{
+    if (saga[0] == '\0' || sagas->length + strlen(saga) > SAGAS_SHOWN ||
+        (sagas->length > 0 && strstr(sagas->at, saga) != NULL))
+        return;
+    weir_text_format(sagas, "%s%s", sagas->length > 0 ? "," : "", saga);
+}
+
+/* One line for a stream: the commits of its messages that the server may have lost. */
+static void report_stream(struct weir_witness *witness, const char *stream, int64_t left)
+{
+    const struct weir_witnessed *first = NULL, *last = NULL;
+    struct weir_text sagas = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < remembered(witness); i++) {
+        const struct weir_witnessed *commit = commit_at(witness, i);
+        if (commit->confirmed < left || commit->stream != stream)
+            continue;
+        first = first != NULL ? first : commit;
+        last = commit;
+        name_saga(&sagas, commit->saga);
+        count++;
+    }
+    weir_log_error(witness->runtime->log, "commit.perhaps_lost",
+                   "stream=%s commits=%zu first=%s last=%s sagas=%s", stream, count, first->entry,
+                   last->entry, sagas.length > 0 ? sagas.at : NULL);
+    weir_text_close(&sagas);
+}
+
+/* Whether an earlier one of the commits in question is of the same stream. */
+static bool reported_before(struct weir_witness *witness, size_t n, int64_t left)
+{
+    for (size_t i = 0; i < n; i++)
+        if (commit_at(witness, i)->confirmed >= left &&
+            commit_at(witness, i)->stream == commit_at(witness, n)->stream)
+            return true;
+    return false;
+}
+
+static void report(struct weir_witness *witness, int64_t left)
+{
+    const struct weir_runtime *runtime = witness->runtime;
+    witness->went_back++;
+    weir_log_error(runtime->log, "server.went_back", "server=%s key=%s known=%lld found=%lld",
+                   runtime->endpoint->shown, witness->key, (long long)witness->confirmed,
+                   (long long)left);
+    for (size_t i = 0; i < remembered(witness); i++)
+        if (commit_at(witness, i)->confirmed >= left && !reported_before(witness, i, left))
+            report_stream(witness, commit_at(witness, i)->stream, left);
+    witness->committed = 0;
+}
+
+/* ---- Calls ------------------------------------------------------------------------------- */
+
+static bool call_witness(void *user, struct weir_periodic *periodic)
+{
+    struct weir_witness *witness = user;
+    if (!witness->wanted ||
+        !weir_periodic_send(periodic, 5,
+                            (const char *[]){"FCALL", "weir_witness", "1", witness->key,
+                                             witness->runtime->consumer}))
+        return false;
+    witness->wanted = false;
+    witness->sent_at = weir_clock_monotonic_ms();
+    return true;
+}
+
+/* A worker that others had taken for gone begins anew; else its number only grows. */
+static int64_t on_answer(void *user, const redisReply *reply)
+{
+    struct weir_witness *witness = user;
+    int64_t number = 0;
+    if (!weir_reply_integer(reply, &number))
+        return -1;
+    if (number <= witness->confirmed && !(witness->silent && number == 1))
+        report(witness, number - 1);
+    witness->confirmed = number;
+    witness->silent = false;
+    witness->heard_at = weir_clock_monotonic_ms();
+    return witness->wanted ? WEIR_WITNESS_EVERY_MS : -1;
+}
+
+/* It is asked for again. */
+static void on_refused(void *user, enum weir_refusal refusal)
+{
+    struct weir_witness *witness = user;
+    (void)refusal;
+    witness->wanted = true;
+}
+
+static void want(struct weir_witness *witness)
+{
+    int64_t waited = weir_clock_monotonic_ms() - witness->sent_at;
+    if (witness->wanted)
+        return;
+    witness->wanted = true;
+    weir_periodic_hasten(&witness->calls,
+                         waited < WEIR_WITNESS_EVERY_MS ? WEIR_WITNESS_EVERY_MS - waited : 0);
+}
+
+void weir_witness_note(struct weir_witness *witness, const char *stream, const char *entry,
+                       const char *saga)
+{
+    struct weir_witnessed *commit = &witness->commits[witness->committed % WEIR_WITNESS_COMMITS];
+    commit->stream = stream;
+    commit->confirmed = witness->confirmed;
+    snprintf(commit->entry, sizeof commit->entry, "%s", entry);
+    snprintf(commit->saga, sizeof commit->saga, "%s", saga != NULL ? saga : "");
+    witness->committed++;
+    want(witness);
+}
+
+void weir_witness_doubt(struct weir_witness *witness)
+{
+    if (witness->confirmed == 0)
+        return; /* nothing was committed yet */
+    witness->wanted = true;
+    weir_periodic_hasten(&witness->calls, 0);
+}
+
+void weir_witness_heard(struct weir_witness *witness, int64_t gone_after_ms)
+{
+    int64_t now = weir_clock_monotonic_ms();
+    if (witness->heard_at != 0 && now - witness->heard_at > gone_after_ms)
+        witness->silent = true;
+    witness->heard_at = now;
+}
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
+void weir_witness_init(struct weir_witness *witness, const struct weir_runtime *runtime)
+{
+    memset(witness, 0, sizeof *witness);
+    witness->runtime = runtime;
+    weir_key_witness(witness->key, runtime->prefix, runtime->service);
+    weir_periodic_init(&witness->calls, runtime->loop, runtime->link, runtime->log, "witness",
+                       LOOK_EVERY_MS, witness);
+    witness->calls.call = call_witness;
+    witness->calls.answered = on_answer;
+    witness->calls.refused = on_refused;
+}
+
+void weir_witness_start(struct weir_witness *witness)
+{
+    weir_periodic_start(&witness->calls);
+}
+
+void weir_witness_stop(struct weir_witness *witness)
+{
+    weir_periodic_stop(&witness->calls);
+}
