@@ -1,6 +1,8 @@
 #!/bin/sh
-# Runs the test programs given, each in a folder and process of its own, as many at once as there
-# are processors, and shows the output of those that fail. Usage: tests/run.sh BUILD PROGRAM…
+# Runs the test programs given, each in a folder and process of its own, twice as many at once as
+# there are processors because they mostly wait, the largest first because they take the longest, and
+# shows the output of those that fail.
+# Usage: tests/run.sh BUILD PROGRAM…
 set -u
 
 # One program; prints one line, and what it said where it failed.
@@ -10,10 +12,12 @@ run_one() {
     name=${2#"$build"/tests/}
     folder=$build/test-runs/$name
     rm -rf "$folder" && mkdir -p "$folder" || return 1
+    begun=$(date +%s)
     WEIR_BUILD=$(realpath "$build")
     export WEIR_BUILD
     if (cd "$folder" && timeout 240 "$program" >output 2>&1); then
-        printf '  ok    %s (%s tests)\n' "$name" "$(grep -c '^\[       OK' "$folder/output")"
+        printf '  ok    %s (%s tests, %s s)\n' "$name" "$(grep -c '^\[       OK' "$folder/output")" \
+            $(($(date +%s) - begun))
         return 0
     fi
     printf '  FAIL  %s, output in %s:\n%s\n' "$name" "$folder/output" \
@@ -29,7 +33,8 @@ build=$1
 shift
 results=$(mktemp) || exit 1
 trap 'rm -f "$results"' EXIT
-printf '%s\n' "$@" | xargs -P "$(nproc)" -n 1 "$0" --one "$build" | tee "$results"
+# shellcheck disable=SC2011 # the names are those of our own sources
+ls -S "$@" | xargs -P $((2 * $(nproc))) -n 1 "$0" --one "$build" | tee "$results"
 passed=$(grep -c '^  ok    ' "$results")
 failed=$(($# - passed))
 printf '%s passed, %s failed\n' "$passed" "$failed"
