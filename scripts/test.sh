@@ -7,19 +7,48 @@ export WEIR_BUILD=$PWD/build
 logs=$WEIR_BUILD/test-logs
 passed=0
 failed=0
+beside=0
 
 # One check that prints nothing worth reading unless it fails.
-check() { # NAME COMMAND...
+run_check() { # NAME COMMAND...
     local name=$1 log=$logs/${1//\//_}.log start=$SECONDS
     shift
     if "$@" </dev/null >"$log" 2>&1; then
-        passed=$((passed + 1))
         printf '  ok    %s (%s s)\n' "$name" $((SECONDS - start))
+        return 0
+    fi
+    printf '  FAIL  %s, output in %s:\n%s\n' "$name" "$log" "$(tail -n 60 "$log")"
+    return 1
+}
+
+count() { # COMMAND...
+    if "$@"; then
+        passed=$((passed + 1))
     else
         failed=$((failed + 1))
-        printf '  FAIL  %s, output in %s:\n' "$name" "$log"
-        tail -n 60 "$log"
     fi
+}
+
+check() { # NAME COMMAND...
+    count run_check "$@"
+}
+
+# The same beside the next ones, at most two at a time: they mostly wait.
+check_beside() { # NAME COMMAND...
+    [[ $beside -lt 2 ]] || await_beside
+    run_check "$@" &
+    beside=$((beside + 1))
+}
+
+await_beside() {
+    count wait -n
+    beside=$((beside - 1))
+}
+
+await_all() {
+    while [[ $beside -gt 0 ]]; do
+        await_beside
+    done
 }
 
 # Tests that count themselves in a line "N passed, N failed", as tests/run.sh does.
@@ -46,12 +75,6 @@ finish() {
     [[ $failed -eq 0 && $passed -gt 0 ]]
 }
 
-model_found() {
-    wait "$model" && return
-    tail -n 60 "$logs/model-search.log"
-    return 1
-}
-
 scripts/install_packages.sh
 mkdir -p "$logs"
 check build make CI=1 -j"$(nproc)" all tests
@@ -59,22 +82,20 @@ if [[ $failed -gt 0 ]]; then
     finish
     exit 1
 fi
-# The model is searched beside the tests, which mostly wait.
-nice tests/model/check.sh build/model >"$logs/model-search.log" 2>&1 </dev/null &
-model=$!
 check floors tests/check_floors.sh build
 if command -v clang-format >/dev/null && clang-format --version | grep -q 'version 14'; then
     check layout make -s layout # versions lay out differently: asked where it is the project's
 fi
+check_beside model nice tests/model/check.sh build/model
 check_counted check make -s CI=1 -j"$(nproc)" check
 for script in tests/end_to_end/*.sh; do
     if [[ -x $script ]]; then
-        check "end_to_end/$(basename "$script" .sh)" timeout 600 "$script"
+        check_beside "end_to_end/$(basename "$script" .sh)" timeout 600 "$script"
     fi
 done
-check demo scripts/demo.sh
-check coverage tests/coverage.sh saga 95 90 test_orders test_coordinator_input test_versions
-check model model_found
+check_beside coverage tests/coverage.sh saga 95 90 test_orders test_coordinator_input test_versions
+check_beside demo scripts/demo.sh
+await_all
 if [[ -n ${CI:-} || ${1:-} == --sanitize ]]; then # twice the time: always in CI, else by wish
     check_counted sanitize make -s CI=1 -j"$(nproc)" sanitize
 fi
