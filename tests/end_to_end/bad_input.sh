@@ -383,7 +383,7 @@ main() {
     redis DEL '{nobody}:commands' >/dev/null
     await_rest "$started"
     for service in "${!dead[@]}"; do dead_options+=(--dead "$service=${dead[$service]}"); done
-    check_books "${dead_options[@]}" --suspended 1
+    check_books "${dead_options[@]}" --explained --suspended 1
 }
 
 main

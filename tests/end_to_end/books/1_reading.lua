@@ -2,8 +2,10 @@
 -- The books of the shop: reads everything on the server at one moment and says what does not add
 -- up. check_books.sh runs these files as one script, in the order of their names. They know nothing
 -- but the contract's keys, fields and events.
--- ARGV    any of: "dead" service number; "suspended" number; "lost" (started and gone is no fault);
---         "start" and then the ids of all sagas that were accepted, to the end
+-- ARGV    any of: "dead" service number; "explained" (dead letters are judged by their content, not
+--         counted); "limit" deliveries; "suspended" number or "any"; "lost" (started and gone is no
+--         fault); "jumped" (times of different streams cannot be compared); "start" and then the
+--         ids of all sagas that were accepted, one a line, in one text
 -- Returns lines "ok    <check>: <figures>" or "FAIL  <check>: <what, and how often>"
 
 local SHOWN = 5 -- examples of one fault
@@ -22,38 +24,47 @@ local EVENT_STATES = {
     SagaStarted = 'running', SagaCompleted = 'completed', SagaCompensating = 'compensating',
     SagaCompensated = 'compensated', SagaSuspended = 'suspended',
 }
+-- A suspended saga goes on from where it was, which is no event.
 local MOVES = {
     none = { running = true },
     running = { completed = true, compensating = true, suspended = true },
     compensating = { compensated = true, suspended = true },
-    suspended = { completed = true, compensating = true, compensated = true },
     completed = {}, compensated = {},
 }
+local DAY = 86400000 -- for how long at least a step's record and an id's mark stay, in ms
 
 -- ---- What is expected --------------------------------------------------------------------------
 
-local expected = { dead = {}, suspended = 0, may_lose = false, starts = nil }
+local expected = { dead = {}, explained = false, limit = 5, suspended = 0, may_lose = false,
+                   jumped = false, starts = nil }
+
+local function read_starts(text)
+    expected.starts = {}
+    for id in text:gmatch('[^\n]+') do table.insert(expected.starts, id) end
+end
+
+-- What an argument does with the words behind it; returns how many of them it takes.
+local ARGUMENTS = {
+    dead = function(service, number) expected.dead[service] = tonumber(number) return 2 end,
+    explained = function() expected.explained = true return 0 end,
+    limit = function(number) expected.limit = tonumber(number) return 1 end,
+    suspended = function(number) expected.suspended = tonumber(number) or number return 1 end,
+    lost = function() expected.may_lose = true return 0 end,
+    jumped = function() expected.jumped = true return 0 end,
+    start = function(text) read_starts(text) return 1 end,
+}
 
 local function read_arguments()
     local i = 1
     while i <= #ARGV do
-        if ARGV[i] == 'dead' then
-            expected.dead[ARGV[i + 1]] = tonumber(ARGV[i + 2])
-            i = i + 3
-        elseif ARGV[i] == 'suspended' then
-            expected.suspended = tonumber(ARGV[i + 1])
-            i = i + 2
-        elseif ARGV[i] == 'lost' then
-            expected.may_lose = true
-            i = i + 1
-        elseif ARGV[i] == 'start' then
-            expected.starts = {}
-            for k = i + 1, #ARGV do expected.starts[#expected.starts + 1] = ARGV[k] end
-            i = #ARGV + 1
-        else
-            error('unknown argument ' .. ARGV[i])
-        end
+        local take = ARGUMENTS[ARGV[i]] or error('unknown argument ' .. ARGV[i])
+        i = i + 1 + take(ARGV[i + 1], ARGV[i + 2])
     end
+end
+
+local function server_ms()
+    local time = redis.call('TIME')
+    return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
 -- ---- Reporting ---------------------------------------------------------------------------------
@@ -84,12 +95,14 @@ end
 
 -- ---- Reading -----------------------------------------------------------------------------------
 
+local keys = {}       -- all of them
 local entities = {}   -- "payments:account" -> list of ids
 local tags = {}       -- "payments" -> true
-local unreadable = {} -- keys of another type than they should have
+local unreadable = {} -- key -> its type, where it is another than it should be
 
 local function read_keys()
-    for _, key in ipairs(redis.call('KEYS', '*')) do
+    keys = redis.call('KEYS', '*')
+    for _, key in ipairs(keys) do
         local tag, rest = key:match('^{([^}]*)}:(.*)$')
         if tag then
             tags[tag] = true
@@ -112,16 +125,21 @@ end
 local function has_type(key, wanted)
     local found = redis.call('TYPE', key).ok
     if found == wanted then return true end
-    if found ~= 'none' then unreadable[#unreadable + 1] = key .. ' is a ' .. found end
+    if found ~= 'none' then unreadable[key] = found end
     return false
+end
+
+-- Of fields with the same name the last one counts.
+local function pairs_of(flat)
+    local fields = {}
+    for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+    return fields
 end
 
 -- The hash as a table; nil where there is none.
 local function hash(key)
     if not has_type(key, 'hash') then return nil end
-    local fields, flat = {}, redis.call('HGETALL', key)
-    for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
-    return fields
+    return pairs_of(redis.call('HGETALL', key))
 end
 
 local function object(text)
@@ -134,22 +152,28 @@ local function text_of(value)
     return type(value) == 'number' and whole(value) or tostring(value)
 end
 
--- Calls `visit` with each event in order: its id, place, fields and data.
-local function each_event(service, visit)
-    local key, from, place = '{' .. service .. '}:events', '-', 0
+-- Calls `visit` with each entry of a stream in order; returns how many there are.
+local function each_entry(key, visit)
+    local from, count = '-', 0
     if not has_type(key, 'stream') then return 0 end
     while true do
         local entries = redis.call('XRANGE', key, from, '+', 'COUNT', 1000)
-        if #entries == 0 then return place end
+        if #entries == 0 then return count end
         for _, entry in ipairs(entries) do
-            local fields = {}
-            for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
-            place = place + 1
-            visit({ id = entry[1], ms = tonumber(entry[1]:match('^%d+')), place = place,
-                    type = fields.type or '', fields = fields, data = object(fields.data) })
+            count = count + 1
+            visit(entry, count)
         end
         from = '(' .. entries[#entries][1]
     end
+end
+
+-- Calls `visit` with each event in order: its id, place, fields and data.
+local function each_event(service, visit)
+    return each_entry('{' .. service .. '}:events', function(entry, place)
+        local fields = pairs_of(entry[2])
+        visit({ id = entry[1], ms = tonumber(entry[1]:match('^%d+')), place = place,
+                type = fields.type or '', fields = fields, data = object(fields.data) })
+    end)
 end
 
 local sagas = {}  -- id -> { hash, data, steps, events }

@@ -34,6 +34,10 @@ local function check_ended_saga(fault, id, saga)
     end
     for _, step in ipairs(saga.steps or {}) do
         local state = fields['step:' .. step.name .. ':state']
+        for _, left in ipairs({ 'dueAt', 'backingOff' }) do
+            local value = fields['step:' .. step.name .. ':' .. left]
+            if value then fault('saga %s has ended and its step %s has %s %s', id, step.name, left, value) end
+        end
         if not step_fits(fields.state, step, state) then
             fault('saga %s is %s, its step %s is %s', id, fields.state, step.name, show(state))
         end
@@ -56,7 +60,7 @@ local function check_sagas(fault)
         total = total + 1
         counts[show(state)] = (counts[show(state)] or 0) + 1
     end
-    if (counts.suspended or 0) ~= expected.suspended then
+    if expected.suspended ~= 'any' and (counts.suspended or 0) ~= expected.suspended then
         fault('%d sagas are suspended, %d expected', counts.suspended or 0, expected.suspended)
     end
     return string.format('%d: %d completed, %d compensated, %d suspended', total,
@@ -69,6 +73,10 @@ local function check_saga_index(fault)
         for _, id in ipairs(redis.call('ZRANGE', '{sagas}:state:' .. state, 0, -1)) do
             local saga = sagas[id]
             if seen[id] then fault('saga %s is listed as %s and as %s', id, seen[id], state) end
+            local since = redis.call('ZSCORE', '{sagas}:state:' .. state, id)
+            if saga and saga.hash and saga.hash.endedAt and tonumber(since) ~= tonumber(saga.hash.endedAt) then
+                fault('saga %s is %s since %s and ended at %s', id, state, since, saga.hash.endedAt)
+            end
             if not (saga and saga.hash and saga.hash.state == state) then
                 fault('saga %s is listed as %s and is %s', id, state,
                     show(saga and saga.hash and saga.hash.state))
@@ -82,29 +90,52 @@ local function check_saga_index(fault)
     return 'each in the set of its state and in no other'
 end
 
+-- Each transition raises the revision by one: as many at the least as its steps have ended, and
+-- no more than its attempts and orders can have caused.
+local function check_revision(fault, id, saga, suspensions)
+    local least, most = 1, 4 + 4 * suspensions
+    for _, step in ipairs(saga.steps or {}) do
+        local at = 'step:' .. step.name .. ':'
+        local state = saga.hash[at .. 'state']
+        local tries = (tonumber(saga.hash[at .. 'attempts']) or 0)
+            + (tonumber(saga.hash[at .. 'compensationAttempts']) or 0)
+        if state == 'succeeded' or state == 'failed' then least = least + 1 end
+        most = most + 2 + 3 * tries + 20 * suspensions
+    end
+    local revision = tonumber(saga.hash.revision) or 0
+    if revision < least or (saga.steps and revision > most) then
+        fault('saga %s has revision %s, between %d and %d is possible', id, show(saga.hash.revision),
+            least, most)
+    end
+end
+
+-- Follows one saga's events; returns the state that they end with and how often it was suspended.
+local function follow(fault, id, saga)
+    local state, base, suspensions = 'none', 'none', 0
+    for _, event in ipairs(saga.events) do
+        local next_state, data = EVENT_STATES[event.type], event.data or {}
+        if not next_state or not MOVES[base][next_state] then
+            fault('saga %s has %s when it is %s', id, event.type, state)
+        end
+        if data.saga ~= id or data.state ~= next_state or data.definition ~= (saga.hash or {}).definition
+            or text_of(data.version) ~= (saga.hash or {}).version then
+            fault('saga %s has %s with other data: %s', id, event.type, show(event.fields.data))
+        end
+        state = next_state or state
+        if state == 'suspended' then suspensions = suspensions + 1 else base = state end
+    end
+    return state, suspensions
+end
+
 local function check_saga_events(fault)
     local count = 0
     for id, saga in pairs(sagas) do
-        local state, fields = 'none', saga.hash or {}
-        for _, event in ipairs(saga.events) do
-            local next_state = EVENT_STATES[event.type]
-            local data = event.data or {}
-            count = count + 1
-            if not next_state or not MOVES[state][next_state] then
-                fault('saga %s has %s when it is %s', id, event.type, state)
-            end
-            if data.saga ~= id or data.state ~= next_state or data.definition ~= fields.definition
-                or text_of(data.version) ~= fields.version then
-                fault('saga %s has %s with other data: %s', id, event.type, show(event.fields.data))
-            end
-            state = next_state or state
+        local state, suspensions = follow(fault, id, saga)
+        count = count + #saga.events
+        if state ~= (saga.hash or {}).state then
+            fault('saga %s is %s, its events end with %s', id, show((saga.hash or {}).state), state)
         end
-        if state ~= fields.state then
-            fault('saga %s is %s, its events end with %s', id, show(fields.state), state)
-        end
-        if (tonumber(fields.revision) or 0) < 1 then
-            fault('saga %s has revision %s', id, show(fields.revision))
-        end
+        if saga.hash then check_revision(fault, id, saga, suspensions) end
     end
     return string.format('%d, one for each transition', count)
 end
@@ -129,10 +160,14 @@ local function check_events(fault)
     return string.format('%d, none twice', event_count)
 end
 
--- Which effects the saga's steps have when all of them succeed.
+-- How often the saga's commands have taken effect when it is completed. A step that an operator has
+-- skipped may have, or not.
 local function wanted_effects(saga)
     local wanted = {}
-    for _, step in ipairs(saga.steps or {}) do wanted[step.command or ''] = true end
+    for _, step in ipairs(saga.steps or {}) do
+        local skipped = saga.hash['step:' .. step.name .. ':state'] == 'skipped'
+        wanted[step.command or ''] = skipped and 'any' or 1
+    end
     if text_of((saga.data or {}).productId) == nil then wanted.ReserveStock = nil end
     return wanted
 end
@@ -178,8 +213,8 @@ local function check_completed(fault)
             local wanted = wanted_effects(saga)
             count = count + 1
             for _, effect in ipairs(EFFECTS) do
-                local should = wanted[effect.command] and 1 or 0
-                if times(order, effect.done) ~= should then
+                local should = wanted[effect.command] or 0
+                if should ~= 'any' and times(order, effect.done) ~= should then
                     fault('completed order %s has %d times %s instead of %d', id,
                         times(order, effect.done), effect.done, should)
                 end
@@ -193,18 +228,34 @@ local function check_completed(fault)
     return string.format('%d orders, each effect once and nothing undone', count)
 end
 
+-- What an operator has skipped he has seen to by hand: the names of those effects. A step that was
+-- skipped because its turn never came has had no attempt.
+local function seen_to_by_hand(order)
+    local list = {}
+    for _, saga in ipairs(order.sagas) do
+        for _, step in ipairs(saga.steps or {}) do
+            local at = 'step:' .. step.name .. ':'
+            if saga.hash[at .. 'state'] == 'skipped' and saga.hash[at .. 'attempts'] then
+                list[step.command or ''] = true
+            end
+        end
+    end
+    return list
+end
+
 local function check_mirror(fault)
     local count, effects = 0, 0
     for id, order in pairs(orders) do
         local must_mirror = not completed_saga(order) and not any_saga_in(order, 'suspended')
         if #order.sagas == 0 then fault('order %s has effects and no saga', id) end
         if must_mirror then count = count + 1 end
+        local by_hand = seen_to_by_hand(order)
         for _, effect in ipairs(EFFECTS) do
             local done, undone = order.events[effect.done] or {}, order.events[effect.undone] or {}
             effects = effects + (must_mirror and #done or 0)
             if #undone > #done then
                 fault('order %s has %s without %s', id, effect.undone, effect.done)
-            elseif must_mirror and #done > #undone then
+            elseif must_mirror and #done > #undone and not by_hand[effect.command] then
                 fault('order %s has %s and it was not undone', id, effect.done)
             elseif #undone > 0 and undone[1].place < done[1].place then
                 fault('order %s has %s before %s', id, effect.undone, effect.done)
@@ -230,26 +281,70 @@ local function step_events(saga, order)
     return list
 end
 
+-- Ids of different streams tell what came first only where the clock has never gone back. A stream
+-- whose last id lies ahead of the clock betrays that it has.
+local function clock_is_straight()
+    if expected.jumped then return false end
+    local now = server_ms()
+    for tag in pairs(tags) do
+        local key = '{' .. tag .. '}:events'
+        local last = has_type(key, 'stream') and redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+        if last and tonumber(last[1]:match('^%d+')) > now + 1000 then return false end
+    end
+    return true
+end
+
+local function check_steps_order(fault, id, saga, events)
+    local count = 0
+    for _, step in ipairs(saga.steps or {}) do
+        for other in pairs(step.waits_for) do
+            local later, earlier = events[step.name] or {}, events[other] or {}
+            if later.done and earlier.done then
+                count = count + 1
+                if later.done.ms < earlier.done.ms then
+                    fault('order %s: %s took effect before %s', id, step.name, other)
+                end
+            end
+            if later.undone and earlier.undone and later.undone.ms > earlier.undone.ms then
+                fault('order %s: %s was undone before %s', id, other, step.name)
+            end
+        end
+    end
+    return count
+end
+
+-- Effects lie between the saga's start and its end, what is undone behind SagaCompensating.
+local function check_saga_frame(fault, id, saga, events)
+    local at = {}
+    for _, event in ipairs(saga.events) do at[event.type] = at[event.type] or event.ms end
+    local finish = at.SagaCompleted or at.SagaCompensated
+    for _, step in ipairs(saga.steps) do -- what an operator has skipped may come at any time
+        if saga.hash['step:' .. step.name .. ':state'] == 'skipped' then finish = nil end
+    end
+    for name, effect in pairs(events) do
+        for what, event in pairs(effect) do
+            if at.SagaStarted and event.ms < at.SagaStarted then
+                fault('order %s: %s was %s before its saga started', id, name, what)
+            elseif finish and event.ms > finish then
+                fault('order %s: %s was %s after its saga had ended', id, name, what)
+            elseif what == 'undone' and at.SagaCompensating and event.ms < at.SagaCompensating then
+                fault('order %s: %s was undone before its saga compensated', id, name)
+            end
+        end
+    end
+end
+
 -- Steps come after those that they wait for, compensations before theirs. Different streams are
 -- compared by the server's clock, so what falls into one millisecond is not told apart.
 local function check_order(fault)
     local pairs_seen = 0
+    if not clock_is_straight() then return 'not to be told: the clock of the server has jumped' end
     for id, order in pairs(orders) do
         local saga = #order.sagas == 1 and order.sagas[1]
-        local events = saga and step_events(saga, order) or {}
-        for _, step in ipairs(saga and saga.steps or {}) do
-            for other in pairs(step.waits_for) do
-                local later, earlier = events[step.name] or {}, events[other] or {}
-                if later.done and earlier.done then
-                    pairs_seen = pairs_seen + 1
-                    if later.done.ms < earlier.done.ms then
-                        fault('order %s: %s took effect before %s', id, step.name, other)
-                    end
-                end
-                if later.undone and earlier.undone and later.undone.ms > earlier.undone.ms then
-                    fault('order %s: %s was undone before %s', id, other, step.name)
-                end
-            end
+        if saga then
+            local events = step_events(saga, order)
+            pairs_seen = pairs_seen + check_steps_order(fault, id, saga, events)
+            check_saga_frame(fault, id, saga, events)
         end
     end
     return string.format('%d pairs of steps in order, undone in reverse', pairs_seen)
