@@ -102,7 +102,7 @@ struct weir_command {
 extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,
     weir_command_saga, weir_command_cancel, weir_command_resume, weir_command_signal,
     weir_command_definition, weir_command_install, weir_command_dead, weir_command_readers,
-    weir_command_query, weir_command_projection;
+    weir_command_query, weir_command_projection, weir_command_doctor;
 
 /* Prints "weir: " and the sentence to standard error, control characters escaped, and returns
  * `code`. */

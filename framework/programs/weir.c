@@ -14,7 +14,7 @@ static const struct weir_command *const commands[] = {
     &weir_command_start,      &weir_command_send,   &weir_command_sagas,   &weir_command_saga,
     &weir_command_cancel,     &weir_command_resume, &weir_command_signal,  &weir_command_definition,
     &weir_command_install,    &weir_command_dead,   &weir_command_readers, &weir_command_query,
-    &weir_command_projection,
+    &weir_command_projection, &weir_command_doctor,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

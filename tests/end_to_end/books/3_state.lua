@@ -223,9 +223,9 @@ end
 local function check_checkpoint(fault)
     local checkpoint = hash('{views}:checkpoint:shop') or {}
     local status = hash('{views}:projection:shop') or {}
-    if (status.reason or '') ~= '' then
+    if status.state == 'stopped' or status.state == 'parked' or status.state == 'waiting' then
         fault('shop is %s at %s of %s: %s', show(status.state), show(status.entry), show(status.stream),
-            status.reason)
+            show(status.reason))
     end
     if (status.phase or '') ~= '' then fault('a rebuild of shop is under way: %s', status.phase) end
     if has_type('{views}:skipped:shop', 'set') then fault('shop has passed over events') end
