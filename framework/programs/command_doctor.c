@@ -85,7 +85,13 @@ static int examine(struct weir_doctor *doctor)
     weir_doctor_look_at_server(doctor);
     weir_doctor_look_at_services(doctor);
     weir_doctor_look_at_projections(doctor);
-    return doctor->lost.status == WEIR_OK ? report(doctor) : weir_fail_by(&doctor->lost);
+    if (doctor->lost.status == WEIR_OK)
+        return report(doctor);
+    if (!weir_client_connected(&doctor->session->client))
+        return weir_fail_by(&doctor->lost);
+    weir_doctor_find(doctor, WEIR_FINDING_PROBLEM, "server", "server",
+                     "does not serve now, and the rest was not looked at: %s", doctor->lost.text);
+    return report(doctor);
 }
 
 static int run(struct weir_session *session, int count, char **operands)

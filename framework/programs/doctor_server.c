@@ -93,9 +93,6 @@ static void look_at_role(const struct server *server)
         find(server, WEIR_FINDING_PROBLEM, "role", "cluster-enabled",
              "is yes: a commit writes to several services, whose keys lie on several nodes; use a "
              "server of its own");
-    if (info_is(server, "loading", "1"))
-        find(server, WEIR_FINDING_PROBLEM, "role", "loading",
-             "the server reads its data from the disk; workers wait until it has");
 }
 
 /* ---- Memory ------------------------------------------------------------------------------ */
@@ -156,23 +153,6 @@ static void look_at_fsync(const struct server *server)
              "is no: a restart with many messages takes long; set it to yes");
 }
 
-static void look_at_writing(const struct server *server)
-{
-    if (info_is(server, "aof_last_write_status", "err"))
-        find(server, WEIR_FINDING_PROBLEM, "durability", "aof_last_write_status",
-             "err: the append-only file cannot be written, and no write is taken; make room on its "
-             "disk");
-    if (info_is(server, "aof_last_bgrewrite_status", "err"))
-        find(
-            server, WEIR_FINDING_WARNING, "durability", "aof_last_bgrewrite_status",
-            "err: the append-only file could not be rewritten and grows; look at the server's log");
-    if (info_is(server, "rdb_last_bgsave_status", "err") &&
-        setting_is(server, "stop-writes-on-bgsave-error", "yes") && !setting_is(server, "save", ""))
-        find(
-            server, WEIR_FINDING_PROBLEM, "durability", "rdb_last_bgsave_status",
-            "err: the snapshot could not be written, and no write is taken; make room on its disk");
-}
-
 static void look_at_durability(const struct server *server)
 {
     if (info_is(server, "aof_enabled", "1")) {
@@ -184,7 +164,10 @@ static void look_at_durability(const struct server *server)
              "is no: all that came since the last snapshot is lost when the server ends; set it to "
              "yes");
     }
-    look_at_writing(server);
+    if (info_is(server, "aof_last_bgrewrite_status", "err"))
+        find(
+            server, WEIR_FINDING_WARNING, "durability", "aof_last_bgrewrite_status",
+            "err: the append-only file could not be rewritten and grows; look at the server's log");
 }
 
 /* ---- The function library ---------------------------------------------------------------- */
@@ -221,9 +204,9 @@ static void look_at_library(struct weir_doctor *doctor)
 void weir_doctor_look_at_server(struct weir_doctor *doctor)
 {
     redisReply *info = weir_doctor_ask(doctor, "rights", "INFO", "INFO", NULL);
-    redisReply *settings = weir_doctor_ask(
-        doctor, "rights", "CONFIG", "CONFIG", "GET", "appendfsync", "no-appendfsync-on-rewrite",
-        "aof-use-rdb-preamble", "maxmemory-clients", "save", "stop-writes-on-bgsave-error", NULL);
+    redisReply *settings = weir_doctor_ask(doctor, "rights", "CONFIG", "CONFIG", "GET",
+                                           "appendfsync", "no-appendfsync-on-rewrite",
+                                           "aof-use-rdb-preamble", "maxmemory-clients", NULL);
     struct server server = {doctor, info && info->type == REDIS_REPLY_STRING ? info : NULL,
                             settings};
     if (server.info) {

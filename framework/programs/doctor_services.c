@@ -1,6 +1,7 @@
 /* Looks at the services that the server knows: found by their keys, as there is no list of them. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "programs/doctor.h"
@@ -272,17 +273,37 @@ static void look_at_service(struct weir_doctor *doctor, const char *service)
     look_at_events(doctor, service);
 }
 
+static int compare_names(const void *one, const void *other)
+{
+    return strcmp(*(const char *const *)one, *(const char *const *)other);
+}
+
+/* In the order of their names, so that two runs can be compared. */
+static void look_at_all(struct weir_doctor *doctor, json_t *services)
+{
+    size_t count = 0;
+    const char **names = malloc((json_object_size(services) + 1) * sizeof(*names)), *name;
+    json_t *there;
+    if (!names) {
+        weir_error_set(&doctor->lost, WEIR_NO_MEMORY, "memory ran out");
+        return;
+    }
+    json_object_foreach(services, name, there)
+    {
+        names[count++] = name;
+    }
+    qsort(names, count, sizeof(*names), compare_names);
+    for (size_t i = 0; i < count && doctor->lost.status == WEIR_OK; i++)
+        look_at_service(doctor, names[i]);
+    free(names);
+}
+
 void weir_doctor_look_at_services(struct weir_doctor *doctor)
 {
-    json_t *services = find_services(doctor), *there;
-    const char *service;
+    json_t *services = find_services(doctor);
     if (doctor->lost.status == WEIR_OK && json_object_size(services) == 0)
         weir_doctor_find(doctor, WEIR_FINDING_OK, "services", "none",
                          "no service has run on this server yet");
-    json_object_foreach(services, service, there)
-    {
-        if (doctor->lost.status == WEIR_OK)
-            look_at_service(doctor, service);
-    }
+    look_at_all(doctor, services);
     json_decref(services);
 }

@@ -372,6 +372,7 @@ main() {
     malformed_steps
     bad_starts
     stray_replies
+    redis DEL '{nobody}:commands' >/dev/null
     await_rest "$started"
     check_books --explained
     wrong_types
@@ -382,7 +383,6 @@ main() {
     check 'by the same processes' same "$(pids)" "$before"
     check 'without a flood of logs' logs_are_short
     printf '      %s\n' "$(logs_are_short)"
-    redis DEL '{nobody}:commands' >/dev/null
     await_rest "$started"
     for service in "${!dead[@]}"; do dead_options+=(--dead "$service=${dead[$service]}"); done
     check_books "${dead_options[@]}" --suspended 1
