@@ -105,6 +105,31 @@ compare_models() {
     fi
 }
 
+# In a shop at rest nothing may wait, and nothing may be wrong with the server. Dead letters and
+# suspended sagas are judged by the books, and nobody has to work any more.
+examine() {
+    local output code=0 level about text warned=''
+    output=$("$weir" doctor --redis "$url" 2>&1) || code=$?
+    if ((code > 1)) || [[ $output != *' problems, '* ]]; then
+        fault doctor "exit code $code: ${output//$'\n'/; }"
+        return 0
+    fi
+    while read -r level about text; do
+        case $level:$about:$text in
+        problem:*) fault doctor "$about $text" ;;
+        warning:*"ahead of the server's clock"*)
+            [[ " ${arguments[*]} " == *' jumped '* ]] || fault doctor "$about $text"
+            warned+=" $about"
+            ;;
+        warning:*:workers:* | warning:*:dead:* | warning:*:state:suspended:*) warned+=" $about" ;;
+        warning:*'}':*) fault doctor "$about $text" ;;
+        warning:*) warned+=" $about" ;;
+        esac
+    done <<<"$output"
+    [[ $output == '0 problems'* || $output == *$'\n0 problems'* ]] || return 0
+    printf 'ok    doctor: no problem; warned of:%s\n' "${warned:- nothing}"
+}
+
 main() {
     local arguments=() server books_at starts='' always_copy='' rebuild='' place='' cli url
     while [[ $# -gt 0 ]]; do
@@ -132,10 +157,13 @@ main() {
     [[ -n $place ]] || refuse "no folder given"
     [[ -z $starts || -r $starts ]] || refuse "cannot read $starts"
     cli=$(command -v redis-cli || command -v valkey-cli)
-    server=(-s "$place/redis.sock") url=unix://$(realpath -m "$place")/redis.sock
+    url=$(realpath -m "$place")/redis.sock
+    url=${url//%/%25}
+    server=(-s "$place/redis.sock") url=unix://${url//\?/%3F}
     [[ $place != *://* ]] || server=(-u "$place") url=$place
     trap clean_up EXIT
     read_books
+    examine
     [[ -z $rebuild ]] || compare_models
     if [[ $failed -ne 0 ]]; then
         printf 'failed\n'

@@ -130,6 +130,7 @@ plant() { # NAME PATTERN COMMANDS
     printf '%s\n' "$3" | redis >"$dir/planted.out" 2>&1
     if grep -qE '^(\(error\)|ERR|WRONGTYPE)' "$dir/planted.out"; then
         fault "$1" "planting failed: $(<"$dir/planted.out")"
+        restore
         return
     fi
     if output=$(books); then
@@ -437,6 +438,36 @@ plant_rebuild() {
     redis HSET '{views}:order:good1' amount 1000 >/dev/null
 }
 
+plant_doctor() {
+    plant 'a server that evicts' 'doctor: maxmemory-policy is allkeys-lru' \
+        'CONFIG SET maxmemory 4gb maxmemory-policy allkeys-lru'
+    redis CONFIG SET maxmemory 0 maxmemory-policy noeviction >/dev/null
+    plant 'a server that keeps nothing' 'doctor: appendonly is no' 'CONFIG SET appendonly no'
+    redis CONFIG SET appendonly yes >/dev/null
+    plant 'a stream that is full' 'doctor: {payments}:events has come to the greatest id' \
+        'XADD {payments}:events 18446744073709551615-0 type T'
+    plant 'a stream ahead of the clock' "doctor: {payments}:events has ids .* ahead of the server's clock" \
+        "XADD {payments}:events $(($(now_ms) + 3600000))-0 type T"
+    plant 'a service that nobody works for' 'doctor: {payments}:commands 1 wait, .* no worker is alive' \
+        'DEL {payments}:commands
+XADD {payments}:commands 1-1 type T'
+    plant 'a reader left behind' 'doctor: {payments}:events others has not read for a day' \
+        'DEL {payments}:events
+XADD {payments}:events 1-1 type T
+XGROUP CREATE {payments}:events others 0'
+}
+
+# Ids of an hour ahead: the clock has gone back, so the steps' order cannot be told.
+jump() {
+    redis XADD '{notifications}:events' "$(($(now_ms) + 3600000))-0" type ShippingNotificationSent source notifications \
+        subject good1 data '{"orderId":"good1","customerId":"c1"}' >/dev/null
+    redis XDEL '{notifications}:events' "$(event_id notifications ShippingNotificationSent good1 | head -n 1)" >/dev/null
+    check 'a clock that went back is noticed' \
+        grep -q '^ok    sequence: not to be told' <(books)
+    check 'and can be expected' grep -q '^ok    doctor: .*{notifications}:events' <(books --clock-jumped)
+    restore
+}
+
 # Of the sagas accepted one is gone whole, or only in part.
 lose() {
     local ids=$dir/many.txt
@@ -469,9 +500,13 @@ main() {
     plant_queues
     plant_letters
     plant_keys
+    plant_doctor
     count_letters
+    jump
     lose
     check 'the shop passes again' books
+    check 'what weir warns of is listed' \
+        grep -q '^ok    doctor: no problem; warned of: .*{orders}:dead' <(books)
     check 'no server is a failure' same "$(bash "$here/check_books.sh" "$dir/none" | tail -n 1)" failed
 }
 
