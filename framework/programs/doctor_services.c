@@ -207,6 +207,9 @@ static void judge_reader(struct weir_doctor *doctor, const char *key, const char
     const char *state = json_string_value(json_object_get(reader, "state"));
     const json_t *oldest = json_object_get(reader, "oldestUnfinished");
     int64_t age_ms = doctor->now_ms - json_integer_value(oldest);
+    /* What a projection has entered may be older than its checkpoint, which is looked at with it.
+     */
+    bool projection = strcmp(json_string_value(json_object_get(reader, "kind")), "projection") == 0;
     if (!name || !state || strcmp(state, "reading") == 0)
         return;
     if (strcmp(state, "forgotten") == 0)
@@ -214,7 +217,7 @@ static void judge_reader(struct weir_doctor *doctor, const char *key, const char
                          "%s has not read for a day, and events of %s are kept for it; start it, "
                          "or: weir readers %s retire %s",
                          name, weir_span_of(age_ms).text, service, name);
-    else
+    else if (!projection)
         weir_doctor_find(doctor, WEIR_FINDING_WARNING, "readers", key,
                          "%s is behind by %s; see how far: weir readers %s", name,
                          weir_span_of(age_ms).text, service);

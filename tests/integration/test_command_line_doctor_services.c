@@ -198,9 +198,15 @@ static void finds_readers_left_behind(void **state)
     expect_finding(0, "warning", "readers", "{orders}:events",
                    "gone has not read for a day, and events of 3d0h are kept for it; start it, or: "
                    "weir readers orders retire gone");
+    test_do(&server, "XGROUP DESTROY {orders}:events gone");
     test_do(&server, "HSET {orders}:readers views/shop 0-0");
-    give_sign("views", "views-1", now);
-    expect_finding(0, "warning", "readers", "{orders}:events", "views/shop is behind by 3d0h");
+    expect_finding(0, "warning", "readers", "{orders}:events", "views/shop has not read for a day");
+    give_sign("views", "views-1", now); /* alive: then its checkpoint tells */
+    test_do(&server, "XGROUP CREATE {views}:commands views 0 MKSTREAM");
+    expect_nothing_of("readers");
+    test_do(&server, "XGROUP CREATE {orders}:events slow 0");
+    test_do(&server, "XREADGROUP GROUP slow one STREAMS {orders}:events >");
+    expect_finding(0, "warning", "readers", "{orders}:events", "slow is behind by 3d0h");
 }
 
 /* ---- Projections --------------------------------------------------------------------------- */
