@@ -252,6 +252,8 @@ static void expect_version(int code, const char *lines, const char *level, const
              "role:master\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n%s\r\n", lines);
     pid_t child = pretend(info);
     expect_finding(code, level, "version", version, text);
+    if (strcmp(level, "ok") == 0)
+        expect_nothing_of("version");
     assert_int_equal(test_end(child, SIGKILL, 5000), 128 + SIGKILL);
 }
 

@@ -257,10 +257,13 @@ static void keeps_to_its_namespace(void **state)
     test_do(&server, "XADD t*:{orders}:commands 1-1 type T");
     test_do(&server, "XADD to:{orders}:dead 1-1 type T");
     test_do(&server, "XADD to:{orders}:commands 2-1 type T");
+    test_do(&server, "XADD to:{others}:commands 2-1 type T");
     expect_all_ok();
     setenv("WEIR_NAMESPACE", "t*:", 1);
     expect_finding(1, "problem", "backlog", "t*:{orders}:commands", "1 wait");
     expect_nothing_of("dead");
+    /* the backlog; no worker, no group */
+    expect_weir(1, "\n1 problems, 2 warnings\n", NULL, WORDS("doctor"));
     setenv("WEIR_NAMESPACE", "none:", 1);
     expect_finding(0, "ok", "services", "none", "no service has run");
 }
