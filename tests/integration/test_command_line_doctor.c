@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "redis/function_library.h"
 #include "support/command_line.h"
 #include "support/doctor.h"
 
@@ -215,7 +216,8 @@ static void answer_as(int connection, const char *info)
         else if (strstr(input, "SCAN"))
             snprintf(output, sizeof(output), "*2\r\n$1\r\n0\r\n*0\r\n");
         else
-            snprintf(output, sizeof(output), strstr(input, "HGETALL") ? "*0\r\n" : ":2\r\n");
+            snprintf(output, sizeof(output), "%s%d\r\n", strstr(input, "HGETALL") ? "*" : ":",
+                     strstr(input, "HGETALL") ? 0 : weir_function_library_version());
         if (write(connection, output, strlen(output)) < 0)
             break;
     }

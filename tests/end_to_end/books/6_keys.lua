@@ -1,7 +1,7 @@
 -- No key is there that should not be: the list of the README, and nothing else.
 
 local ANY = { commands = 'stream', events = 'stream', dead = 'stream', scheduled = 'zset', workers = 'hash',
-              readers = 'hash', ['seen:'] = 'string' }
+              readers = 'hash', witness = 'hash', ['seen:'] = 'string' }
 local PARTICIPANT = { steps = 'zset', ['step:'] = 'hash' }
 
 local KEYS_OF = {
