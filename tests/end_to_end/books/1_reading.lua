@@ -209,6 +209,9 @@ local function steps_of(name, version)
     return definitions[at] or nil
 end
 
+-- Of steps, what nothing is compared with: it takes much room.
+local UNUSED = { result = true, error = true, sentAt = true, endedAt = true }
+
 local function read_sagas()
     for _, id in ipairs(ids_of('sagas', 'saga')) do saga_of(id) end
     event_count = event_count + each_event('sagas', function(event)
@@ -219,6 +222,9 @@ local function read_sagas()
         saga.id = id
         saga.hash = hash('{sagas}:saga:' .. id)
         if saga.hash then
+            for field in pairs(saga.hash) do
+                if UNUSED[field:match('^step:.*:(%a+)$') or ''] then saga.hash[field] = nil end
+            end
             saga.data = object(saga.hash.data)
             saga.steps = steps_of(saga.hash.definition, saga.hash.version)
             local order = saga.data and text_of(saga.data.orderId)
@@ -241,7 +247,8 @@ local function note_event(service, event)
     if data.orderId then
         local events = order_of(text_of(data.orderId)).events
         events[event.type] = events[event.type] or {}
-        table.insert(events[event.type], event)
+        -- of a large shop no more than is needed
+        table.insert(events[event.type], { ms = event.ms, place = event.place, data = data })
     elseif event.type == 'AccountOpened' or event.type == 'ProductCreated' then
         local list = event.type == 'AccountOpened' and accounts or products
         if list[about] then
