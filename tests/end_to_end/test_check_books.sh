@@ -300,8 +300,14 @@ plant_letters() {
     plant 'a step given up of no saga' 'dead letters: dead letter of payments is of saga gone, which is not there' \
         "$(letter payments "$inbox" 1-1 5 'gave up after 5 deliveries: it died' "$(payment_step gone)")"
     plant 'a dead letter twice' 'dead letters: dead letter [0-9-]+ of payments is there twice: {payments}:commands 1-1' \
-        "$(letter payments "$inbox" 1-1 5 'gave up after 5 deliveries: it died' "$(payment_step late1)")
-$(letter payments "$inbox" 1-1 5 'gave up after 5 deliveries: it died' "$(payment_step late1)")"
+        "$(letter payments "$inbox" 1-1 1 why 'type Nonsense')
+$(letter payments "$inbox" 1-1 2 why 'type Nonsense')"
+    {
+        letter payments "$inbox" 1-1 2 why 'type Nonsense'
+        letter payments "$inbox" 1-1 2 why 'type Nonsense'
+    } | redis >/dev/null
+    check 'a copy of one that was put off is not the same' books
+    restore
     letter payments "$inbox" 1-1 5 'gave up after 5 deliveries: it died' "$(payment_step late1)" | redis >/dev/null
     check 'a step given up and undone is explained' books
     restore
