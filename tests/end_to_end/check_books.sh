@@ -98,7 +98,7 @@ read_books() {
 # The library's own comparison of the read models with what the events make of them.
 compare_models() {
     local output
-    if output=$("$weir" projection rebuild shop --dry-run --redis "$url" 2>&1); then
+    if output=$(REDIS_URL=$url "$weir" projection rebuild shop --dry-run 2>&1); then
         printf 'ok    rebuild: %s\n' "$(tail -n 1 <<<"$output")"
     else
         fault rebuild "${output//$'\n'/; }"
@@ -109,7 +109,7 @@ compare_models() {
 # suspended sagas are judged by the books, and nobody has to work any more.
 examine() {
     local output code=0 level about text warned=''
-    output=$("$weir" doctor --redis "$url" 2>&1) || code=$?
+    output=$(REDIS_URL=$url "$weir" doctor 2>&1) || code=$?
     if ((code > 1)) || [[ $output != *' problems, '* ]]; then
         fault doctor "exit code $code: ${output//$'\n'/; }"
         return 0
