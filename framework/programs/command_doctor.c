@@ -4,8 +4,6 @@
 
 #include "programs/doctor.h"
 #include "programs/print.h"
-#include "programs/values.h"
-#include "programs/visible.h"
 
 #define ANSWER_LIMIT_MS 5000
 #define LEVEL_WIDTH 9

@@ -2,7 +2,7 @@
  *
  * Each part asks the server and adds findings; none of them prints. What a user may not ask, or
  * what is of another type than it should be, is a finding as well, and the rest is looked at all
- * the same. When the connection is lost `lost` is set, and nothing is asked any more. */
+ * the same. When the server stops serving, `lost` is set, and nothing is asked any more. */
 #ifndef WEIR_PROGRAMS_DOCTOR_H
 #define WEIR_PROGRAMS_DOCTOR_H
 

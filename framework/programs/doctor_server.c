@@ -1,7 +1,6 @@
 /* Looks at the server: whether it is one that weir can rely on. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "programs/doctor.h"
