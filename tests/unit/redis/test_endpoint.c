@@ -85,13 +85,120 @@ static void accepts_sockets(void **state)
         check_accepted(&cases[i]);
 }
 
+struct sentinels {
+    const char *url, *master, *user, *password, *shown;
+    int database;
+    const char *sentinel_user, *sentinel_password;
+    size_t count;
+    struct weir_address first, last;
+};
+
+static void check_sentinels(const struct sentinels *wanted)
+{
+    struct weir_endpoint endpoint;
+    struct weir_error error = {0};
+    if (weir_endpoint_parse(wanted->url, &endpoint, &error) != WEIR_OK)
+        fail_msg("%s: %s", wanted->url, error.text);
+    assert_null(endpoint.host);
+    assert_null(endpoint.socket_path);
+    assert_same(wanted->url, endpoint.master, wanted->master);
+    assert_same(wanted->url, endpoint.user, wanted->user);
+    assert_same(wanted->url, endpoint.password, wanted->password);
+    assert_same(wanted->url, endpoint.sentinel_user, wanted->sentinel_user);
+    assert_same(wanted->url, endpoint.sentinel_password, wanted->sentinel_password);
+    assert_same(wanted->url, endpoint.shown, wanted->shown);
+    assert_int_equal(endpoint.database, wanted->database);
+    assert_int_equal(endpoint.sentinel_count, wanted->count);
+    assert_true(weir_address_equal(&endpoint.sentinels[0], &wanted->first));
+    assert_true(weir_address_equal(&endpoint.sentinels[wanted->count - 1], &wanted->last));
+    weir_endpoint_close(&endpoint);
+}
+
+#define SENTINEL "redis-sentinel://"
+
+static void accepts_sentinels(void **state)
+{
+    (void)state;
+    static const struct weir_address a = {"a", 26379}, six = {"::1", 7}, b = {"b.example", 5};
+    static const struct sentinels cases[] = {
+        {SENTINEL "a/m", "m", NULL, NULL, SENTINEL "a:26379/m", 0, NULL, NULL, 1, a, a},
+        {SENTINEL "a,b.example:5/My-master_1.x", "My-master_1.x", NULL, NULL,
+         SENTINEL "a:26379,b.example:5/My-master_1.x", 0, NULL, NULL, 2, a, b},
+        {SENTINEL "[::1]:7,a,b.example:5/m?db=3", "m", NULL, NULL,
+         SENTINEL "[::1]:7,a:26379,b.example:5/m?db=3", 3, NULL, NULL, 3, six, b},
+        {SENTINEL ":p%2Fw,@a,[::1]:7/m", "m", NULL, "p/w,", SENTINEL "a:26379,[::1]:7/m", 0, NULL,
+         NULL, 2, a, six},
+        {SENTINEL "a%40n%0a:x@y:z@a/m?db=0", "m", "a@n\n", "x@y:z", SENTINEL "a%40n%0A@a:26379/m",
+         0, NULL, NULL, 1, a, a},
+        {SENTINEL "a/m?sentinelPassword=h%26%25@/?=&db=9&sentinelUser=u%3d", "m", NULL, NULL,
+         SENTINEL "a:26379/m?db=9", 9, "u=", "h&%@/?=", 1, a, a},
+        {SENTINEL "ann:one@a/m?sentinelPassword=two", "m", "ann", "one", SENTINEL "ann@a:26379/m",
+         0, NULL, "two", 1, a, a},
+        {SENTINEL "a/m?sentinelPassword=", "m", NULL, NULL, SENTINEL "a:26379/m", 0, NULL, "", 1, a,
+         a},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        check_sentinels(&cases[i]);
+}
+
+static void limits_the_number_of_sentinels(void **state)
+{
+    (void)state;
+    char url[256] = SENTINEL "a";
+    struct weir_endpoint endpoint;
+    struct weir_error error = {0};
+    for (int i = 1; i < 32; i++)
+        strcat(url, ",a");
+    strcat(url, "/m");
+    assert_int_equal(weir_endpoint_parse(url, &endpoint, NULL), WEIR_OK);
+    assert_int_equal(endpoint.sentinel_count, 32);
+    weir_endpoint_close(&endpoint);
+    strcpy(strchr(url, '/') + 2, "a");
+    for (int i = 1; i < 33; i++)
+        strcat(url, ",a");
+    strcat(url, "/m");
+    assert_int_equal(weir_endpoint_parse(url, &endpoint, &error), WEIR_INVALID);
+    assert_non_null(strstr(error.text, "32 Sentinels"));
+}
+
 /* Each refused URL with a word that its sentence must have. All hold "hush" where a password might
  * stand. */
 static const struct {
     const char *url, *word;
 } refused[] = {
     {"rediss://:hush@cache", "TLS"},
-    {"redis-sentinel://:hush@cache", "Sentinel"},
+    {SENTINEL ":hush@cache", "name"},
+    {SENTINEL ":hush@cache/", "name"},
+    {SENTINEL ":hush@cache/?db=1", "name"},
+    {SENTINEL ":hush@cache/my%20master", "name"},
+    {SENTINEL ":hush@cache/my/master", "name"},
+    {SENTINEL ":hush@cache/my,master", "name"},
+    {SENTINEL ":hu/hush@cache/master", "port"},
+    {SENTINEL "hush@cache/master", "':'"},
+    {SENTINEL "", "host"},
+    {SENTINEL "/master", "host"},
+    {SENTINEL ":hush@/master", "host"},
+    {SENTINEL ":hush@,cache/master", "host"},
+    {SENTINEL ":hush@cache,/master", "host"},
+    {SENTINEL ":hush@cache,,cache/master", "host"},
+    {SENTINEL ":hush@cache, cache/master", "host"},
+    {SENTINEL ":hush@cache:/master", "port"},
+    {SENTINEL ":hush@cache,cache:0/master", "port"},
+    {SENTINEL ":hush@cache,[::1/master", "]"},
+    {SENTINEL ":hush%@cache/master", "percent"},
+    {SENTINEL ":hush@cache/master?", "db=N"},
+    {SENTINEL ":hush@cache/master?hush", "db=N"},
+    {SENTINEL ":hush@cache/master?DB=1", "db=N"},
+    {SENTINEL ":hush@cache/master?db=1&", "db=N"},
+    {SENTINEL ":hush@cache/master?db=1&db=1", "db=N"},
+    {SENTINEL ":hush@cache/master?db=hush", "database"},
+    {SENTINEL ":hush@cache/master?db=", "database"},
+    {SENTINEL "cache/master?sentinelUser=hush", "sentinelPassword="},
+    {SENTINEL "cache/master?sentinelPassword=a&hush", "%26"},
+    {SENTINEL "cache/master?sentinelPassword=a&sentinelPassword=hush", "once"},
+    {SENTINEL "cache/master?sentinelPassword=hush%0", "percent"},
+    {SENTINEL "cache/master?sentinelUser=hush%00&sentinelPassword=x", "user"},
+    {"redis-sentinel:hush", "redis://"},
     {"hush@cache:6379", "redis://"},
     {"hush", "redis://"},
     {"REDIS://hush", "redis://"},
@@ -174,6 +281,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts_tcp),
         cmocka_unit_test(accepts_sockets),
+        cmocka_unit_test(accepts_sentinels),
+        cmocka_unit_test(limits_the_number_of_sentinels),
         cmocka_unit_test(refuses_and_keeps_silent),
         cmocka_unit_test(refuses_a_path_that_is_too_long),
         cmocka_unit_test(closes_twice),
