@@ -260,9 +260,9 @@ void weir_note(weir_context *context, const char *event, const char *format, ...
  * the next one makes it anew. */
 typedef struct weir_caller weir_caller;
 
-/* Connects within 5 s. `url` as --redis, NULL: the default; `prefix` as --namespace, NULL: none.
- * NULL and one sentence in `why` (`room` bytes) where the URL or the prefix is malformed or the
- * server cannot be reached. */
+/* Connects within 5 s. `url` as --redis (redis-sentinel://… follows the master), NULL: the default;
+ * `prefix` as --namespace, NULL: none. NULL and one sentence in `why` (`room` bytes) where the URL
+ * or the prefix is malformed or the server cannot be reached. */
 weir_caller *weir_caller_open(const char *url, const char *prefix, char *why, size_t room);
 void weir_caller_close(weir_caller *caller_take); /* NULL: nothing */
 

@@ -58,7 +58,7 @@ struct weir_settings {
      WEIR_SETTING(redis),                                                                          \
      .initial = WEIR_DEFAULT_URL,                                                                  \
      .value_name = "URL",                                                                          \
-     .help = "the server"},                                                                        \
+     .help = "the server: " WEIR_URL_FORMS},                                                       \
         {.name = "namespace",                                                                      \
          .environment = "WEIR_NAMESPACE",                                                          \
          .kind = WEIR_OPTION_TEXT,                                                                 \

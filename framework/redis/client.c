@@ -6,10 +6,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
+#include <time.h>
 
+#include "base/backoff.h"
+#include "base/clock.h"
 #include "redis/refusal.h"
+#include "redis/role.h"
+#include "redis/sentinel.h"
+#include "redis/tcp.h"
 
 #define ASK_ARGUMENTS_MAX 64
+#define UNACKNOWLEDGED_MS 10000
+#define AGAIN_BASE_MS 50
+#define AGAIN_CAP_MS 500
 
 static struct timeval limit_of(int64_t ms)
 {
@@ -19,7 +28,7 @@ static struct timeval limit_of(int64_t ms)
 
 static enum weir_status status_of(enum weir_refusal refusal)
 {
-    if (refusal == WEIR_REFUSAL_SERVER)
+    if (refusal == WEIR_REFUSAL_SERVER || refusal == WEIR_REFUSAL_ROLE)
         return WEIR_UNAVAILABLE;
     return refusal == WEIR_REFUSAL_DENIED ? WEIR_DENIED : WEIR_REFUSED;
 }
@@ -89,6 +98,8 @@ redisReply *weir_client_call(struct weir_client *client, struct weir_error *erro
         lose(client, error, command);
     } else if (reply->type == REDIS_REPLY_ERROR) {
         refuse(client, error, command, reply->str);
+        if (weir_refusal_of(reply->str) == WEIR_REFUSAL_ROLE)
+            weir_client_close(client); /* the next one that is opened finds the master */
         freeReplyObject(reply);
         reply = NULL;
     }
@@ -148,13 +159,31 @@ static enum weir_status select_database(struct weir_client *client,
     return expect(error, weir_client_ask(client, error, "SELECT", number, NULL));
 }
 
+/* A server that does not tell its role to this user is taken as it is. */
+static enum weir_status check_role(struct weir_client *client, struct weir_error *error)
+{
+    struct weir_error role = {0};
+    const char *command = "ROLE";
+    redisReply *reply = redisCommandArgv(client->connection, 1, &command, NULL);
+    if (!reply) {
+        lose(client, error, command);
+        return expect(error, NULL);
+    }
+    if (weir_role_read(reply, &role) == WEIR_ROLE_OTHER)
+        weir_error_set(error, role.status, "%s: %s", client->server, role.text);
+    freeReplyObject(reply);
+    return error->status;
+}
+
+/* `address` NULL: the endpoint's socket. */
 static enum weir_status connect_to(struct weir_client *client, const struct weir_endpoint *endpoint,
-                                   int64_t timeout_ms, struct weir_error *error)
+                                   const struct weir_address *address, int64_t timeout_ms,
+                                   struct weir_error *error)
 {
     struct timeval limit = limit_of(timeout_ms);
-    redisContext *connection = endpoint->socket_path
-                                   ? redisConnectUnixWithTimeout(endpoint->socket_path, limit)
-                                   : redisConnectWithTimeout(endpoint->host, endpoint->port, limit);
+    redisContext *connection = address
+                                   ? redisConnectWithTimeout(address->host, address->port, limit)
+                                   : redisConnectUnixWithTimeout(endpoint->socket_path, limit);
     if (!connection)
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory to connect to %s", client->server);
     client->connection = connection;
@@ -164,29 +193,73 @@ static enum weir_status connect_to(struct weir_client *client, const struct weir
                               client->server, connection->errstr);
     if (redisSetTimeout(connection, limit) != REDIS_OK)
         return weir_error_set(error, WEIR_SYSTEM, "cannot set a time limit for %s", client->server);
-    if (!endpoint->socket_path)
-        redisEnableKeepAlive(connection); /* a help only: without it the limit above still holds */
+    if (address) /* a help only: without it the limit above still holds */
+        (void)weir_tcp_tune(connection, UNACKNOWLEDGED_MS);
     return WEIR_OK;
+}
+
+static enum weir_status open_at(struct weir_client *client, const struct weir_endpoint *endpoint,
+                                const struct weir_address *address, int64_t timeout_ms,
+                                struct weir_error *error)
+{
+    enum weir_status status = connect_to(client, endpoint, address, timeout_ms, error);
+    if (status == WEIR_OK)
+        status = authenticate(client, endpoint, error);
+    if (status == WEIR_OK)
+        status = select_database(client, endpoint, error);
+    if (status == WEIR_OK)
+        status = check_role(client, error);
+    /* Finds a server that wants a password, or is still loading, before the first real request. */
+    if (status == WEIR_OK)
+        status = expect(error, weir_client_ask(client, error, "PING", NULL));
+    if (status != WEIR_OK)
+        weir_client_close(client);
+    return status;
+}
+
+/* While one server takes the place of another, Sentinel may name the one that is gone, or one that
+ * does not know yet of its new role. */
+static enum weir_status open_master(struct weir_client *client,
+                                    const struct weir_endpoint *endpoint, int64_t timeout_ms,
+                                    struct weir_error *error)
+{
+    int64_t end = weir_clock_monotonic_ms() + timeout_ms;
+    struct weir_random random;
+    weir_random_init(&random, weir_random_seed());
+    for (unsigned attempt = 1;; attempt++) {
+        struct weir_address master;
+        *error = (struct weir_error){0};
+        if (weir_sentinel_find(endpoint, timeout_ms, &master, error) != WEIR_OK)
+            return error->status;
+        enum weir_status status = open_at(client, endpoint, &master, timeout_ms, error);
+        int64_t pause = weir_backoff_ms(AGAIN_BASE_MS, AGAIN_CAP_MS, attempt, &random);
+        if (status != WEIR_UNAVAILABLE || weir_clock_monotonic_ms() + pause > end)
+            return status;
+        nanosleep(&(struct timespec){.tv_nsec = pause * 1000000L}, NULL);
+    }
+}
+
+static enum weir_status open_host(struct weir_client *client, const struct weir_endpoint *endpoint,
+                                  int64_t timeout_ms, struct weir_error *error)
+{
+    struct weir_address address = {.port = endpoint->port};
+    snprintf(address.host, sizeof(address.host), "%s", endpoint->host);
+    return open_at(client, endpoint, &address, timeout_ms, error);
 }
 
 enum weir_status weir_client_open(struct weir_client *client, const struct weir_endpoint *endpoint,
                                   int64_t timeout_ms, struct weir_error *error)
 {
     struct weir_error first = {0}; /* so that a NULL `error` is not asked for its status */
+    enum weir_status status;
     *client = (struct weir_client){.server = endpoint->shown};
-    enum weir_status status = connect_to(client, endpoint, timeout_ms, &first);
-    if (status == WEIR_OK)
-        status = authenticate(client, endpoint, &first);
-    if (status == WEIR_OK)
-        status = select_database(client, endpoint, &first);
-    /* Finds a server that wants a password, or is still loading, before the first real request. */
-    if (status == WEIR_OK)
-        status = expect(&first, weir_client_ask(client, &first, "PING", NULL));
-    if (status != WEIR_OK) {
-        weir_client_close(client);
-        return weir_error_set(error, status, "%s", first.text);
-    }
-    return WEIR_OK;
+    if (endpoint->master)
+        status = open_master(client, endpoint, timeout_ms, &first);
+    else if (endpoint->host)
+        status = open_host(client, endpoint, timeout_ms, &first);
+    else
+        status = open_at(client, endpoint, NULL, timeout_ms, &first);
+    return status == WEIR_OK ? WEIR_OK : weir_error_set(error, status, "%s", first.text);
 }
 
 void weir_client_close(struct weir_client *client)

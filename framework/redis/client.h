@@ -14,7 +14,9 @@ struct weir_client {
     const char *server; /* for errors: the endpoint's shown form; borrowed */
 };
 
-/* Connects, authenticates, selects the database; each wait at most timeout_ms. The endpoint is
+/* Connects, authenticates, selects the database; each wait at most timeout_ms. A server that is no
+ * master counts as unavailable. Where Sentinels are asked for the master, and the server that they
+ * name is not reached or is none, that is repeated until timeout_ms are over. The endpoint is
  * borrowed and has to outlive the client. WEIR_UNAVAILABLE or WEIR_DENIED with a sentence that
  * names the server and says what to do. */
 WEIR_CHECKED enum weir_status weir_client_open(struct weir_client *client,
@@ -28,7 +30,8 @@ bool weir_client_connected(const struct weir_client *client);
 
 /* Sends one command as an argument vector and waits for the answer. NULL and an error where the
  * answer is an error (WEIR_REFUSED, WEIR_DENIED, WEIR_UNAVAILABLE by its prefix) or was lost
- * (WEIR_UNKNOWN). The reply is the caller's, by freeReplyObject. `lengths` NULL: texts. */
+ * (WEIR_UNKNOWN). Where the server is no master any more, the connection is closed, too. The reply
+ * is the caller's, by freeReplyObject. `lengths` NULL: texts. */
 WEIR_CHECKED redisReply *weir_client_call(struct weir_client *client, struct weir_error *error,
                                           size_t count, const char *const *arguments,
                                           const size_t *lengths);

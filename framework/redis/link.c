@@ -2,16 +2,14 @@
 #include "redis/link.h"
 
 #include <hiredis/adapters/libev.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "redis/link_inside.h"
 #include "redis/refusal.h"
+#include "redis/tcp.h"
 
 #define CONNECT_LIMIT_MS 5000
 #define BACKOFF_BASE_MS 50
@@ -28,12 +26,14 @@ struct weir_link_request {
 /* Which state may follow which: one bit for each state. */
 static const unsigned moves[] = {
     [WEIR_LINK_CLOSED] = 1u << WEIR_LINK_WAITING,
+    [WEIR_LINK_SEEKING] =
+        1u << WEIR_LINK_CONNECTING | 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
     [WEIR_LINK_CONNECTING] =
         1u << WEIR_LINK_GREETING | 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
     [WEIR_LINK_GREETING] = 1u << WEIR_LINK_READY | 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
     [WEIR_LINK_READY] = 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
-    [WEIR_LINK_WAITING] =
-        1u << WEIR_LINK_CONNECTING | 1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
+    [WEIR_LINK_WAITING] = 1u << WEIR_LINK_SEEKING | 1u << WEIR_LINK_CONNECTING |
+                          1u << WEIR_LINK_WAITING | 1u << WEIR_LINK_CLOSED,
 };
 
 static void move(struct weir_link *link, enum weir_link_state next)
@@ -51,6 +51,17 @@ static void set_timer(struct weir_link *link, int64_t after_ms)
     ev_timer_start(link->settings.loop, &link->timer);
 }
 
+/* One line for each change of state, not for each attempt. */
+static void say_lost(struct weir_link *link, const struct weir_error *error)
+{
+    if (link->failures == 1 || link->not_master != link->said_not_master)
+        weir_log_warning(link->settings.log, link->not_master ? "link.not_master" : "link.lost",
+                         "role=%s server=%s reason=%s", link->settings.role,
+                         link->settings.endpoint->shown, error->text);
+    link->said_not_master = link->not_master;
+    link->not_master = false;
+}
+
 /* The connection is gone and hiredis has let go of it: wait, then try again. */
 static void wait_and_retry(struct weir_link *link, const struct weir_error *error)
 {
@@ -60,9 +71,7 @@ static void wait_and_retry(struct weir_link *link, const struct weir_error *erro
     link->client_id = -1;
     move(link, WEIR_LINK_WAITING);
     int64_t pause = weir_backoff_ms(BACKOFF_BASE_MS, BACKOFF_CAP_MS, link->failures, &link->random);
-    if (link->failures == 1) /* one line for each change of state, not for each attempt */
-        weir_log_warning(link->settings.log, "link.lost", "role=%s server=%s reason=%s",
-                         link->settings.role, link->settings.endpoint->shown, error->text);
+    say_lost(link, error);
     set_timer(link, pause);
     if (link->settings.lost)
         link->settings.lost(link->settings.user, error);
@@ -74,6 +83,7 @@ static void free_connection(struct weir_link *link)
 {
     redisAsyncContext *connection = link->connection;
     link->connection = NULL;
+    weir_lookup_cancel(&link->lookup);
     ev_timer_stop(link->settings.loop, &link->drop_timer);
     memset(&link->drop_reason, 0, sizeof link->drop_reason);
     if (connection == NULL)
@@ -101,8 +111,7 @@ static void on_drop_timer(struct ev_loop *loop, ev_timer *timer, int events)
     wait_and_retry(link, &error);
 }
 
-/* Drops the connection from inside a callback of hiredis: as the next thing in the loop. */
-static void drop_soon(struct weir_link *link, enum weir_status status, const char *reason)
+void weir_link_drop_soon(struct weir_link *link, enum weir_status status, const char *reason)
 {
     weir_error_set(&link->drop_reason, status, "%s", reason);
     ev_timer_start(link->settings.loop, &link->drop_timer);
@@ -125,6 +134,13 @@ static void give_back_request(struct weir_link *link, struct weir_link_request *
     link->spare = request;
 }
 
+/* A server that is no master any more has carried out nothing. It is left, and for whoever asked
+ * that is the same as any other loss: what was asked is asked again, of the new master. */
+static bool is_no_master(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR && weir_refusal_of(reply->str) == WEIR_REFUSAL_ROLE;
+}
+
 static void on_reply(redisAsyncContext *connection, void *raw_reply, void *raw_request)
 {
     const redisReply *reply = raw_reply;
@@ -137,6 +153,10 @@ static void on_reply(redisAsyncContext *connection, void *raw_reply, void *raw_r
         link->owed--;
     link->progress_at = weir_clock_monotonic_ms();
     give_back_request(link, request);
+    if (reply != NULL && is_no_master(reply)) {
+        weir_link_drop_soon(link, WEIR_UNAVAILABLE, reply->str);
+        reply = NULL;
+    }
     if (reply == NULL)
         answered(user, WEIR_ANSWER_UNKNOWN, NULL);
     else if (reply->type == REDIS_REPLY_ERROR)
@@ -145,8 +165,8 @@ static void on_reply(redisAsyncContext *connection, void *raw_reply, void *raw_r
         answered(user, WEIR_ANSWER_DONE, reply);
 }
 
-static enum weir_status send_now(struct weir_link *link, int count, const char **arguments,
-                                 const size_t *lengths, weir_link_answered *answered, void *user)
+enum weir_status weir_link_send_now(struct weir_link *link, int count, const char **arguments,
+                                    const size_t *lengths, weir_link_answered *answered, void *user)
 {
     struct weir_link_request *request = take_request(link);
     if (request == NULL)
@@ -170,12 +190,10 @@ enum weir_status weir_link_send(struct weir_link *link, int count, const char **
 {
     if (link->state != WEIR_LINK_READY || link->connection == NULL)
         return WEIR_UNAVAILABLE;
-    return send_now(link, count, arguments, lengths, answered, user);
+    return weir_link_send_now(link, count, arguments, lengths, answered, user);
 }
 
-/* ---- Greeting ---------------------------------------------------------------------------- */
-
-static void become_ready(struct weir_link *link)
+void weir_link_become_ready(struct weir_link *link)
 {
     move(link, WEIR_LINK_READY);
     if (link->failures > 0)
@@ -186,76 +204,6 @@ static void become_ready(struct weir_link *link)
     link->watched_at = weir_clock_monotonic_ms();
     set_timer(link, WATCH_EVERY_MS);
     link->settings.ready(link->settings.user);
-}
-
-static void greeting_answered(struct weir_link *link, enum weir_answer answer)
-{
-    if (answer == WEIR_ANSWER_UNKNOWN || link->state != WEIR_LINK_GREETING)
-        return;
-    if (--link->greetings_owed == 0 && link->drop_reason.status == WEIR_OK)
-        become_ready(link);
-}
-
-/* An answer without which the connection is of no use. */
-static void on_needed(void *user, enum weir_answer answer, const redisReply *reply)
-{
-    struct weir_link *link = user;
-    if (answer == WEIR_ANSWER_REFUSED)
-        drop_soon(link,
-                  weir_refusal_of(reply->str) == WEIR_REFUSAL_DENIED ? WEIR_DENIED
-                                                                     : WEIR_UNAVAILABLE,
-                  reply->str);
-    greeting_answered(link, answer);
-}
-
-/* Naming the connection is a courtesy that a user without the right for it can do without. */
-static void on_named(void *user, enum weir_answer answer, const redisReply *reply)
-{
-    (void)reply;
-    greeting_answered(user, answer);
-}
-
-static void on_client_id(void *user, enum weir_answer answer, const redisReply *reply)
-{
-    struct weir_link *link = user;
-    if (answer == WEIR_ANSWER_DONE && reply->type == REDIS_REPLY_INTEGER)
-        link->client_id = reply->integer;
-    greeting_answered(link, answer);
-}
-
-static enum weir_status greet_with(struct weir_link *link, weir_link_answered *answered, int count,
-                                   const char **arguments)
-{
-    enum weir_status status = send_now(link, count, arguments, NULL, answered, link);
-    if (status == WEIR_OK)
-        link->greetings_owed++;
-    return status;
-}
-
-static enum weir_status greet(struct weir_link *link)
-{
-    const struct weir_endpoint *endpoint = link->settings.endpoint;
-    enum weir_status status = WEIR_OK;
-    char database[16], name[128];
-
-    if (endpoint->password != NULL) {
-        const char *with_user[] = {"AUTH", endpoint->user, endpoint->password};
-        const char *without[] = {"AUTH", endpoint->password};
-        status = endpoint->user != NULL ? greet_with(link, on_needed, 3, with_user)
-                                        : greet_with(link, on_needed, 2, without);
-    }
-    if (status == WEIR_OK && endpoint->database != 0) {
-        snprintf(database, sizeof database, "%d", endpoint->database);
-        status = greet_with(link, on_needed, 2, (const char *[]){"SELECT", database});
-    }
-    snprintf(name, sizeof name, "weir:%s:%s", link->settings.client_name, link->settings.role);
-    if (status == WEIR_OK)
-        status = greet_with(link, on_named, 3, (const char *[]){"CLIENT", "SETNAME", name});
-    if (status == WEIR_OK)
-        status = greet_with(link, on_client_id, 2, (const char *[]){"CLIENT", "ID"});
-    if (status == WEIR_OK) /* a server that is loading or cannot write says so here */
-        status = greet_with(link, on_needed, 1, (const char *[]){"PING"});
-    return status;
 }
 
 /* ---- Connecting -------------------------------------------------------------------------- */
@@ -273,8 +221,8 @@ static void on_connected(const redisAsyncContext *connection, int status)
         return;
     }
     move(link, WEIR_LINK_GREETING);
-    if (greet(link) != WEIR_OK)
-        drop_soon(link, WEIR_NO_MEMORY, "no memory to greet the server");
+    if (weir_link_greet(link) != WEIR_OK)
+        weir_link_drop_soon(link, WEIR_NO_MEMORY, "no memory to greet the server");
 }
 
 static void on_disconnected(const redisAsyncContext *connection, int status)
@@ -293,28 +241,13 @@ static void on_disconnected(const redisAsyncContext *connection, int status)
     wait_and_retry(link, &error);
 }
 
-/* A peer that vanished without a word is noticed while data is on its way, too. */
-static void tune_socket(struct weir_link *link)
-{
-    unsigned unacknowledged_ms = (unsigned)link->settings.silence_limit_ms;
-    if (link->settings.endpoint->host == NULL)
-        return;
-    if (redisEnableKeepAlive(&link->connection->c) != REDIS_OK ||
-        setsockopt(link->connection->c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms,
-                   sizeof unacknowledged_ms) != 0)
-        weir_log_debug(link->settings.log, "link.untuned", "role=%s", link->settings.role);
-}
-
-static redisAsyncContext *begin_connection(const struct weir_endpoint *endpoint)
-{
-    return endpoint->socket_path != NULL ? redisAsyncConnectUnix(endpoint->socket_path)
-                                         : redisAsyncConnect(endpoint->host, endpoint->port);
-}
-
-static void connect_now(struct weir_link *link)
+/* `address` is a number; NULL: the endpoint's socket. */
+static void connect_to(struct weir_link *link, const struct weir_address *address)
 {
     struct weir_error error = {0};
-    redisAsyncContext *connection = begin_connection(link->settings.endpoint);
+    redisAsyncContext *connection =
+        address != NULL ? redisAsyncConnect(address->host, address->port)
+                        : redisAsyncConnectUnix(link->settings.endpoint->socket_path);
     if (connection == NULL || connection->err) {
         weir_error_set(&error, WEIR_UNAVAILABLE, "%s",
                        connection != NULL ? connection->errstr : "no memory");
@@ -332,9 +265,78 @@ static void connect_now(struct weir_link *link)
         drop(link, "no memory for the connection");
         return;
     }
-    tune_socket(link);
+    if (address != NULL && !weir_tcp_tune(&connection->c, link->settings.silence_limit_ms))
+        weir_log_debug(link->settings.log, "link.untuned", "role=%s", link->settings.role);
     set_timer(link, link->settings.connect_limit_ms);
 }
+
+/* ---- Seeking ------------------------------------------------------------------------------- */
+
+static void on_lookup(void *user, const struct weir_address *number, const struct weir_error *error)
+{
+    struct weir_link *link = user;
+    if (number != NULL)
+        connect_to(link, number);
+    else
+        wait_and_retry(link, error);
+}
+
+static void connect_by_name(struct weir_link *link, const struct weir_address *address)
+{
+    struct weir_error error = {0};
+    if (weir_host_is_number(address->host)) {
+        connect_to(link, address);
+        return;
+    }
+    if (link->state != WEIR_LINK_SEEKING)
+        move(link, WEIR_LINK_SEEKING);
+    set_timer(link, link->settings.connect_limit_ms);
+    if (weir_lookup_start(&link->lookup, address, &error) != WEIR_OK)
+        wait_and_retry(link, &error);
+}
+
+static void on_master_found(void *user, const struct weir_address *master)
+{
+    struct weir_link *link = user;
+    char shown[WEIR_ADDRESS_SHOWN_MAX], reason[WEIR_ADDRESS_SHOWN_MAX + 64];
+    bool same = weir_address_equal(master, &link->master);
+    weir_address_show(master, shown);
+    if (link->state == WEIR_LINK_READY && !same) {
+        snprintf(reason, sizeof reason, "Sentinel names another master, %s", shown);
+        drop(link, reason);
+        return;
+    }
+    if (link->state != WEIR_LINK_SEEKING || link->lookup.work != NULL)
+        return;
+    if (!same)
+        weir_log_info(link->settings.log, "link.master", "role=%s master=%s", link->settings.role,
+                      shown);
+    link->master = *master;
+    connect_by_name(link, master);
+}
+
+static void on_no_master(void *user, const struct weir_error *error)
+{
+    struct weir_link *link = user;
+    if (link->state == WEIR_LINK_SEEKING && link->lookup.work == NULL)
+        wait_and_retry(link, error);
+}
+
+/* Where the server is may have changed since the last connection. */
+static void connect_now(struct weir_link *link)
+{
+    const struct weir_endpoint *endpoint = link->settings.endpoint;
+    if (endpoint->master != NULL) {
+        move(link, WEIR_LINK_SEEKING);
+        weir_sentinel_watch_ask(&link->sentinels);
+    } else if (endpoint->host != NULL) {
+        connect_by_name(link, &link->master);
+    } else {
+        connect_to(link, NULL);
+    }
+}
+
+/* ---- The watchdog -------------------------------------------------------------------------- */
 
 /* An answer is owed for too long. A look that comes late itself (the process was stopped, or a
  * handler blocked the loop) proves nothing against the server. */
@@ -349,6 +351,9 @@ static void watch(struct weir_link *link)
         drop(link, "the server owes an answer for too long");
     else
         set_timer(link, WATCH_EVERY_MS);
+    /* one that was a master when it was connected to, and hangs, does not say that it is none */
+    if (link->state == WEIR_LINK_READY && link->settings.endpoint->master != NULL)
+        weir_sentinel_watch_ask(&link->sentinels);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
@@ -366,6 +371,24 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* ---- Life -------------------------------------------------------------------------------- */
 
+static void init_seeking(struct weir_link *link)
+{
+    const struct weir_link_settings *settings = &link->settings;
+    struct weir_sentinel_watch_settings watch = {.loop = settings->loop,
+                                                 .endpoint = settings->endpoint,
+                                                 .log = settings->log,
+                                                 .role = settings->role,
+                                                 .user = link,
+                                                 .found = on_master_found,
+                                                 .failed = on_no_master};
+    weir_sentinel_watch_init(&link->sentinels, &watch);
+    weir_lookup_init(&link->lookup, settings->loop, link, on_lookup);
+    if (settings->endpoint->host != NULL) {
+        snprintf(link->master.host, sizeof link->master.host, "%s", settings->endpoint->host);
+        link->master.port = settings->endpoint->port;
+    }
+}
+
 void weir_link_init(struct weir_link *link, const struct weir_link_settings *settings)
 {
     memset(link, 0, sizeof *link);
@@ -378,6 +401,7 @@ void weir_link_init(struct weir_link *link, const struct weir_link_settings *set
     ev_timer_init(&link->drop_timer, on_drop_timer, 0., 0.);
     link->timer.data = link;
     link->drop_timer.data = link;
+    init_seeking(link);
 }
 
 void weir_link_open(struct weir_link *link)
@@ -393,6 +417,7 @@ void weir_link_close(struct weir_link *link)
     if (link->settings.loop == NULL)
         return;
     ev_timer_stop(link->settings.loop, &link->timer);
+    weir_sentinel_watch_close(&link->sentinels);
     free_connection(link);
     if (link->state != WEIR_LINK_CLOSED)
         move(link, WEIR_LINK_CLOSED);

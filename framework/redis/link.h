@@ -1,11 +1,16 @@
 /* One connection to the server that comes back by itself.
  *
- *   closed ──open──> waiting ──> connecting ──> greeting ──> ready
- *                       ^            │             │           │
- *                       └──────── lost (back-off with jitter) ─┘
+ *   closed ──open──> waiting ──> seeking ──> connecting ──> greeting ──> ready
+ *                       ^           │            │             │           │
+ *                       └──────────── lost (back-off with jitter) ─────────┘
+ *
+ * Seeking asks Sentinels for the master, or looks a host's name up, and is passed over where there
+ * is nothing to seek. A server that is no master is not connected to; where it stops to be one,
+ * which its refusals or the Sentinels tell (asked every second), the connection counts as lost.
  *
  * Every request is answered exactly once, never from inside the call that made it, and in order:
- * done, refused, or unknown, where the connection was lost after the request may have left. All
+ * done, refused, or unknown, where the connection was lost after the request may have left, or the
+ * server was no master any more. All
  * unknown answers are given before `lost` is called. A server that goes silent while answers are
  * owed counts as lost. */
 #ifndef WEIR_REDIS_LINK_H
@@ -21,9 +26,12 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "redis/endpoint.h"
+#include "redis/lookup.h"
+#include "redis/sentinel_watch.h"
 
 enum weir_link_state {
     WEIR_LINK_CLOSED,
+    WEIR_LINK_SEEKING,
     WEIR_LINK_CONNECTING,
     WEIR_LINK_GREETING,
     WEIR_LINK_READY,
@@ -58,14 +66,18 @@ struct weir_link_settings {
 struct weir_link {
     struct weir_link_settings settings;
     enum weir_link_state state;
-    redisAsyncContext *connection; /* NULL unless connecting, greeting or ready */
-    ev_timer timer;      /* connecting, greeting: limit; ready: watchdog; waiting: pause */
+    redisAsyncContext *connection;        /* NULL unless connecting, greeting or ready */
+    struct weir_sentinel_watch sentinels; /* unused without Sentinels */
+    struct weir_lookup lookup;            /* of the server's name */
+    struct weir_address master;           /* that of the last connection, by Sentinel or URL */
+    ev_timer timer;      /* seeking, connecting, greeting: limit; ready: watchdog; waiting: pause */
     ev_timer drop_timer; /* drops the connection from outside hiredis' callbacks */
     struct weir_error drop_reason;
     struct weir_random random;
-    unsigned failures;      /* connections failed in a row */
-    uint64_t reconnections; /* how often a lost link became ready again */
-    size_t owed;            /* requests without answer */
+    bool not_master, said_not_master; /* why it was lost, and what was logged last */
+    unsigned failures;                /* connections failed in a row */
+    uint64_t reconnections;           /* how often a lost link became ready again */
+    size_t owed;                      /* requests without answer */
     size_t greetings_owed;
     int64_t progress_at; /* monotonic ms of the last answer, or of the first request owed */
     int64_t watched_at;  /* monotonic ms of the watchdog's last look */

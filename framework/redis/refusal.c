@@ -9,15 +9,16 @@ static const struct {
     enum weir_refusal refusal;
 } meanings[] = {
     {"NOGROUP", WEIR_REFUSAL_GROUP},
-    /* 7.0 says so to a blocked reader whose stream was deleted; also at a change of role */
+    {"UNBLOCKED force unblock", WEIR_REFUSAL_ROLE},
+    /* 7.0 says so to a blocked reader whose stream was deleted */
     {"UNBLOCKED", WEIR_REFUSAL_GROUP},
     {"ERR Function not found", WEIR_REFUSAL_FUNCTION},
     {"NOSCRIPT", WEIR_REFUSAL_FUNCTION},
     {"LOADING", WEIR_REFUSAL_SERVER},
     {"BUSY ", WEIR_REFUSAL_SERVER},
-    {"MASTERDOWN", WEIR_REFUSAL_SERVER},
+    {"MASTERDOWN", WEIR_REFUSAL_ROLE},
     {"CLUSTERDOWN", WEIR_REFUSAL_SERVER},
-    {"READONLY", WEIR_REFUSAL_SERVER},
+    {"READONLY", WEIR_REFUSAL_ROLE},
     {"TRYAGAIN", WEIR_REFUSAL_SERVER},
     {"OOM", WEIR_REFUSAL_SERVER},
     {"MISCONF", WEIR_REFUSAL_SERVER},

@@ -6,6 +6,8 @@ enum weir_refusal {
     WEIR_REFUSAL_REQUEST,  /* the request itself is at fault; repeating it cannot help */
     WEIR_REFUSAL_SERVER,   /* the server does not serve this now (loading, out of memory, …):
                               nobody's fault here, wait and repeat; counts as no attempt */
+    WEIR_REFUSAL_ROLE,     /* this server is no master, or no more: nothing is done here; find the
+                              master */
     WEIR_REFUSAL_DENIED,   /* password or access rights */
     WEIR_REFUSAL_GROUP,    /* the stream or its consumer group is missing: make it again */
     WEIR_REFUSAL_FUNCTION, /* the function library is missing: load it again */

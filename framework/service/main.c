@@ -25,7 +25,7 @@ static const struct weir_option table[] = {
      AT(redis_url),
      .initial = WEIR_DEFAULT_URL,
      .value_name = "URL",
-     .help = "server: redis://[user:password@]host[:port][/db] or unix:///path"},
+     .help = "server: " WEIR_URL_FORMS},
     {.name = "group",
      .environment = "WEIR_GROUP",
      .kind = WEIR_OPTION_TEXT,

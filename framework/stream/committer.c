@@ -130,6 +130,7 @@ static void refused(struct weir_committer *committer, struct weir_commit *commit
         answer(commit, WEIR_COMMIT_FENCED, "");
         break;
     case WEIR_REFUSAL_SERVER:
+    case WEIR_REFUSAL_ROLE: /* the link makes an unknown answer of it, and leaves that server */
     case WEIR_REFUSAL_DENIED:
     case WEIR_REFUSAL_FUNCTION:
         if (commit->once)

@@ -104,7 +104,29 @@ static void sorts_refusals(void **state)
     test_do(&server, "REPLICAOF 127.0.0.1 1");
     assert_refused(&one, weir_client_ask(&one.client, &one.error, "SET", "a", "b", NULL),
                    WEIR_UNAVAILABLE, "READONLY");
+    assert_false(weir_client_connected(&one.client)); /* so that the next one finds the master */
     test_do(&server, "REPLICAOF NO ONE");
+    close_connection(&one);
+}
+
+static void refuses_a_replica(void **state)
+{
+    (void)state;
+    struct connection one;
+    test_do(&server, "ACL SETUSER eve on >hush +@all -role ~*");
+    test_do(&server, "REPLICAOF 127.0.0.1 1");
+    assert_int_equal(open_as(&one, "", LONG_MS), WEIR_UNAVAILABLE);
+    assert_non_null(strstr(one.error.text, server.socket));
+    assert_non_null(strstr(one.error.text, "is a replica of 127.0.0.1:1 "));
+    assert_null(one.client.connection);
+    close_connection(&one);
+    /* who may not ask is let in, and finds out by the first write */
+    assert_int_equal(open_as(&one, "eve:hush@", LONG_MS), WEIR_OK);
+    assert_refused(&one, weir_client_ask(&one.client, &one.error, "SET", "a", "b", NULL),
+                   WEIR_UNAVAILABLE, "READONLY");
+    close_connection(&one);
+    test_do(&server, "REPLICAOF NO ONE");
+    assert_int_equal(open_as(&one, "", LONG_MS), WEIR_OK);
     close_connection(&one);
 }
 
@@ -171,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks),
         cmocka_unit_test(sorts_refusals),
+        cmocka_unit_test(refuses_a_replica),
         cmocka_unit_test(logs_in),
         cmocka_unit_test(tells_a_lost_answer_from_a_refused_one),
         cmocka_unit_test(finds_no_server),

@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-#define GREETINGS 3 /* CLIENT SETNAME, CLIENT ID, PING */
+#define GREETINGS 4 /* CLIENT SETNAME, CLIENT ID, ROLE, PING */
+#define MASTER "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
 
 void fake_server_drop_client(struct fake_server *fake)
 {
@@ -67,9 +68,9 @@ static void answer_command(struct fake_server *fake)
     if (fake->mute)
         return;
     if (fake->greeted < GREETINGS) {
-        const char *pong = fake->ping ? fake->ping : "+PONG\r\n";
-        put(fake, fake->greeted == 0 ? "+OK\r\n" : fake->greeted == 1 ? ":7\r\n" : pong);
-        fake->greeted++;
+        const char *answers[GREETINGS] = {"+OK\r\n", ":7\r\n", fake->role ? fake->role : MASTER,
+                                          fake->ping ? fake->ping : "+PONG\r\n"};
+        put(fake, answers[fake->greeted++]);
         return;
     }
     fake->commands++;

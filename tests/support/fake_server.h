@@ -22,6 +22,7 @@ struct fake_server {
     ev_timer slowly;
     char url[64];
     /* How it behaves, for the test to set. */
+    const char *role;        /* answer to ROLE; NULL: it is a master */
     const char *ping;        /* answer to PING; NULL: "+PONG\r\n" */
     bool mute;               /* accepts, and never answers anything */
     const char *answer;      /* to each command behind the greeting; NULL: none */
