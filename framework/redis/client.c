@@ -17,6 +17,7 @@
 
 #define ASK_ARGUMENTS_MAX 64
 #define UNACKNOWLEDGED_MS 10000
+#define ATTEMPT_MS 1000
 #define AGAIN_BASE_MS 50
 #define AGAIN_CAP_MS 500
 
@@ -224,14 +225,17 @@ static enum weir_status open_master(struct weir_client *client,
                                     struct weir_error *error)
 {
     int64_t end = weir_clock_monotonic_ms() + timeout_ms;
+    int64_t each = timeout_ms < ATTEMPT_MS ? timeout_ms : ATTEMPT_MS; /* one that hangs is left */
     struct weir_random random;
     weir_random_init(&random, weir_random_seed());
     for (unsigned attempt = 1;; attempt++) {
         struct weir_address master;
         *error = (struct weir_error){0};
-        if (weir_sentinel_find(endpoint, timeout_ms, &master, error) != WEIR_OK)
+        if (weir_sentinel_find(endpoint, each, &master, error) != WEIR_OK)
             return error->status;
-        enum weir_status status = open_at(client, endpoint, &master, timeout_ms, error);
+        enum weir_status status = open_at(client, endpoint, &master, each, error);
+        if (status == WEIR_OK)
+            weir_client_set_timeout(client, timeout_ms);
         int64_t pause = weir_backoff_ms(AGAIN_BASE_MS, AGAIN_CAP_MS, attempt, &random);
         if (status != WEIR_UNAVAILABLE || weir_clock_monotonic_ms() + pause > end)
             return status;

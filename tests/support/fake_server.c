@@ -67,7 +67,7 @@ static void answer_command(struct fake_server *fake)
 {
     if (fake->mute)
         return;
-    if (fake->greeted < GREETINGS) {
+    if (fake->greeted < GREETINGS && !fake->no_greeting) {
         const char *answers[GREETINGS] = {"+OK\r\n", ":7\r\n", fake->role ? fake->role : MASTER,
                                           fake->ping ? fake->ping : "+PONG\r\n"};
         put(fake, answers[fake->greeted++]);

@@ -24,6 +24,7 @@ struct fake_server {
     /* How it behaves, for the test to set. */
     const char *role;        /* answer to ROLE; NULL: it is a master */
     const char *ping;        /* answer to PING; NULL: "+PONG\r\n" */
+    bool no_greeting;        /* nobody greets it: all is answered by `answer` */
     bool mute;               /* accepts, and never answers anything */
     const char *answer;      /* to each command behind the greeting; NULL: none */
     enum fake_ending ending; /* behind each such answer, and where there is none */
