@@ -24,7 +24,7 @@ A worker that dies is started again within a second, the server is not. A worker
 order (SIGTERM), or with 64, 77 or 78, which no restart can mend, stays down.
 
 Environment:
-  REDIS_URL           use this server and start none
+  REDIS_URL           use this server and start none; redis:// or unix://, no Sentinels
   REDIS_SERVER        the server's program (default: redis-server, else valkey-server)
   SHOP_REDIS_OPTIONS  more settings for the server, such as "--appendfsync always"
   SHOP_START_LIMIT    seconds to wait until all is ready (default 60)
@@ -306,6 +306,8 @@ choose_url() {
     else
         url=${REDIS_URL:-unix://$(escape "$dir/redis.sock")}
     fi
+    [[ $url != redis-sentinel://* ]] ||
+        fail "this script asks by redis-cli, which follows no Sentinels; give the master's redis:// URL" 64
 }
 
 own_server() {

@@ -214,6 +214,8 @@ users_server() {
     kill "$server"
     wait "$server" || true
     check 'no server at REDIS_URL: 69' same "$(REDIS_URL="unix://$top/users/none.sock" code_of shop up "$third")" 69
+    check 'Sentinels: 64' same "$(REDIS_URL=redis-sentinel://:hush@127.0.0.1/shop code_of shop up "$third")" 64
+    check 'and says what to give' grep -q "give the master's redis:// URL" "$top/last.out"
     check 'no process is left' same "$(left_over "$top")" ''
 }
 
