@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "redis/client.h"
 #include "support/failover.h"
 #include "support/load.h"
 #include "support/sagas.h"
@@ -102,18 +103,17 @@ static void assert_saga_whole(struct test_node *node, int i)
 static void workers_follow_when_the_master_dies(void **state)
 {
     (void)state;
-    enum { SLOW = 800, PLAIN = 400 };
+    enum { SLOW = 400, PLAIN = 400 };
     struct test_worker one = test_worker_start(&followed, WORK, "one", QUICK);
     struct test_worker two = test_worker_start(&followed, WORK, "two", QUICK);
     struct test_worker steps = test_worker_start(&followed, STEPS, "steps", QUICK);
     struct test_worker coordinator = test_coordinator_start(&followed, "coordinator", QUICK);
     begin_sagas(&a);
     test_send_many(&a.server, WORK, "Defer", ",\"ms\":20", 0, SLOW, NULL);
-    test_send_many(&a.server, WORK, "Mark", "", SLOW, PLAIN, NULL);
-    test_node_await_replica(&a); /* what is lost to lag is another test's concern */
     AWAIT(marked(&a) > 50);
+    test_node_hold(&a, WORK, (const struct test_worker *const[]){&one, &two, NULL}, SLOW, PLAIN);
     test_server_stop(&a.server, SIGKILL);
-    assert_in_range(marked(&b), 1, SLOW + PLAIN - 1); /* it has come in the middle */
+    assert_in_range(marked(&b), 51, SLOW);
     test_sentinel_await(&sentinel, &b);
     test_await_settled(&b.server, WORK);
     test_sagas_await_rest(&b.server, 30000);
@@ -204,6 +204,35 @@ static void the_command_line_follows(void **state)
     test_run_close(&run);
 }
 
+/* Connections that the Sentinel has accepted so far. */
+static long long connections(void)
+{
+    redisReply *reply = redisCommand(sentinel.connection, "INFO stats");
+    const char *name = "total_connections_received:", *at;
+    assert_non_null(reply);
+    assert_non_null(at = strstr(reply->str, name));
+    long long number = atoll(at + strlen(name));
+    freeReplyObject(reply);
+    return number;
+}
+
+/* As long as it may take, it asks again where the master is. */
+static void a_client_does_not_give_up_at_once(void **state)
+{
+    (void)state;
+    struct weir_endpoint endpoint;
+    struct weir_client client;
+    struct weir_error error = {0};
+    assert_int_equal(weir_endpoint_parse(sentinel.url, &endpoint, NULL), WEIR_OK);
+    test_server_freeze(&b.server); /* nobody can take the master's place */
+    test_server_stop(&a.server, SIGKILL);
+    long long before = connections();
+    assert_int_equal(weir_client_open(&client, &endpoint, 1500, &error), WEIR_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "cannot reach redis-sentinel://"));
+    assert_in_range(connections() - before, 2, 40);
+    weir_endpoint_close(&endpoint);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -212,6 +241,7 @@ int main(int argc, char **argv)
         CASE(workers_follow_when_the_master_dies),
         CASE(nothing_goes_to_a_zombie),
         CASE(the_command_line_follows),
+        CASE(a_client_does_not_give_up_at_once),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make_service);

@@ -21,6 +21,8 @@
 
 #include <cmocka.h>
 
+#include "support/load.h"
+
 #define LIMIT_MS 30000
 #define MASTER "shop"
 #define LINES_MAX 16
@@ -166,6 +168,32 @@ void test_node_await_replica(struct test_node *master)
     test_do(&master->server,
             "PING"); /* WAIT is about what came before the connection's last word */
     assert_int_equal(test_ask_integer(&master->server, "WAIT 1 %d", LIMIT_MS / 2), 1);
+}
+
+/* Whether a command of the service's workers has been put off. */
+static bool holds(struct test_node *node, const char *service)
+{
+    char name[64];
+    bool held = false;
+    snprintf(name, sizeof(name), " name=weir:%s:commands ", service);
+    redisReply *reply = test_ask(&node->server, "CLIENT LIST");
+    for (char *rest = reply->str, *line; (line = strsep(&rest, "\n"));)
+        held |= strstr(line, name) && strstr(line, " flags=b ");
+    freeReplyObject(reply);
+    return held;
+}
+
+void test_node_hold(struct test_node *node, const char *service,
+                    const struct test_worker *const *workers, int from, int count)
+{
+    for (size_t i = 0; workers[i]; i++)
+        kill(workers[i]->pid, SIGSTOP);
+    test_send_many(&node->server, service, "Mark", "", from, count, NULL);
+    test_do(&node->server, "CLIENT PAUSE 600000 WRITE");
+    test_node_await_replica(node);
+    for (size_t i = 0; workers[i]; i++)
+        kill(workers[i]->pid, SIGCONT);
+    AWAIT_OR_FAIL(holds(node, service), "no worker of %s waits for a write", service);
 }
 
 /* ---- Sentinel ------------------------------------------------------------------------------ */

@@ -14,7 +14,7 @@
 #ifndef WEIR_TESTS_SUPPORT_FAILOVER_H
 #define WEIR_TESTS_SUPPORT_FAILOVER_H
 
-#include "support/server.h"
+#include "support/worker.h"
 
 struct test_node {
     struct test_server server; /* for questions, over its socket */
@@ -39,6 +39,13 @@ long long test_node_length(struct test_node *node, const char *hash);
 void test_node_await_replica(struct test_node *master);
 /* A number of INFO, 0 where it is not there; the name with the colon: "keyspace_hits:". */
 long long test_node_info(struct test_node *node, const char *section, const char *name);
+
+/* Brings a node into the middle of its workers' work, for sure: sends them `count` commands Mark
+ * from the number `from` on, which none of them carries out; lets the node carry out no write any
+ * more, and waits until one of the service's workers waits for one. Its replica has all that the
+ * node has. `workers` ends with NULL. */
+void test_node_hold(struct test_node *node, const char *service,
+                    const struct test_worker *const *workers, int from, int count);
 
 struct test_sentinel {
     pid_t pid;
