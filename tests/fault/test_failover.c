@@ -63,7 +63,7 @@ static void assert_each_once(struct test_node *node, int count)
 
 static long long marked(struct test_node *node)
 {
-    return test_node_length(node, MARKS);
+    return test_ask_integer(&node->server, "HLEN " MARKS);
 }
 
 /* ---- The master dies ----------------------------------------------------------------------- */
@@ -111,7 +111,8 @@ static void workers_follow_when_the_master_dies(void **state)
     begin_sagas(&a);
     test_send_many(&a.server, WORK, "Defer", ",\"ms\":20", 0, SLOW, NULL);
     AWAIT(marked(&a) > 50);
-    test_node_hold(&a, WORK, (const struct test_worker *const[]){&one, &two, NULL}, SLOW, PLAIN);
+    test_node_hold(&a, &b, WORK, (const struct test_worker *const[]){&one, &two, NULL}, SLOW,
+                   PLAIN);
     test_server_stop(&a.server, SIGKILL);
     assert_in_range(marked(&b), 51, SLOW);
     test_sentinel_await(&sentinel, &b);
@@ -133,7 +134,7 @@ static void workers_follow_when_the_master_dies(void **state)
 /* Connections of ours, by their names. */
 static bool has_our_clients(struct test_node *node)
 {
-    redisReply *reply = test_node_ask(node, "CLIENT LIST");
+    redisReply *reply = test_ask(&node->server, "CLIENT LIST");
     bool ours = strstr(reply->str, " name=weir:") != NULL;
     freeReplyObject(reply);
     return ours;
@@ -143,9 +144,9 @@ static void nothing_goes_to_a_zombie(void **state)
 {
     (void)state;
     enum { BEFORE = 600, MEANWHILE = 200, AFTER = 200 };
-    struct test_worker one = test_worker_start(&followed, WORK, "one", QUICK);
     test_send_many(&a.server, WORK, "Defer", ",\"ms\":20", 0, BEFORE, NULL);
-    test_node_await_replica(&a);
+    test_node_await_level(&b, &a);
+    struct test_worker one = test_worker_start(&followed, WORK, "one", QUICK);
     AWAIT(marked(&a) > 50);
     test_server_freeze(&a.server);
     test_sentinel_await(&sentinel, &b);

@@ -96,7 +96,7 @@ static void send_what_is_known(void)
                 "'timeoutMs':60000}]");
     test_send_many(&a.server, WORK, "Mark", "", 0, KNOWN, NULL);
     begin_sagas('k', "{'how':{'b':'fail'}}");
-    test_node_await_replica(&a);
+    test_node_await_level(&b, &a);
 }
 
 /* All that is known and most of what will be lost is done, on the old master alone. The rest is in
@@ -159,7 +159,7 @@ static void old_master_becomes_a_replica(void)
 {
     test_server_restart(&a.server, SIGKILL);
     AWAIT(strcmp(test_node_role(&a), "slave") == 0);
-    AWAIT(test_node_length(&a, MARKS) == KNOWN);
+    AWAIT(test_ask_integer(&a.server, "HLEN " MARKS) == KNOWN);
 }
 
 static void fail_over_to_a_replica_that_lags(long long library)

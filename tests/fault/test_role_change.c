@@ -54,7 +54,7 @@ static void assert_each_once(struct test_node *node, int count)
 
 static long long marked(struct test_node *node)
 {
-    return test_node_length(node, MARKS);
+    return test_ask_integer(&node->server, "HLEN " MARKS);
 }
 
 /* ---- The roles are changed by hand ---------------------------------------------------------- */
@@ -68,7 +68,8 @@ static void waits_while_its_server_is_a_replica(void **state)
     test_worker_await_log(&one, "worker.ready");
     test_send_many(&a.server, WORK, "Defer", ",\"ms\":20", 0, SLOW, NULL);
     AWAIT(marked(&a) > 50);
-    test_node_hold(&a, WORK, (const struct test_worker *const[]){&one, NULL}, SLOW, COUNT - SLOW);
+    test_node_hold(&a, &b, WORK, (const struct test_worker *const[]){&one, NULL}, SLOW,
+                   COUNT - SLOW);
     test_node_promote(&b);
     test_do(&a.server, "REPLICAOF 127.0.0.1 %d", b.port);
     test_do(&a.server, "CLIENT UNPAUSE");
@@ -98,7 +99,7 @@ static void says_that_it_was_sent_to_a_replica(void **state)
     AWAIT(test_worker_logged(&one, "is a replica of 127.0.0.1") == 2);
     assert_says_replica((const char *[]){test_program("weir"), "sagas", "--redis", b.url, NULL});
     test_send(&a.server, WORK, "Mark", "{\"n\":\"n0\"}");
-    test_node_await_replica(&a);
+    test_node_await_level(&b, &a);
     assert_int_equal(test_worker_logged(&one, "worker.ready"), 0);
     test_node_promote(&b);
     test_worker_await_log(&one, "worker.ready");

@@ -97,6 +97,7 @@ void test_node_start(struct test_node *node, const char *folder, const char *con
     }
     node->arguments[count] = NULL;
     test_server_start(&node->server, folder, node->arguments);
+    node->server.cut_by_others = true; /* by Sentinel, where it changes a role */
 }
 
 long long test_node_info(struct test_node *node, const char *section, const char *name)
@@ -118,10 +119,15 @@ static bool level(struct test_node *node, struct test_node *master)
                      test_node_info(master, "replication", "master_repl_offset:");
 }
 
+void test_node_await_level(struct test_node *node, struct test_node *master)
+{
+    AWAIT_OR_FAIL(level(node, master), "the replica has not drawn level");
+}
+
 void test_node_follow(struct test_node *node, int port, struct test_node *master)
 {
     test_do(&node->server, "REPLICAOF 127.0.0.1 %d", port);
-    AWAIT_OR_FAIL(level(node, master), "the replica has not drawn level");
+    test_node_await_level(node, master);
 }
 
 void test_node_promote(struct test_node *node)
@@ -129,45 +135,12 @@ void test_node_promote(struct test_node *node)
     test_do(&node->server, "REPLICAOF NO ONE");
 }
 
-redisReply *test_node_ask(struct test_node *node, const char *format, ...)
-{
-    redisReply *reply = NULL;
-    for (long long end = test_now() + LIMIT_MS; !reply; test_pause()) {
-        va_list arguments;
-        va_start(arguments, format);
-        reply = redisvCommand(node->server.connection, format, arguments);
-        va_end(arguments);
-        if (!reply && test_now() > end)
-            fail_msg("no answer to '%s': %s", format, node->server.connection->errstr);
-        if (!reply)
-            (void)redisReconnect(node->server.connection); /* the next try tells */
-    }
-    if (reply->type == REDIS_REPLY_ERROR)
-        fail_msg("'%s' was refused: %s", format, reply->str);
-    return reply;
-}
-
 const char *test_node_role(struct test_node *node)
 {
-    redisReply *reply = test_node_ask(node, "ROLE");
+    redisReply *reply = test_ask(&node->server, "ROLE");
     bool master = strcmp(reply->element[0]->str, "master") == 0;
     freeReplyObject(reply);
     return master ? "master" : "slave";
-}
-
-long long test_node_length(struct test_node *node, const char *hash)
-{
-    redisReply *reply = test_node_ask(node, "HLEN %s", hash);
-    long long length = reply->integer;
-    freeReplyObject(reply);
-    return length;
-}
-
-void test_node_await_replica(struct test_node *master)
-{
-    test_do(&master->server,
-            "PING"); /* WAIT is about what came before the connection's last word */
-    assert_int_equal(test_ask_integer(&master->server, "WAIT 1 %d", LIMIT_MS / 2), 1);
 }
 
 /* Whether a command of the service's workers has been put off. */
@@ -183,14 +156,14 @@ static bool holds(struct test_node *node, const char *service)
     return held;
 }
 
-void test_node_hold(struct test_node *node, const char *service,
+void test_node_hold(struct test_node *node, struct test_node *replica, const char *service,
                     const struct test_worker *const *workers, int from, int count)
 {
     for (size_t i = 0; workers[i]; i++)
         kill(workers[i]->pid, SIGSTOP);
     test_send_many(&node->server, service, "Mark", "", from, count, NULL);
     test_do(&node->server, "CLIENT PAUSE 600000 WRITE");
-    test_node_await_replica(node);
+    test_node_await_level(replica, node);
     for (size_t i = 0; workers[i]; i++)
         kill(workers[i]->pid, SIGCONT);
     AWAIT_OR_FAIL(holds(node, service), "no worker of %s waits for a write", service);

@@ -29,22 +29,18 @@ void test_node_start(struct test_node *node, const char *folder, const char *con
  * `master`. */
 void test_node_follow(struct test_node *node, int port, struct test_node *master);
 void test_node_promote(struct test_node *node);
-/* As test_ask. Where Sentinel changes a server's role, it cuts all connections, and so this one is
- * made anew. */
-redisReply *test_node_ask(struct test_node *node, const char *format, ...);
-/* "master" or "slave", and the length of a hash; they are asked in the same way. */
+/* "master" or "slave". */
 const char *test_node_role(struct test_node *node);
-long long test_node_length(struct test_node *node, const char *hash);
-/* Waits until the one replica has all that the master has now. */
-void test_node_await_replica(struct test_node *master);
+/* Waits until the replica has all that the master has now. */
+void test_node_await_level(struct test_node *node, struct test_node *master);
 /* A number of INFO, 0 where it is not there; the name with the colon: "keyspace_hits:". */
 long long test_node_info(struct test_node *node, const char *section, const char *name);
 
 /* Brings a node into the middle of its workers' work, for sure: sends them `count` commands Mark
  * from the number `from` on, which none of them carries out; lets the node carry out no write any
- * more, and waits until one of the service's workers waits for one. Its replica has all that the
- * node has. `workers` ends with NULL. */
-void test_node_hold(struct test_node *node, const char *service,
+ * more, and waits until one of the service's workers waits for one. The replica has all that
+ * the node has. `workers` ends with NULL. */
+void test_node_hold(struct test_node *node, struct test_node *replica, const char *service,
                     const struct test_worker *const *workers, int from, int count);
 
 struct test_sentinel {

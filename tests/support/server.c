@@ -197,7 +197,12 @@ static redisReply *ask(struct test_server *server, const char *format, va_list a
 {
     if (!server->connection)
         fail_msg("the server is not running");
+    va_list again;
+    va_copy(again, arguments);
     redisReply *reply = redisvCommand(server->connection, format, arguments);
+    if (!reply && server->cut_by_others && redisReconnect(server->connection) == REDIS_OK)
+        reply = redisvCommand(server->connection, format, again);
+    va_end(again);
     if (!reply)
         fail_msg("no answer to '%s': %s", format, server->connection->errstr);
     else if (reply->type == REDIS_REPLY_ERROR)

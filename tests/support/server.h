@@ -15,6 +15,7 @@
 #define WEIR_TESTS_SUPPORT_SERVER_H
 
 #include <hiredis/hiredis.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -27,6 +28,8 @@ struct test_server {
     char url[TEST_PATH_MAX + 8];  /* "unix://" and the socket, for --redis */
     const char *const *arguments; /* those given to start; borrowed, used again by restart */
     redisContext *connection;     /* for the test's own questions */
+    bool cut_by_others; /* for the test to set: where that is lost, it is made anew and asked again
+                         */
 };
 
 /* Starts a server in `folder` (made under the current directory, emptied of data of an earlier
