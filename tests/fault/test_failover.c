@@ -169,6 +169,56 @@ static void nothing_goes_to_a_zombie(void **state)
     test_worker_end_well(&one);
 }
 
+/* ---- Passwords ------------------------------------------------------------------------------ */
+
+static void by_sentinel(char *url, const char *login, const char *settings)
+{
+    snprintf(url, TEST_PATH_MAX, "redis-sentinel://%s127.0.0.1:%d/shop%s", login, sentinel.port,
+             settings);
+}
+
+static int list_by(const char *url)
+{
+    struct test_run run = test_run(
+        (const char *[]){test_program("weir"), "sagas", "--redis", url, NULL}, NULL, 60000);
+    int code = run.code;
+    assert_null(strstr(run.error, "hush"));
+    test_run_close(&run);
+    return code;
+}
+
+/* One login for the server, another for Sentinels. */
+static void logs_in_twice(void **state)
+{
+    (void)state;
+    char url[TEST_PATH_MAX], wrong[TEST_PATH_MAX];
+    test_do(&a.server, "ACL SETUSER ann on >hush +@all ~*");
+    freeReplyObject(redisCommand(sentinel.connection, "ACL SETUSER bob on >hush%%%% +@all"));
+    freeReplyObject(redisCommand(sentinel.connection, "ACL SETUSER default resetpass >hushed"));
+    by_sentinel(url, "ann:hush@", "?sentinelUser=bob&sentinelPassword=hush%25%25");
+    by_sentinel(wrong, "ann:hush@", "?sentinelPassword=hush");
+    struct test_worker one = test_worker_launch(url, WORK, "one", NULL);
+    test_worker_await_log(&one, "worker.ready");
+    redisReply *clients = test_ask(&a.server, "CLIENT LIST");
+    char *ours = strstr(clients->str, " name=weir:");
+    assert_non_null(ours);
+    ours[strcspn(ours, "\n")] = '\0';
+    assert_non_null(strstr(ours, " user=ann "));
+    freeReplyObject(clients);
+    assert_int_equal(list_by(url), 0);
+    test_worker_end_well(&one);
+
+    by_sentinel(url, "ann:hush@", "?sentinelPassword=hushed");
+    assert_int_equal(list_by(url), 0);
+    assert_int_equal(list_by(wrong), 1);
+    by_sentinel(url, "", "");
+    assert_int_equal(list_by(url), 1);
+    struct test_worker two = test_worker_launch(wrong, WORK, "two", NULL);
+    assert_int_equal(test_worker_await_end(&two), 77);
+    assert_true(test_worker_logged(&two, "sentinelPassword=") > 0);
+    assert_int_equal(test_worker_logged(&two, "hush"), 0);
+}
+
 /* ---- The command line ----------------------------------------------------------------------- */
 
 static int code_of(const char *const *words)
@@ -241,6 +291,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         CASE(workers_follow_when_the_master_dies),
         CASE(nothing_goes_to_a_zombie),
+        CASE(logs_in_twice),
         CASE(the_command_line_follows),
         CASE(a_client_does_not_give_up_at_once),
     };

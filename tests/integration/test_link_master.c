@@ -3,12 +3,15 @@
 #include "redis/link.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -321,6 +324,29 @@ static void is_denied_where_all_want_another_password(void **state)
     assert_non_null(strstr(seen.reason, "sentinelPassword="));
 }
 
+/* A peer that vanished without a word is noticed, whatever is under way. */
+static void assert_tuned(int socket, unsigned limit_ms)
+{
+    int alive = 0;
+    unsigned limit = 0;
+    socklen_t length = sizeof(int);
+    assert_int_equal(getsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &alive, &length), 0);
+    assert_int_equal(alive, 1);
+    length = sizeof(unsigned);
+    assert_int_equal(getsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, &length), 0);
+    assert_int_equal(limit, limit_ms);
+}
+
+static void tunes_its_sockets(void **state)
+{
+    (void)state;
+    first.answer = points_to_one;
+    open_by_sentinels("127.0.0.1");
+    RUN_UNTIL(seen.ready == 1);
+    assert_tuned(the_link.connection->c.fd, 60000);
+    assert_tuned(the_link.sentinels.connection->c.fd, 1000);
+}
+
 /* ---- A new master -------------------------------------------------------------------------- */
 
 /* The old one hangs, so that nothing but Sentinel tells; the silence limit is a minute here. */
@@ -428,6 +454,7 @@ int main(void)
         CASE(asks_the_next_sentinel),
         CASE(waits_for_a_sentinel_that_knows),
         CASE(is_denied_where_all_want_another_password),
+        CASE(tunes_its_sockets),
         CASE(leaves_a_master_that_was_replaced),
         CASE(asks_again_where_sentinel_is_late),
         CASE(stays_where_sentinels_are_gone),
