@@ -123,6 +123,11 @@ static void workers_follow_when_the_master_dies(void **state)
     for (int i = 0; i < SAGAS; i++)
         assert_saga_whole(&b, i);
     assert_int_equal(test_ask_integer(&b.server, "XLEN {sagas}:dead"), 0);
+    /* nothing is lost, and nobody says so */
+    assert_int_equal(test_worker_logged(&one, "went_back") + test_worker_logged(&two, "went_back") +
+                         test_worker_logged(&steps, "went_back") +
+                         test_worker_logged(&coordinator, "went_back"),
+                     0);
     test_worker_end_well(&one);
     test_worker_end_well(&two);
     test_worker_end_well(&steps);

@@ -162,6 +162,12 @@ static void old_master_becomes_a_replica(void)
     AWAIT(test_ask_integer(&a.server, "HLEN " MARKS) == KNOWN);
 }
 
+/* Each service notices by itself. */
+static bool says_so(const struct test_worker *worker)
+{
+    return test_worker_logged(worker, "server.went_back") == 1;
+}
+
 static void fail_over_to_a_replica_that_lags(long long library)
 {
     send_what_is_known();
@@ -187,6 +193,7 @@ static void fail_over_to_a_replica_that_lags(long long library)
     assert_messages_whole(&b);
     assert_sagas_whole(&b);
     state_what_is_lost();
+    AWAIT(says_so(&work) && says_so(&steps) && says_so(&coordinator));
     old_master_becomes_a_replica();
     test_worker_end_well(&steps);
     test_worker_end_well(&coordinator);
