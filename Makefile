@@ -28,6 +28,7 @@ PROGRAMS := $(patsubst framework/programs/%.c,$(BUILD)/bin/%,$(wildcard framewor
 WORKERS  := $(patsubst workers/%.c,$(BUILD)/bin/%,$(filter-out workers/shop%,$(wildcard workers/*.c)))
 WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/functions/test_*.c tests/integration/test_*.c tests/fault/test_*.c))
+TEST_TOOLS  := $(BUILD)/tests/fault/flaky_proxy
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
 .PHONY: all check check-unit tests install uninstall clean format layout lint sanitize help
@@ -71,7 +72,10 @@ $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -Itests -c -o $@ $<
 
-tests: $(TESTS) ## build the test programs
+# What the tests of faults start beside a server.
+$(filter $(BUILD)/tests/fault/test_%,$(TESTS)): | $(TEST_TOOLS)
+
+tests: $(TESTS) $(TEST_TOOLS) ## build the test programs
 
 check: all tests ## run all tests but the end-to-end scripts
 	$(Q)tests/run.sh $(BUILD) $(TESTS)

@@ -14,11 +14,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "support/unix_socket.h"
 
 #define LINES_MAX 16
 #define COMMAND_MAX (1 << 18)
@@ -40,13 +41,6 @@ struct proxy {
 };
 
 /* ---- In the proxy's process: the deeds ----------------------------------------------------- */
-
-static struct sockaddr_un address_of(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
-    return address;
-}
 
 static bool put(int to, const char *bytes, size_t length)
 {
@@ -183,7 +177,6 @@ static void take_answer(struct line *line)
 
 static void take_client(struct proxy *proxy)
 {
-    struct sockaddr_un address = address_of(proxy->upstream);
     int client = accept(proxy->listener, NULL, NULL);
     struct line *line = proxy->lines;
     while (line < proxy->lines + LINES_MAX && line->client >= 0)
@@ -191,8 +184,8 @@ static void take_client(struct proxy *proxy)
     if (client < 0 || line == proxy->lines + LINES_MAX)
         _exit(1);
     line->client = client;
-    line->server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(line->server, (struct sockaddr *)&address, sizeof(address)) != 0)
+    line->server = test_unix_connect(proxy->upstream);
+    if (line->server < 0)
         close_line(line);
 }
 
@@ -240,18 +233,6 @@ static _Noreturn void serve(struct proxy *proxy)
 
 /* ---- In the test's process ----------------------------------------------------------------- */
 
-static int open_listener(const char *path)
-{
-    struct sockaddr_un address = address_of(path);
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (strlen(path) >= sizeof(address.sun_path))
-        fail_msg("the path of the proxy's socket is too long: %s", path);
-    unlink(path);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(listener, 16), 0);
-    return listener;
-}
-
 void test_proxy_start(struct test_proxy *proxy, const struct test_server *server,
                       struct proxy_trap trap)
 {
@@ -261,7 +242,9 @@ void test_proxy_start(struct test_proxy *proxy, const struct test_server *server
     snprintf(proxy->socket, sizeof(proxy->socket), "%.*sp%u", (int)folder, server->socket,
              ++started);
     snprintf(proxy->url, sizeof(proxy->url), "unix://%s", proxy->socket);
-    int listener = open_listener(proxy->socket);
+    int listener = test_unix_listen(proxy->socket);
+    if (listener < 0)
+        fail_msg("cannot listen on %s: %s", proxy->socket, strerror(errno));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control), 0);
     fflush(NULL);
     proxy->pid = fork();
