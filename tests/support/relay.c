@@ -157,18 +157,28 @@ static size_t spring(struct relay *relay, struct flow *flow, size_t length)
     return (size_t)relay->trap.left;
 }
 
+/* Where the command begins that holds the word: what comes in one piece may be several. */
+static size_t command_start(const char *bytes, const char *word)
+{
+    const char *at = word;
+    while (at > bytes && !(at[0] == '*' && at[-1] == '\n'))
+        at--;
+    return (size_t)(at - bytes);
+}
+
 static size_t pass_word_trap(struct relay *relay, struct relay_connection *connection,
                              enum relay_direction direction, const char *bytes, size_t length)
 {
     struct relay_trap *trap = &relay->trap;
-    bool meant = direction == RELAY_REQUESTS
-                     ? memmem(bytes, length, trap->word, strlen(trap->word)) != NULL
-                     : connection->awaits_answer;
-    if (!meant)
+    const char *word =
+        direction == RELAY_REQUESTS ? memmem(bytes, length, trap->word, strlen(trap->word)) : NULL;
+    size_t before = word ? command_start(bytes, word) : 0;
+    if (!word && !(direction == RELAY_ANSWERS && connection->awaits_answer))
         return length;
-    connection->awaits_answer = direction == RELAY_REQUESTS && trap->direction == RELAY_ANSWERS;
-    return trap->direction == direction ? spring(relay, &connection->flows[direction], length)
-                                        : length;
+    connection->awaits_answer = word && trap->direction == RELAY_ANSWERS;
+    return trap->direction == direction
+               ? before + spring(relay, &connection->flows[direction], length - before)
+               : length;
 }
 
 /* How many of the bytes go on. */

@@ -16,8 +16,9 @@ enum relay_mode { RELAY_PASS, RELAY_STALL, RELAY_BLACK_HOLE };
 enum relay_direction { RELAY_REQUESTS, RELAY_ANSWERS };
 
 /* Resets a connection once `left` more bytes have passed in that direction. Without a word the
- * bytes of all connections count. With one, those count that come in one piece with the word (or
- * are the first answer to that piece), and where there are fewer the trap has been passed. */
+ * bytes of all connections count. With one, those count from the beginning of the first command
+ * that holds the word to the end of what comes in one piece (or of the first answer to that piece);
+ * where there are fewer, the trap has been passed. */
 struct relay_trap {
     bool armed;
     enum relay_direction direction;
