@@ -67,37 +67,43 @@ int weir_snapshot_add(struct weir_snapshot *snapshot, const char *key)
     return (int)(snapshot->count - 1);
 }
 
-static size_t text_room(const redisReply *reply)
+/* Whether all are texts; the room that they take, with pointers to them. */
+static bool texts_room(const redisReply *reply, size_t *room)
 {
-    size_t room = reply->elements * sizeof(char *);
     struct weir_slice text;
-    for (size_t i = 0; i < reply->elements; i++)
-        room += weir_reply_text(reply->element[i], &text) ? text.length + 1 : 1;
-    return room;
+    *room = reply->elements * sizeof(char *);
+    for (size_t i = 0; i < reply->elements; i++) {
+        if (!weir_reply_text(reply->element[i], &text))
+            return false;
+        *room += text.length + 1;
+    }
+    return true;
 }
 
 enum weir_status weir_snapshot_fill(struct weir_loaded *loaded, const redisReply *reply)
 {
-    char *room;
+    char *at;
+    size_t room;
     free(loaded->values);
     loaded->values = NULL;
     loaded->field_count = 0;
-    if (!weir_reply_array(reply, 0) || reply->elements % 2 != 0)
+    loaded->loaded = false;
+    if (!weir_reply_array(reply, 0) || reply->elements % 2 != 0 || !texts_room(reply, &room))
         return WEIR_INVALID;
     loaded->loaded = true;
     if (reply->elements == 0)
         return WEIR_OK;
-    loaded->values = malloc(text_room(reply)); /* pointers first, then the texts */
+    loaded->values = malloc(room);
     if (loaded->values == NULL)
         return WEIR_NO_MEMORY;
-    room = (char *)(loaded->values + reply->elements);
+    at = (char *)(loaded->values + reply->elements); /* pointers first, then the texts */
     for (size_t i = 0; i < reply->elements; i++) {
         struct weir_slice text = {"", 0};
         (void)weir_reply_text(reply->element[i], &text);
-        memcpy(room, text.at, text.length);
-        room[text.length] = '\0';
-        loaded->values[i] = room;
-        room += text.length + 1;
+        memcpy(at, text.at, text.length);
+        at[text.length] = '\0';
+        loaded->values[i] = at;
+        at += text.length + 1;
     }
     loaded->field_count = reply->elements / 2;
     return WEIR_OK;

@@ -25,7 +25,8 @@ struct weir_snapshot {
 
 /* Adds a key to load; the same key twice is one. Returns its place, or -1 without memory. */
 WEIR_CHECKED int weir_snapshot_add(struct weir_snapshot *snapshot, const char *key);
-/* Takes the fields from the answer of HGETALL. */
+/* Takes the fields from the answer of HGETALL. WEIR_INVALID where it cannot be that: nothing is
+ * loaded then. */
 WEIR_CHECKED enum weir_status weir_snapshot_fill(struct weir_loaded *loaded,
                                                  const redisReply *reply);
 /* NULL where the key was not loaded. */

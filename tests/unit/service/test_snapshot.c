@@ -148,14 +148,16 @@ static void other_answers_are_refused(void **state)
     assert_null(weir_loaded_value(loaded, "a"));
 }
 
-static void what_is_no_text_is_empty(void **state)
+static void what_is_no_text_is_refused(void **state)
 {
     (void)state;
     struct weir_loaded *loaded = add("k");
-    assert_int_equal(fill(loaded, REPLY("*4\r\n$1\r\na\r\n:7\r\n$1\r\nb\r\n*1\r\n$1\r\nx\r\n")),
-                     WEIR_OK);
-    assert_string_equal(weir_loaded_value(loaded, "a"), "");
-    assert_string_equal(weir_loaded_value(loaded, "b"), "");
+    assert_int_equal(fill(loaded, REPLY("*2\r\n$1\r\na\r\n$3\r\none\r\n")), WEIR_OK);
+    assert_int_equal(fill(loaded, REPLY("*2\r\n$1\r\na\r\n:7\r\n")), WEIR_INVALID);
+    assert_int_equal(fill(loaded, REPLY("*2\r\n*1\r\n$1\r\nx\r\n$1\r\nb\r\n")), WEIR_INVALID);
+    assert_int_equal(fill(loaded, REPLY("*2\r\n$1\r\na\r\n$-1\r\n")), WEIR_INVALID);
+    assert_false(loaded->loaded);
+    assert_null(weir_loaded_value(loaded, "a"));
 }
 
 static void large_hashes(void **state)
@@ -201,7 +203,7 @@ int main(void)
         EACH(a_missing_hash_is_loaded_and_empty),
         EACH(the_last_answer_counts),
         EACH(other_answers_are_refused),
-        EACH(what_is_no_text_is_empty),
+        EACH(what_is_no_text_is_refused),
         EACH(large_hashes),
         EACH(clearing_forgets_all_and_can_be_filled_again),
     };
