@@ -22,11 +22,12 @@
  *                         With WORD only bytes of the answer to the next request that holds it
  *                         count; where there are fewer, nothing happens (see `passed`)
  *   cut-request N [WORD]  the same for what the server gets
- *   rate BYTES            a second, for each direction of each connection; 0: any
- *   delay MS [JITTER]     each piece is late by MS and up to JITTER more
+ *   replace-answer WORD TEXT  the answer to the next request that holds WORD is replaced by TEXT,
+ * in which \r and \n are written like that rate BYTES            a second, for each direction of
+ * each connection; 0: any delay MS [JITTER]     each piece is late by MS and up to JITTER more
  *   slice N               writes of N bytes; 0: any
- *   status                accepted= refused= present= cuts= lost= passed= armed= swallowed=
- *                         requests= answers= */
+ *   status                accepted= refused= present= cuts= lost= passed= replaced= armed=
+ *                         swallowed= requests= answers= */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -59,6 +60,7 @@ struct flaky {
 /* ---- Commands ------------------------------------------------------------------------------ */
 
 struct words {
+    const char *line; /* all of it */
     char name[32], word[RELAY_WORD_MAX];
     unsigned long long number;
     int count; /* of those that are there */
@@ -105,6 +107,23 @@ static void do_trap(struct flaky *flaky, const struct words *words)
     memcpy(flaky->relay.trap.word, words->word, sizeof(words->word));
 }
 
+/* Without an answer's text the trap would cut. */
+static void do_replace(struct flaky *flaky, const struct words *words)
+{
+    struct relay_trap trap = {.direction = RELAY_ANSWERS};
+    int start = 0;
+    size_t length = 0;
+    sscanf(words->line, "%*s %127s %n", trap.word, &start);
+    for (const char *at = words->line + start; start > 0 && *at; at++) {
+        bool escape = at[0] == '\\' && (at[1] == 'r' || at[1] == 'n');
+        if (length + 1 < sizeof(trap.instead))
+            trap.instead[length++] = !escape ? *at : at[1] == 'r' ? '\r' : '\n';
+        at += escape;
+    }
+    trap.armed = length > 0;
+    flaky->relay.trap = trap;
+}
+
 static void do_rate(struct flaky *flaky, const struct words *words)
 {
     flaky->relay.rate = words->number;
@@ -126,35 +145,30 @@ static const struct {
     action *act;
     int least, most; /* words, with the name */
 } commands[] = {
-    {"pass", do_pass, 1, 1},
-    {"cut", do_cut, 1, 1},
-    {"refuse", do_cut, 1, 1},
-    {"blackhole", do_mode, 1, 1},
-    {"half-open", do_half_open, 1, 1},
-    {"stall", do_mode, 1, 1},
-    {"lose-answers", do_lose, 2, 2},
-    {"cut-answer", do_trap, 2, 3},
-    {"cut-request", do_trap, 2, 3},
-    {"rate", do_rate, 2, 2},
-    {"delay", do_delay, 2, 3},
-    {"slice", do_slice, 2, 2},
-    {"status", NULL, 1, 1},
+    {"pass", do_pass, 1, 1},           {"cut", do_cut, 1, 1},
+    {"refuse", do_cut, 1, 1},          {"blackhole", do_mode, 1, 1},
+    {"half-open", do_half_open, 1, 1}, {"stall", do_mode, 1, 1},
+    {"lose-answers", do_lose, 2, 2},   {"cut-answer", do_trap, 2, 3},
+    {"cut-request", do_trap, 2, 3},    {"replace-answer", do_replace, 1, 1},
+    {"rate", do_rate, 2, 2},           {"delay", do_delay, 2, 3},
+    {"slice", do_slice, 2, 2},         {"status", NULL, 1, 1},
 };
 
 static void print_status(const struct flaky *flaky, char *answer, size_t room)
 {
     const struct relay_counts *counts = &flaky->relay.counts;
     snprintf(answer, room,
-             "ok accepted=%llu refused=%llu present=%zu cuts=%llu lost=%llu passed=%llu armed=%d "
+             "ok accepted=%llu refused=%llu present=%zu cuts=%llu lost=%llu passed=%llu "
+             "replaced=%llu armed=%d "
              "swallowed=%llu requests=%llu answers=%llu\n",
              counts->accepted, counts->refused, flaky->relay.present, counts->resets, counts->lost,
-             counts->passed, flaky->relay.trap.armed, counts->swallowed, counts->requests,
-             counts->answers);
+             counts->passed, counts->replaced, flaky->relay.trap.armed, counts->swallowed,
+             counts->requests, counts->answers);
 }
 
 static void carry_out(struct flaky *flaky, const char *line, char *answer, size_t room)
 {
-    struct words words = {.count = 0};
+    struct words words = {.line = line};
     char rest[2] = "";
     words.count = sscanf(line, "%31s %llu %127s %1s", words.name, &words.number, words.word, rest);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

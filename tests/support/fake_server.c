@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "support/resp.h"
+
 #define GREETINGS 4 /* CLIENT SETNAME, CLIENT ID, ROLE, PING */
 #define MASTER "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
 
@@ -81,27 +83,6 @@ static void answer_command(struct fake_server *fake)
 
 /* ---- Commands ------------------------------------------------------------------------------ */
 
-/* The length of the first whole command in the input, 0 where there is none yet. */
-static size_t command_length(const struct fake_server *fake)
-{
-    const char *at = fake->input, *end = fake->input + fake->input_length;
-    long words = 1;
-    for (long word = 0; word <= words; word++) {
-        const char *line = memchr(at, '\n', (size_t)(end - at));
-        long number = line ? strtol(at + 1, NULL, 10) : 0;
-        if (!line)
-            return 0;
-        at = line + 1;
-        if (word == 0)
-            words = number;
-        else if (end - at < number + 2)
-            return 0;
-        else
-            at += number + 2;
-    }
-    return (size_t)(at - fake->input);
-}
-
 static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 {
     struct fake_server *fake = io->data;
@@ -114,7 +95,8 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events)
     }
     fake->input_length += (size_t)got;
     fake->input[fake->input_length] = '\0';
-    for (size_t length; (length = command_length(fake)) > 0 && !fake->hang_up;) {
+    for (size_t length;
+         (length = test_resp_length(fake->input, fake->input_length)) > 0 && !fake->hang_up;) {
         answer_command(fake);
         fake->input_length -= length;
         memmove(fake->input, fake->input + length, fake->input_length + 1);

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "support/resp.h"
 #include "support/unix_socket.h"
 
 #define LINES_MAX 16
@@ -103,27 +104,6 @@ static void do_deed(struct line *line, size_t length, enum proxy_deed deed)
 
 /* ---- In the proxy's process: commands ------------------------------------------------------ */
 
-/* The length of the first whole command in the input, 0 where there is none yet. */
-static size_t command_length(const struct line *line)
-{
-    const char *at = line->input, *end = line->input + line->length;
-    long words = 1;
-    for (long word = 0; word <= words; word++) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        long number = newline ? strtol(at + 1, NULL, 10) : 0;
-        if (!newline)
-            return 0;
-        at = newline + 1;
-        if (word == 0)
-            words = number;
-        else if (end - at < number + 2)
-            return 0;
-        else
-            at += number + 2;
-    }
-    return (size_t)(at - line->input);
-}
-
 static bool holds(const struct line *line, size_t length, const char *word)
 {
     return memmem(line->input, length, word, strlen(word)) != NULL;
@@ -137,7 +117,8 @@ static bool springs(const struct proxy *proxy, const struct line *line, size_t l
 
 static void forward_commands(struct proxy *proxy, struct line *line)
 {
-    for (size_t length; line->client >= 0 && (length = command_length(line)) > 0;) {
+    for (size_t length;
+         line->client >= 0 && (length = test_resp_length(line->input, line->length)) > 0;) {
         enum proxy_deed deed = proxy->trap.deed;
         if (!springs(proxy, line, length)) {
             forward_one(line, length);

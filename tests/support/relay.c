@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/resp.h"
 #include "support/unix_socket.h"
 
 #define PIECE_MAX 65536
@@ -33,8 +34,9 @@ struct flow {
 
 struct relay_connection {
     struct relay_connection *next;
-    struct flow flows[2]; /* by enum relay_direction */
-    bool awaits_answer;   /* the trap's word has passed */
+    struct flow flows[2];                      /* by enum relay_direction */
+    bool awaits_answer;                        /* the trap's word has passed */
+    unsigned long long asked, answered, meant; /* commands, answers; the one to be replaced */
     bool forsaken;
     bool robbed; /* bytes or an end were swallowed */
     bool reset;
@@ -143,6 +145,31 @@ void relay_heal(struct relay *relay)
     clear_away(relay);
 }
 
+/* ---- What is on its way -------------------------------------------------------------------- */
+
+static unsigned long long jitter(struct relay *relay)
+{
+    relay->random = relay->random * 6364136223846793005u + 1442695040888963407u;
+    return relay->jitter ? (relay->random >> 33) % (relay->jitter + 1) : 0;
+}
+
+static bool keep(struct relay *relay, struct flow *flow, const char *bytes, size_t length)
+{
+    struct piece *piece = length > 0 ? malloc(sizeof(*piece) + length) : NULL;
+    if (!piece)
+        return length == 0;
+    long long due = now_ms() + (long long)(relay->delay + jitter(relay));
+    if (due < flow->last_due) /* what came first goes first */
+        due = flow->last_due;
+    *piece = (struct piece){.due = due, .length = length};
+    flow->last_due = due;
+    memcpy(piece->bytes, bytes, length);
+    *(flow->first ? &flow->last->next : &flow->first) = piece;
+    flow->last = piece;
+    flow->queued += length;
+    return true;
+}
+
 /* ---- Traps --------------------------------------------------------------------------------- */
 
 /* How many bytes of the piece go on, where it is the one that the trap is set for. */
@@ -192,7 +219,7 @@ static size_t pass_traps(struct relay *relay, struct relay_connection *connectio
         reset(relay, connection);
         return 0;
     }
-    if (!trap->armed)
+    if (!trap->armed || trap->instead[0])
         return length;
     if (trap->word[0])
         return pass_word_trap(relay, connection, direction, bytes, length);
@@ -204,30 +231,43 @@ static size_t pass_traps(struct relay *relay, struct relay_connection *connectio
     return length;
 }
 
+/* ---- Answers in place of others ------------------------------------------------------------ */
+
+static void count_requests(struct relay *relay, struct relay_connection *connection,
+                           const char *bytes, size_t length)
+{
+    const struct relay_trap *trap = &relay->trap;
+    for (size_t one; (one = test_resp_length(bytes, length)) > 0; bytes += one, length -= one) {
+        connection->asked++;
+        if (trap->armed && trap->instead[0] && !connection->meant &&
+            memmem(bytes, one, trap->word, strlen(trap->word)))
+            connection->meant = connection->asked;
+    }
+}
+
+/* Sends the answers on, all but the one; false: no memory. */
+static bool pass_answers(struct relay *relay, struct relay_connection *connection,
+                         const char *bytes, size_t length)
+{
+    struct flow *flow = &connection->flows[RELAY_ANSWERS];
+    size_t at = 0;
+    for (size_t one; (one = test_resp_length(bytes + at, length - at)) > 0;) {
+        at += one;
+        if (++connection->answered != connection->meant)
+            continue;
+        connection->meant = 0;
+        if (!relay->trap.armed)
+            continue;
+        relay->trap.armed = false;
+        relay->counts.replaced++;
+        return keep(relay, flow, bytes, at - one) &&
+               keep(relay, flow, relay->trap.instead, strlen(relay->trap.instead)) &&
+               pass_answers(relay, connection, bytes + at, length - at);
+    }
+    return keep(relay, flow, bytes, length);
+}
+
 /* ---- Bytes --------------------------------------------------------------------------------- */
-
-static unsigned long long jitter(struct relay *relay)
-{
-    relay->random = relay->random * 6364136223846793005u + 1442695040888963407u;
-    return relay->jitter ? (relay->random >> 33) % (relay->jitter + 1) : 0;
-}
-
-static bool keep(struct relay *relay, struct flow *flow, const char *bytes, size_t length)
-{
-    struct piece *piece = length > 0 ? malloc(sizeof(*piece) + length) : NULL;
-    if (!piece)
-        return length == 0;
-    long long due = now_ms() + (long long)(relay->delay + jitter(relay));
-    if (due < flow->last_due) /* what came first goes first */
-        due = flow->last_due;
-    *piece = (struct piece){.due = due, .length = length};
-    flow->last_due = due;
-    memcpy(piece->bytes, bytes, length);
-    *(flow->first ? &flow->last->next : &flow->first) = piece;
-    flow->last = piece;
-    flow->queued += length;
-    return true;
-}
 
 static void read_some(struct relay *relay, struct relay_connection *connection,
                       enum relay_direction direction)
@@ -244,7 +284,10 @@ static void read_some(struct relay *relay, struct relay_connection *connection,
         relay->counts.swallowed += got > 0 ? (unsigned long long)got : 0;
     } else if (got > 0) {
         size_t length = pass_traps(relay, connection, direction, bytes, (size_t)got);
-        if (!keep(relay, flow, bytes, length))
+        if (direction == RELAY_REQUESTS)
+            count_requests(relay, connection, bytes, length);
+        if (direction == RELAY_ANSWERS ? !pass_answers(relay, connection, bytes, length)
+                                       : !keep(relay, flow, bytes, length))
             reset(relay, connection);
     }
 }

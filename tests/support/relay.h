@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define RELAY_WORD_MAX 128
+#define RELAY_TEXT_MAX 256
 
 enum relay_mode { RELAY_PASS, RELAY_STALL, RELAY_BLACK_HOLE };
 enum relay_direction { RELAY_REQUESTS, RELAY_ANSWERS };
@@ -24,10 +25,12 @@ struct relay_trap {
     enum relay_direction direction;
     unsigned long long left;
     char word[RELAY_WORD_MAX];
+    char instead[RELAY_TEXT_MAX]; /* not empty: stands in for that one answer; nothing is cut */
 };
 
 struct relay_counts {
-    unsigned long long accepted, refused, resets, lost, passed, swallowed, requests, answers;
+    unsigned long long accepted, refused, resets, lost, passed, replaced, swallowed, requests,
+        answers;
 };
 
 struct relay_connection;

@@ -14,7 +14,7 @@
 
 #define SERVE "serve"
 #define OPTIONS_MAX 32
-#define RUNNING_MAX 16
+#define RUNNING_MAX 64
 #define LIMIT_MS 30000
 
 /* ---- Processes ----------------------------------------------------------------------------- */
