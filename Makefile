@@ -28,7 +28,7 @@ PROGRAMS := $(patsubst framework/programs/%.c,$(BUILD)/bin/%,$(wildcard framewor
 WORKERS  := $(patsubst workers/%.c,$(BUILD)/bin/%,$(filter-out workers/shop%,$(wildcard workers/*.c)))
 WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/functions/test_*.c tests/integration/test_*.c tests/fault/test_*.c))
-TEST_TOOLS  := $(BUILD)/tests/fault/flaky_proxy
+TEST_TOOLS  := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.so
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
 .PHONY: all check check-unit tests install uninstall clean format layout lint sanitize help
@@ -74,6 +74,12 @@ $(BUILD)/tests/%.o: tests/%.c
 
 # What the tests of faults start beside a server.
 $(filter $(BUILD)/tests/fault/test_%,$(TESTS)): | $(TEST_TOOLS)
+
+# Without CFLAGS: it goes into servers that know nothing of sanitizers.
+$(BUILD)/tests/fault/%.so: tests/fault/%.c
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIC -shared -o $@ $<
 
 tests: $(TESTS) $(TEST_TOOLS) ## build the test programs
 
