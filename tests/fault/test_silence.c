@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "support/clock.h"
 #include "support/flaky.h"
 #include "support/sagas.h"
 #include "support/step_service.h"
@@ -31,18 +32,23 @@
     } while (0)
 
 /* Each case has a server of its own. */
-enum place { HOLE, GONE, FROZEN, PLACES };
+enum place { HOLE, GONE, FROZEN, DATED, PLACES };
 static struct test_server servers[PLACES];
 static struct test_flaky lines[PLACES];
 static struct test_worker workers[PLACES];
+static struct test_clock date; /* of that server */
 
 static int start(void **state)
 {
-    static const char *const folders[] = {"hole", "gone", "frozen"};
+    static const char *const folders[] = {"hole", "gone", "frozen", "dated"};
     static const char *const arguments[] = {"--appendonly", "yes", "--appendfsync", "always", NULL};
     (void)state;
+    test_clock_open(&date, "server.clock");
     for (size_t i = 0; i < PLACES; i++) {
+        if (i == DATED)
+            test_clock_begin(&date);
         test_server_start(&servers[i], folders[i], arguments);
+        test_clock_end();
         test_flaky_start(&lines[i], &servers[i]);
     }
     return 0;
@@ -56,6 +62,7 @@ static int stop(void **state)
         test_flaky_stop(&lines[i]);
         test_server_stop(&servers[i], SIGTERM);
     }
+    test_clock_close(&date);
     return 0;
 }
 
@@ -150,14 +157,33 @@ static void thaw_server(void)
     assert_int_equal(test_dead(&servers[FROZEN], "work"), 0);
 }
 
+/* A read that is blocked when the date is set back is blocked for that long. */
+static void set_date_back(void)
+{
+    AWAIT(blocked_readers(&servers[DATED]) == 1);
+    test_clock_set(&date, -3600000);
+}
+
+/* It takes the server's silence for a loss, serves what comes, and can be ended. */
+static void live_with_old_date(void)
+{
+    AWAIT_LONG(test_worker_logged(&workers[DATED], "role=reader") > 0);
+    assert_int_equal(test_worker_logged(&workers[DATED], OWES), 1);
+    send_marks(&servers[DATED], 0, 5);
+    assert_each_once(&servers[DATED], 5);
+    AWAIT(blocked_readers(&servers[DATED]) == 1);
+    test_clock_set(&date, -2 * 3600000);
+}
+
 static void silence_is_noticed_and_leaves_no_harm(void **state)
 {
     (void)state;
     for (size_t i = 0; i < PLACES; i++)
-        workers[i] = test_worker_launch(i == FROZEN ? servers[i].url : lines[i].url, "work", "w",
+        workers[i] = test_worker_launch(i >= FROZEN ? servers[i].url : lines[i].url, "work", "w",
                                         OPTIONS(NO_RESCUE));
     for (size_t i = 0; i < PLACES; i++)
         test_worker_await_log(&workers[i], "worker.ready");
+    set_date_back();
     freeze_server();
     fall_into_hole();
     lose_server();
@@ -166,6 +192,7 @@ static void silence_is_noticed_and_leaves_no_harm(void **state)
     come_out_of_hole();
     find_server();
     thaw_server();
+    live_with_old_date();
     for (size_t i = 0; i < PLACES; i++)
         test_worker_end_well(&workers[i]);
 }
