@@ -120,6 +120,14 @@ static bool kills(enum point point)
 static const char *const quickly[] = {
     "--retry-base", "5ms", "--max-deliveries", "1000", "--log-level", "debug", NULL};
 
+/* While the server has not seen that a worker is dead, its blocked read still takes a command. */
+static void await_no_client(void)
+{
+    AWAIT(test_ask_integer(&server, "EVAL %s 0",
+                           "return tonumber(redis.call('INFO', 'clients'):match("
+                           "'connected_clients:(%d+)'))") == 1);
+}
+
 /* A worker serves what is there and, if it is to die, does so; then the next one of its name goes
  * on, until all is settled. `more`: a command that is sent while no worker runs. */
 static void serve(const struct command *command, const struct command *more)
@@ -148,6 +156,7 @@ static void serve(const struct command *command, const struct command *more)
     assert_int_equal(test_worker_logged(&worker, "unlisted_move"), 0);
     test_worker_end(&worker, SIGKILL); /* it has nothing in hand */
     test_proxy_stop(&proxy);
+    await_no_client();
 }
 
 /* ---- What came of it ----------------------------------------------------------------------- */
