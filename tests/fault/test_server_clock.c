@@ -226,6 +226,42 @@ static void forth_and_back_all_the_time(void **state)
     end_all();
 }
 
+/* ---- Claims from the future ---------------------------------------------------------------- */
+
+/* Workers whose last sign of life is ahead of the clock. */
+static long long signs_ahead(const char *service)
+{
+    static const char script[] =
+        "local now, count = redis.call('TIME')[1] * 1000 + 1000, 0 "
+        "for _, about in ipairs(redis.call('HVALS', KEYS[1])) do "
+        "  if tonumber(about:match('\"heartbeat\":(%d+)')) > now then count = count + 1 end "
+        "end return count";
+    return test_ask_integer(&server, "EVAL %s 1 {%s}:workers", script, service);
+}
+
+/* What was given out by a clock that was ahead looks as if it had just been given out, for as long
+ * as that clock was ahead; the dead do not keep it all the same. */
+static void claims_of_the_dead_end_after_a_step_back(void **state)
+{
+    (void)state;
+    test_worker_end_well(&members[WORK_2]);
+    test_clock_set(&date, HOUR);
+    for (int i = 0; i < 5; i++)
+        test_send(&server, "work", "Defer", "{\"n\":\"n%d\",\"ms\":60000}", i);
+    AWAIT(test_worker_logged(&members[WORK_1], "test.run") == 5);
+    assert_int_equal(test_worker_end(&members[WORK_1], SIGKILL), 128 + SIGKILL);
+    test_clock_set(&date, 0);
+    members[WORK_1] = test_worker_start(&server, "work", "w3", OPTIONS("--claim-idle", "2s"));
+    members[WORK_2] = test_worker_start(&server, "work", "w4", OPTIONS("--claim-idle", "2s"));
+    test_await_settled(&server, "work");
+    assert_int_equal(test_ask_integer(&server, "HLEN {work}:marks"), 5);
+    assert_int_equal(test_others(&server, "{work}:marks", "1"), 0);
+    assert_int_equal(test_others(&server, "{work}:deliveries", "2"), 0);
+    AWAIT(signs_ahead("work") == 0); /* nor do their signs of life keep them */
+    for (size_t i = 0; i < MEMBERS; i++)
+        test_worker_end_well(&members[i]);
+}
+
 /* ---- Ids ahead of the clock ---------------------------------------------------------------- */
 
 static void publish(int from, int to)
@@ -270,6 +306,7 @@ static void ids_ahead_of_the_clock_lose_nothing(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        CASE(claims_of_the_dead_end_after_a_step_back),
         CASE(forward_and_right_again),
         CASE(back_and_right_again),
         CASE(forth_and_back_all_the_time),

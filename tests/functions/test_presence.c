@@ -1,6 +1,8 @@
 /* weir_beat, weir_leave, weir_witness, weir_version, and the library as a whole. */
 #include "functions.h"
 
+#include "support/worker.h"
+
 #define BEAT "FCALL weir_beat 1 {s}:workers "
 #define LEAVE "FCALL weir_leave 3 {s}:workers {s}:commands {a}:events s "
 
@@ -60,6 +62,14 @@ static void add_worker(const char *name, long long heartbeat)
     test_do(&server, "HSET {s}:workers %s {\"heartbeat\":%lld}", name, heartbeat);
 }
 
+static long long heartbeat(const char *name)
+{
+    long long time = -1;
+    const char *about = test_text(&server, "{s}:workers", name);
+    assert_int_equal(sscanf(about, "{\"heartbeat\":%lld}", &time), 1);
+    return time;
+}
+
 /* The names in an answer of beat, sorted away from their order in the hash. */
 static size_t gone(const char *silence, const char *name, bool *named)
 {
@@ -87,6 +97,8 @@ static void the_silent_are_gone(void **state)
     add_worker("future", now + 100000); /* the clock was set back */
     assert_int_equal(gone("60000", "future", &named), 1);
     assert_false(named);
+    assert_in_range(heartbeat("future"), now, server_now()); /* its time runs from now on */
+    assert_in_range(heartbeat("fresh"), now, now);
 }
 
 static void what_cannot_be_read_is_gone(void **state)

@@ -14,9 +14,27 @@ local function entry_body(stream, id)
     return range[1] and range[1][2]
 end
 
+-- The server's clock may have been ahead, and set back: what was given out meanwhile counts as idle
+-- for 0 ms until the clock gets there again, and would stay with a dead worker for so long. So all
+-- that is idle for 0 ms counts as given out now; of what really was, that is true.
+
+-- XAUTOCLAIM looks at so many entries for each that it may take.
+local LOOKED_AT = 10
+
+local function date_now(stream, group, from, to, count)
+    local rows = redis.call('XPENDING', stream, group, from == '0-0' and '-' or from,
+        to == '0-0' and '+' or to, whole(count * LOOKED_AT))
+    for _, row in ipairs(rows) do
+        if row[3] == 0 and entry_body(stream, row[1]) then -- XCLAIM would drop one without body
+            redis.call('XCLAIM', stream, group, row[2], '0', row[1], 'JUSTID')
+        end
+    end
+end
+
 local function claim(keys, args)
     local answer = redis.call('XAUTOCLAIM', keys[1], args[1], args[2], args[3], args[4],
         'COUNT', args[5], 'JUSTID')
+    date_now(keys[1], args[1], args[4], answer[1], tonumber(args[5]))
     local entries = {}
     for _, id in ipairs(answer[2]) do
         local pending = redis.call('XPENDING', keys[1], args[1], id, id, '1')

@@ -4,6 +4,8 @@
 --         4 silence in ms after which a worker counts as gone
 -- Returns {server's time in ms, consumers that are gone, …}: at most 16
 -- Errors  WRONGTYPE
+-- A sign that is ahead of the clock is from before the clock was set back; from now on its worker
+-- has the usual time for another.
 
 local function beat(keys, args)
     local now = server_ms()
@@ -11,6 +13,10 @@ local function beat(keys, args)
     local answer, workers = { now }, redis.call('HGETALL', keys[1])
     for i = 1, #workers, 2 do
         local seen = tonumber(workers[i + 1]:match('"heartbeat":(%d+)') or '0')
+        if seen > now then
+            redis.call('HSET', keys[1], workers[i],
+                (workers[i + 1]:gsub('("heartbeat":)%d+', '%1' .. whole(now), 1)))
+        end
         if now - seen > tonumber(args[4]) and #answer <= 16 then
             answer[#answer + 1] = workers[i]
         end
