@@ -1,11 +1,14 @@
 /* The link against a server that does all that a server should not do. */
 #include "redis/link.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -299,6 +302,22 @@ static void a_closed_idle_connection_is_noticed(void **state)
     assert_int_equal(the_link.reconnections, 1);
 }
 
+/* A peer that is gone without a word is noticed by the kernel, too, as soon as by our own timer. */
+static void the_kernel_watches_with_us(void **state)
+{
+    (void)state;
+    int alive = 0;
+    unsigned limit_ms = 0;
+    socklen_t length = sizeof(alive);
+    become_ready();
+    int socket = the_link.connection->c.fd;
+    assert_int_equal(getsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &alive, &length), 0);
+    assert_int_equal(alive, 1);
+    length = sizeof(limit_ms);
+    assert_int_equal(getsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, &length), 0);
+    assert_int_equal(limit_ms, 200);
+}
+
 /* ---- Connecting ---------------------------------------------------------------------------- */
 
 static void goes_on_trying_with_pauses(void **state)
@@ -394,6 +413,7 @@ int main(void)
         CASE(silence_counts_as_loss),
         CASE(silence_is_fine_while_nothing_is_owed),
         CASE(a_closed_idle_connection_is_noticed),
+        CASE(the_kernel_watches_with_us),
         CASE(goes_on_trying_with_pauses),
         CASE(a_greeting_without_answer_is_given_up),
         CASE(a_refused_greeting_says_why),
