@@ -9,8 +9,7 @@
  * for `status`, or by "error" and why. The second form prints that answer, waits for a proxy that
  * is starting, and exits with 0 for "ok".
  *
- *   pass                  all is well again, for connections that have lost no bytes; those are
- *                         reset
+ *   pass                  all is well again; connections that have lost bytes are reset
  *   cut                   the present connections are reset, new ones are taken
  *   refuse                the same, and each new one is closed at once
  *   blackhole             bytes and ends are swallowed, both ways, on new connections, too
@@ -22,9 +21,10 @@
  *                         With WORD only bytes of the answer to the next request that holds it
  *                         count; where there are fewer, nothing happens (see `passed`)
  *   cut-request N [WORD]  the same for what the server gets
- *   replace-answer WORD TEXT  the answer to the next request that holds WORD is replaced by TEXT,
- * in which \r and \n are written like that rate BYTES            a second, for each direction of
- * each connection; 0: any delay MS [JITTER]     each piece is late by MS and up to JITTER more
+ *   replace-answer W TEXT the answer to the next request that holds the word W is replaced by TEXT,
+ *                         where a backslash with r or n stands for the end of a line
+ *   rate BYTES            so many a second, for each direction of each connection; 0: any
+ *   delay MS [JITTER]     each piece is late by MS and up to JITTER more
  *   slice N               writes of N bytes; 0: any
  *   status                accepted= refused= present= cuts= lost= passed= replaced= armed=
  *                         swallowed= requests= answers= */
