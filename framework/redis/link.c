@@ -2,6 +2,7 @@
 #include "redis/link.h"
 
 #include <hiredis/adapters/libev.h>
+#include <hiredis/sds.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -338,6 +339,18 @@ static void connect_now(struct weir_link *link)
 
 /* ---- The watchdog -------------------------------------------------------------------------- */
 
+/* Whether bytes have come in or gone out since the last look: an answer or a request may be so long
+ * that a slow line needs more time for it than silence may last. */
+static bool is_moving(struct weir_link *link)
+{
+    size_t unread = link->connection->c.reader->len;
+    size_t unsent = sdslen(link->connection->c.obuf);
+    bool moving = unread != link->unread || unsent < link->unsent;
+    link->unread = unread;
+    link->unsent = unsent;
+    return moving;
+}
+
 /* An answer is owed for too long. A look that comes late itself (the process was stopped, or a
  * handler blocked the loop) proves nothing against the server. */
 static void watch(struct weir_link *link)
@@ -345,7 +358,7 @@ static void watch(struct weir_link *link)
     int64_t now = weir_clock_monotonic_ms();
     bool late = now - link->watched_at > 3 * (int64_t)WATCH_EVERY_MS;
     link->watched_at = now;
-    if (late)
+    if (is_moving(link) || late)
         link->progress_at = now;
     if (link->owed > 0 && now - link->progress_at > link->settings.silence_limit_ms)
         drop(link, "the server owes an answer for too long");

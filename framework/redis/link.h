@@ -12,7 +12,7 @@
  * done, refused, or unknown, where the connection was lost after the request may have left, or the
  * server was no master any more. All
  * unknown answers are given before `lost` is called. A server that goes silent while answers are
- * owed counts as lost. */
+ * owed counts as lost; one whose bytes keep coming, however slowly, does not. */
 #ifndef WEIR_REDIS_LINK_H
 #define WEIR_REDIS_LINK_H
 
@@ -79,9 +79,10 @@ struct weir_link {
     uint64_t reconnections;           /* how often a lost link became ready again */
     size_t owed;                      /* requests without answer */
     size_t greetings_owed;
-    int64_t progress_at; /* monotonic ms of the last answer, or of the first request owed */
-    int64_t watched_at;  /* monotonic ms of the watchdog's last look */
-    int64_t client_id;   /* the server's number of this connection; -1: not known */
+    int64_t progress_at;   /* monotonic ms of the last answer, or of the first request owed */
+    int64_t watched_at;    /* monotonic ms of the watchdog's last look */
+    size_t unread, unsent; /* bytes in hiredis' buffers at that look */
+    int64_t client_id;     /* the server's number of this connection; -1: not known */
     struct weir_link_request *spare; /* requests to be used again */
 };
 

@@ -284,6 +284,25 @@ static void silence_counts_as_loss(void **state)
     assert_non_null(strstr(seen.reason, "owes an answer"));
 }
 
+/* An answer that takes longer than silence may last, but keeps coming. */
+static void a_slow_answer_is_no_silence(void **state)
+{
+    static char slow[1024];
+    (void)state;
+    snprintf(slow, sizeof(slow), "$900\r\n%0900d\r\n", 7);
+    become_ready();
+    fake.bytewise = true;
+    fake.answer = slow;
+    long long began = test_now();
+    assert_int_equal(weir_link_send(&the_link, 2, (const char *[]){"GET", "key"}, NULL, on_answer,
+                                    (void *)(intptr_t)0),
+                     WEIR_OK);
+    RUN_UNTIL(seen.answered == 1);
+    assert_int_equal(seen.how[0], WEIR_ANSWER_DONE);
+    assert_int_equal(seen.lost, 0);
+    assert_true(test_now() - began > 1200); /* the watchdog has had its look */
+}
+
 static void silence_is_fine_while_nothing_is_owed(void **state)
 {
     (void)state;
@@ -411,6 +430,7 @@ int main(void)
         CASE(garbage_ends_the_connection),
         CASE(impossible_lengths_end_the_connection),
         CASE(silence_counts_as_loss),
+        CASE(a_slow_answer_is_no_silence),
         CASE(silence_is_fine_while_nothing_is_owed),
         CASE(a_closed_idle_connection_is_noticed),
         CASE(the_kernel_watches_with_us),
