@@ -19,7 +19,9 @@ LIBS     := $(shell pkg-config --libs $(PACKAGES)) -lev
 COMPILE   = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -MMD -MP
 
 ROOMS    := base message redis call stream service projection saga
-SOURCES  := $(foreach room,$(ROOMS),$(wildcard framework/$(room)/*.c))
+# Where a test has a process die; no release has that in it.
+NO_CRASH_POINTS := $(if $(findstring -DWEIR_CRASH_POINTS,$(CFLAGS)),,framework/base/crash_point.c)
+SOURCES  := $(filter-out $(NO_CRASH_POINTS),$(foreach room,$(ROOMS),$(wildcard framework/$(room)/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libweir.a
 LUA      := $(sort $(wildcard framework/redis/functions/*.lua))
@@ -31,7 +33,7 @@ TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*
 TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.so
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all check check-unit tests install uninstall clean format layout lint sanitize help
+.PHONY: all check check-unit tests install uninstall clean format layout lint sanitize crash-points help
 .SECONDARY:
 
 all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
@@ -93,6 +95,9 @@ sanitize: ## build with ASan and UBSan into build/sanitize and run the tests the
 	$(Q)$(MAKE) BUILD=build/sanitize \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" check
 
+crash-points: ## build the programs with points to die at (WEIR_CRASH_POINT) into build/crash
+	$(Q)$(MAKE) BUILD=build/crash CFLAGS="-O1 -g -DWEIR_CRASH_POINTS" all
+
 install: all ## install programs, library, header and pkg-config file under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
@@ -115,7 +120,7 @@ layout: ## check the layout of all C files (clang-format 14)
 
 lint: layout ## check layout, dependency direction and scripts
 	tests/check_floors.sh $(BUILD)
-	shellcheck scripts/*.sh tests/*.sh tests/end_to_end/*.sh
+	shellcheck scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/fault/*.sh
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)

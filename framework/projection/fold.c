@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash_point.h"
 #include "redis/key_names.h"
 #include "service/load_pattern.h"
 
@@ -212,6 +213,7 @@ static size_t fold_some(struct weir_runner *runner, size_t count)
             return i;
         snprintf(runner->positions[event->source].next, WEIR_ENTRY_ID_MAX, "%s",
                  event->message->entry);
+        WEIR_CRASH_POINT(PROJECT_FOLDED_ONE);
     }
     return count;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "projection/projection.h"
 #include "redis/reply.h"
 
@@ -90,6 +91,7 @@ static void on_history(void *user)
     char text[WEIR_KEY_MAX + 200];
     if (rebuild->state != WEIR_REBUILD_CHECKING)
         return;
+    WEIR_CRASH_POINT(REBUILD_CHECKED);
     if (rebuild->history.missing > 0 && !rebuild->runner.incomplete) {
         snprintf(text, sizeof text,
                  "%lld events of %s are gone (trimmed, or deleted by hand): a model built from the "
@@ -127,6 +129,7 @@ static void finish(struct weir_rebuild *rebuild)
                   "projection=%s rebuild=%s task=%s", rebuild->projection->name, rebuild->id,
                   rebuild->task);
     rebuild->state = WEIR_REBUILD_OFF;
+    WEIR_CRASH_POINT(REBUILD_ENDED);
     weir_runner_rest(&rebuild->runner);
     weir_turn_report(&rebuild->projection->turn);
 }
@@ -137,6 +140,7 @@ static void on_step(void *user, enum weir_answer answer, const redisReply *reply
     struct weir_slice phase = {"", 0};
     if (rebuild->state != WEIR_REBUILD_STEPPING)
         return;
+    WEIR_CRASH_POINT(REBUILD_STEPPED);
     rebuild->state = WEIR_REBUILD_BUILDING;
     if (answer == WEIR_ANSWER_UNKNOWN || !rebuild->projection->turn.mine)
         return; /* whoever has the turn next goes on */
@@ -164,6 +168,7 @@ static void step(struct weir_rebuild *rebuild)
     for (size_t i = 0; i < projection->sources.count; i++)
         arguments[count++] = projection->sources.at[i].stream;
     rebuild->state = WEIR_REBUILD_STEPPING;
+    WEIR_CRASH_POINT(REBUILD_STEPPING);
     if (send(rebuild, (int)count, arguments, on_step) != WEIR_OK)
         rebuild->state = WEIR_REBUILD_BUILDING;
 }
@@ -292,6 +297,7 @@ static void begin_here(struct weir_rebuild *rebuild, const struct weir_wishes *w
     weir_log_info(rebuild->projection->runtime->log, "projection.rebuild_begun",
                   "projection=%s rebuild=%s task=%s phase=%s", rebuild->projection->name,
                   wishes->rebuild, wishes->task, wishes->phase);
+    WEIR_CRASH_POINT(REBUILD_BEGUN);
     tell_sources(rebuild, wishes->counted ? "HSETNX" : "HSET");
 }
 

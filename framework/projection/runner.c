@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "projection/fold.h"
 #include "projection/loads.h"
 #include "projection/positions.h"
@@ -185,6 +186,7 @@ static void on_located(void *user, enum weir_answer answer, const redisReply *re
         pause_then_locate(runner, answer == WEIR_ANSWER_REFUSED ? reply->str : "no positions");
         return;
     }
+    WEIR_CRASH_POINT(PROJECT_LOCATED);
     weir_kinds_close(&runner->kinds); /* the server may have forgotten them */
     for (size_t i = 0; i < count; i++) {
         weir_position_copy(runner->positions[i].at, reply->element[i]);
@@ -241,6 +243,7 @@ static void on_loaded(struct weir_runner *runner)
 {
     if (runner->state != WEIR_RUNNER_LOADING)
         return;
+    WEIR_CRASH_POINT(PROJECT_LOADED);
     if (runner->announces && runner->load_error.status == WEIR_OK)
         announce(runner);
     else
@@ -327,6 +330,7 @@ static void on_read(void *user, enum weir_answer answer, const redisReply *reply
     }
     if (runner->state != WEIR_RUNNER_READING)
         return;
+    WEIR_CRASH_POINT(PROJECT_READ);
     if (answer == WEIR_ANSWER_REFUSED)
         pause_then_locate(runner, reply->str);
     else if (!weir_reply_array(reply, 1))
@@ -425,6 +429,7 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
 {
     struct weir_runner *runner = user;
     const struct weir_runtime *runtime = runner->projection->runtime;
+    WEIR_CRASH_POINT(PROJECT_WRITTEN);
     if (outcome != WEIR_COMMIT_DONE)
         weir_kinds_drop_fresh(&runner->kinds);
     switch (outcome) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "projection/projection.h"
 #include "redis/reply.h"
 
@@ -44,6 +45,7 @@ static bool call_turn(void *user, struct weir_periodic *periodic)
     char stops[24];
     snprintf(stops, sizeof stops, "%llu", (unsigned long long)projection->live.stops);
     turn->stood_back = stands_back(turn);
+    WEIR_CRASH_POINT(TURN_SENDING);
     return weir_periodic_send(
         periodic, 12,
         (const char *[]){"FCALL", "weir_turn", "1", projection->keys.status,
@@ -163,6 +165,7 @@ static void take(struct weir_turn *turn)
     }
     enter_again(turn);
     turn->mine = true;
+    WEIR_CRASH_POINT(TURN_TAKEN);
     if (!live->active ||
         (live->state == WEIR_RUNNER_STOPPED && weir_clock_monotonic_ms() >= turn->stopped_until))
         weir_runner_go(live);
@@ -204,6 +207,7 @@ static int64_t on_turn(void *user, const redisReply *reply)
     struct weir_wishes before = turn->wishes;
     int64_t mine = 0;
     bool retry;
+    WEIR_CRASH_POINT(TURN_ANSWERED);
     if (turn->leaving && turn->stood_back) {
         leave(turn);
         return -1;

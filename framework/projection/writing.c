@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash_point.h"
+
 /* Registers of weir's own that a batch may write have names like a model's. */
 static bool is_own(const char *name, size_t length)
 {
@@ -75,6 +77,7 @@ enum weir_status weir_writing_submit(struct weir_runner *runner)
     runner->commit.head_key_count = 4;
     runner->commit.effects = &runner->effects;
     runner->commit.function = "weir_project";
+    WEIR_CRASH_POINT(PROJECT_WRITING);
     runner->commit.once = true; /* the events may be gone after a restart: look at them again */
     return weir_committer_submit(projection->runtime->committer, &runner->commit);
 }

@@ -1,6 +1,7 @@
 /* Sees to it that the server has the function library, over a link. */
 #include "redis/library_loader.h"
 
+#include "base/crash_point.h"
 #include "redis/function_library.h"
 #include "redis/refusal.h"
 #include "redis/reply.h"
@@ -27,6 +28,7 @@ static void on_loaded(void *user, enum weir_answer answer, const redisReply *rep
         return;
     }
     if (answer == WEIR_ANSWER_DONE) {
+        WEIR_CRASH_POINT(LIBRARY_LOADED);
         loader->loads++;
         weir_log_info(loader->log, "library.loaded", "version=%d", weir_function_library_version());
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "redis/link_inside.h"
 #include "redis/refusal.h"
 #include "redis/tcp.h"
@@ -204,6 +205,7 @@ void weir_link_become_ready(struct weir_link *link)
     link->failures = 0;
     link->watched_at = weir_clock_monotonic_ms();
     set_timer(link, WATCH_EVERY_MS);
+    WEIR_CRASH_POINT(LINK_GREETED);
     link->settings.ready(link->settings.user);
 }
 
@@ -222,6 +224,7 @@ static void on_connected(const redisAsyncContext *connection, int status)
         return;
     }
     move(link, WEIR_LINK_GREETING);
+    WEIR_CRASH_POINT(LINK_CONNECTED);
     if (weir_link_greet(link) != WEIR_OK)
         weir_link_drop_soon(link, WEIR_NO_MEMORY, "no memory to greet the server");
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "saga/handlers.h"
+#include "base/crash_point.h"
 #include "saga/record.h"
 #include "service/participant.h"
 
@@ -83,6 +84,7 @@ static enum weir_outcome moved(const struct weir_saga_case *one, enum weir_saga_
     count_in_flight(coordinator, before, one->saga->state);
     expect_revision(one);
     weir_saga_carry_out(one, before, effects, &commands);
+    WEIR_CRASH_POINT(SAGA_CARRIED_OUT);
     weir_saga_commands_close(&commands);
     log_move(one, before);
     return WEIR_DONE;
@@ -98,6 +100,7 @@ enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_m
                                     weir_context_now(one->context), &coordinator->random, &effects);
     if (verdict < 0)
         return fail(one, verdict);
+    WEIR_CRASH_POINT(SAGA_DECIDED);
     if (verdict == WEIR_SAGA_MOVED)
         return moved(one, before, &effects);
     if (verdict == WEIR_SAGA_REFUSED) {
@@ -295,5 +298,6 @@ enum weir_outcome weir_saga_on_wake(weir_context *context, const weir_message *m
         weir_reason(context, "saga: is missing");
         return WEIR_REJECT;
     }
+    WEIR_CRASH_POINT(SAGA_WOKEN);
     return lets_replies_pass(context) ? WEIR_RETRY : on_move(context, message);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "saga/handlers.h"
+#include "base/crash_point.h"
 #include "saga/record.h"
 
 static const struct weir_field *definition_name(const weir_message *message)
@@ -117,5 +118,6 @@ enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *
         weir_reason(context, "definition %s: %s", name->value.at, error.text);
         return error.status == WEIR_NO_MEMORY ? WEIR_RETRY : WEIR_REJECT;
     }
+    WEIR_CRASH_POINT(SAGA_BEGINNING);
     return held_back(context, message) ? WEIR_DONE : begin(&one, message, checksum);
 }

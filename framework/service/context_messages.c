@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash_point.h"
 #include "redis/key_names.h"
 #include "service/context.h"
 
@@ -238,6 +239,7 @@ void weir_publish_data(weir_context *context, const char *type, const char *subj
     add(&parts, "subject", subject != NULL ? subject : context->message->subject);
     append(context, weir_key_events(key, context->runtime->prefix, context->runtime->service),
            &parts, data);
+    WEIR_CRASH_POINT(HANDLE_PUBLISHED);
 }
 
 void weir_publish(weir_context *context, const char *type, const char *subject, const char *format,

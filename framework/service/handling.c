@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "service/ending.h"
 #include "service/loading.h"
 #include "service/queue.h"
@@ -47,10 +48,12 @@ static void commit(struct weir_delivery *delivery, const char *function)
     delivery->commit.head_count = 3;
     delivery->commit.user = delivery;
     delivery->commit.answered = on_committed;
+    WEIR_CRASH_POINT(COMMIT_SENDING);
     if (delivery->state != WEIR_DELIVERY_COMMITTING)
         weir_delivery_move(delivery, WEIR_DELIVERY_COMMITTING);
     if (error.status == WEIR_OK)
         error.status = weir_committer_submit(runtime->committer, &delivery->commit);
+    WEIR_CRASH_POINT(COMMIT_SENT);
     if (error.status == WEIR_OK)
         return;
     if (error.status == WEIR_NO_MEMORY || delivery->ending == WEIR_ENDING_BURIED)
@@ -107,7 +110,9 @@ static void run_handler(struct weir_delivery *delivery)
     weir_context_begin(&delivery->context);
     delivery->context.unchecked = delivery->route->unchecked;
     delivery->finished_at_once = false;
+    WEIR_CRASH_POINT(HANDLE_BEGINNING);
     outcome = delivery->route->handler(&delivery->context, delivery->message);
+    WEIR_CRASH_POINT(HANDLE_RETURNED);
     if (outcome == WEIR_DEFERRED && delivery->finished_at_once)
         outcome = delivery->early_outcome;
     else if (outcome == WEIR_DEFERRED && delivery->deferral == NULL)
@@ -118,6 +123,7 @@ static void run_handler(struct weir_delivery *delivery)
         return;
     }
     weir_delivery_move(delivery, WEIR_DELIVERY_DEFERRED);
+    WEIR_CRASH_POINT(HANDLE_DEFERRED);
     give_way(delivery);
     weir_queue_suspect_survived(delivery->worker, delivery);
     weir_queue_begin_suspect(delivery->worker);
@@ -237,6 +243,7 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
 {
     struct weir_delivery *delivery = user;
     struct weir_worker *worker = delivery->worker;
+    WEIR_CRASH_POINT(COMMIT_ANSWERED);
     switch (outcome) {
     case WEIR_COMMIT_DONE:
         worker->endings[delivery->ending]++;
@@ -295,6 +302,7 @@ void weir_finish(weir_deferral *deferral, enum weir_outcome outcome)
     free(deferral);
     if (delivery == NULL)
         return;
+    WEIR_CRASH_POINT(HANDLE_RESUMED);
     delivery->deferral = NULL;
     if (delivery->state == WEIR_DELIVERY_DEFERRED && outcome == WEIR_AGAIN) {
         delivery->context.resumed = true;
@@ -336,6 +344,7 @@ void weir_handling_release(struct weir_delivery *delivery)
     weir_delivery_move(delivery, WEIR_DELIVERY_ENDED);
     weir_queue_suspect_survived(worker, delivery);
     weir_delivery_free(delivery);
+    WEIR_CRASH_POINT(COMMIT_RELEASED);
     if (next != NULL)
         weir_handling_begin(next);
     weir_queue_begin_suspect(worker);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash_point.h"
 #include "message/mark.h"
 #include "redis/key_names.h"
 #include "redis/refusal.h"
@@ -87,6 +88,7 @@ static void on_loaded(void *user, enum weir_answer answer, const redisReply *rep
 {
     struct weir_load *load = user;
     struct weir_delivery *delivery = load->delivery;
+    WEIR_CRASH_POINT(LOAD_ANSWERED);
     delivery->answers_owed--;
     if (answer == WEIR_ANSWER_REFUSED)
         take_refusal(load, reply->str);
@@ -150,6 +152,7 @@ void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *load
              (const char *[]){"XPENDING", delivery->worker->streams[0],
                               delivery->context.runtime->settings->group, "IDLE", STRANDED_MS, "-",
                               "+", "1"});
+    WEIR_CRASH_POINT(LOAD_SENT);
     if (delivery->answers_owed == 0 && !delivery->load_again)
         delivery->loaded(delivery);
 }

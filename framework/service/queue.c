@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash_point.h"
+
 /* ---- Lanes: the same key one after the other --------------------------------------------- */
 
 static struct weir_lane *lane_for(struct weir_worker *worker, const char *key)
@@ -111,6 +113,7 @@ static void put_back(struct weir_delivery *delivery)
 static void on_counted(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_delivery *delivery = user;
+    WEIR_CRASH_POINT(SUSPECT_COUNTED);
     if (answer == WEIR_ANSWER_UNKNOWN)
         put_back(delivery);
     else if (answer == WEIR_ANSWER_REFUSED) /* it was not begun, so it may come back as it is */

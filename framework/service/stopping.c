@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/crash_point.h"
 #include "service/queue.h"
 #include "service/upkeep.h"
 
@@ -32,6 +33,7 @@ void weir_stopping_check(struct weir_worker *worker)
         return;
     ev_timer_stop(worker->runtime.loop, &worker->grace);
     weir_upkeep_stop(worker);
+    WEIR_CRASH_POINT(STOP_LEAVING);
     weir_upkeep_leave(worker);
 }
 
@@ -94,6 +96,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     for (struct weir_component *c = worker->service->components; c != NULL; c = c->next)
         c->stop(c->self);
     weir_queue_drop_suspects(worker);
+    WEIR_CRASH_POINT(STOP_BEGUN);
 }
 
 /* ---- Watchers ---------------------------------------------------------------------------- */

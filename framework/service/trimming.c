@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash_point.h"
 #include "redis/key_names.h"
 #include "redis/reply.h"
 
@@ -78,6 +79,7 @@ static int64_t on_trimmed(void *user, const redisReply *reply)
 {
     struct weir_trimming *trimming = user;
     int64_t removed = 0;
+    WEIR_CRASH_POINT(TRIM_ANSWERED);
     if (!weir_reply_integer(weir_reply_at(reply, 0), &removed))
         return -1;
     if (weir_reply_at(reply, 1) != NULL)

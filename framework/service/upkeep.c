@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "service/handling.h"
 
 #define PROMOTE_EVERY_MS 1000
@@ -22,6 +23,7 @@ static bool call_promote(void *user, struct weir_periodic *periodic)
     struct weir_worker *worker = user;
     if (!worker->library_ready) /* it was refused, and somebody may have loaded it since */
         weir_library_loader_ensure(&worker->library);
+    WEIR_CRASH_POINT(PROMOTE_SENDING);
     return weir_periodic_send(periodic, 7,
                               (const char *[]){"FCALL", "weir_promote", "3",
                                                worker->keys[WEIR_KEY_SCHEDULED],
@@ -33,6 +35,7 @@ static int64_t on_promoted(void *user, const redisReply *reply)
 {
     int64_t moved, next, now;
     (void)user;
+    WEIR_CRASH_POINT(PROMOTE_ANSWERED);
     if (!weir_reply_integer(weir_reply_at(reply, 0), &moved) ||
         !weir_reply_integer(weir_reply_at(reply, 1), &next) ||
         !weir_reply_integer(weir_reply_at(reply, 2), &now) || next < 0)
@@ -113,6 +116,7 @@ static int64_t on_beat(void *user, const redisReply *reply)
 {
     struct weir_worker *worker = user;
     size_t gone = weir_reply_array(reply, 2) ? reply->elements - 1 : 0;
+    WEIR_CRASH_POINT(BEAT_ANSWERED);
     weir_witness_heard(&worker->witness, GONE_AFTER_MS);
     if (gone > 0) { /* one at a time, another each time: one may be held by pending messages */
         const redisReply *name = reply->element[1 + worker->next_to_forget++ % gone];
@@ -129,6 +133,7 @@ static void on_left(void *user, enum weir_answer answer, const redisReply *reply
     struct weir_worker *worker = user;
     (void)answer;
     (void)reply;
+    WEIR_CRASH_POINT(STOP_LEFT);
     ev_break(worker->runtime.loop, EVBREAK_ALL);
 }
 
@@ -164,8 +169,10 @@ static size_t refresh_some(struct weir_worker *worker, size_t stream, int64_t no
             delivery->refreshed_at = now;
         arguments[count++] = delivery->message->entry;
     }
-    if (count > head)
+    if (count > head) {
         (void)!weir_link_send(&worker->link, count, arguments, NULL, ignore_answer, worker);
+        WEIR_CRASH_POINT(REFRESH_SENT);
+    }
     return (size_t)(count - head);
 }
 

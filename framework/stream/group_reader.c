@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "redis/refusal.h"
 
 #define BLOCK_MS "5000"
@@ -57,6 +58,7 @@ static void on_group(void *user, enum weir_answer answer, const redisReply *repl
 {
     struct weir_group_reader *reader = user;
     bool exists = answer == WEIR_ANSWER_REFUSED && strncmp(reply->str, "BUSYGROUP", 9) == 0;
+    WEIR_CRASH_POINT(GROUP_ANSWERED);
     if (reader->groups_owed > 0)
         reader->groups_owed--;
     if (answer == WEIR_ANSWER_UNKNOWN)
@@ -125,6 +127,7 @@ static void hand_over(struct weir_group_reader *reader, const redisReply *reply)
             struct weir_entry entry;
             if (weir_reply_entry(entries->element[j], &entry))
                 reader->settings.entry(reader->settings.user, stream, &entry);
+            WEIR_CRASH_POINT(READ_TAKEN);
         }
     }
     reader->urgent_only = urgent;
@@ -135,6 +138,7 @@ static void on_read(void *user, enum weir_answer answer, const redisReply *reply
     struct weir_group_reader *reader = user;
     enum weir_refusal refusal;
     reader->reading = false;
+    WEIR_CRASH_POINT(READ_ANSWERED);
     if (answer == WEIR_ANSWER_UNKNOWN)
         return;
     if (answer == WEIR_ANSWER_REFUSED) {
@@ -203,6 +207,7 @@ static void read_more(struct weir_group_reader *reader)
         arguments[count++] = streams[i];
     for (size_t i = 0; i < chosen; i++)
         arguments[count++] = ">";
+    WEIR_CRASH_POINT(READ_SENDING);
     reader->reading =
         weir_link_send(&reader->link, count, arguments, NULL, on_read, reader) == WEIR_OK;
 }

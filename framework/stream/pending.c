@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash_point.h"
+
 #define BATCH_MAX 64
 
 static size_t batch_size(const struct weir_pending *pending)
@@ -29,6 +31,10 @@ static size_t take(struct weir_pending *pending, const redisReply *reply, size_t
         struct weir_entry entry;
         if (weir_reply_entry(entries->element[i], &entry))
             pending->settings.entry(pending->settings.user, stream, &entry, taken);
+        if (taken)
+            WEIR_CRASH_POINT(CLAIM_TAKEN);
+        else
+            WEIR_CRASH_POINT(RECOVER_TAKEN);
     }
     if (weir_reply_integer(weir_reply_at(reply, 2), &lost) && lost > 0)
         pending->settings.lost_bodies(pending->settings.user, lost);
@@ -47,6 +53,7 @@ static bool call_claim(void *user, struct weir_periodic *periodic)
         return false;
     snprintf(idle, sizeof idle, "%lld", (long long)settings->claim_idle_ms);
     snprintf(count, sizeof count, "%zu", batch);
+    WEIR_CRASH_POINT(CLAIM_SENDING);
     return weir_periodic_send(periodic, 10,
                               (const char *[]){"FCALL", "weir_claim", "2",
                                                settings->streams[pending->claim_stream],
@@ -58,6 +65,7 @@ static int64_t on_claimed(void *user, const redisReply *reply)
 {
     struct weir_pending *pending = user;
     size_t stream = pending->claim_stream;
+    WEIR_CRASH_POINT(CLAIM_ANSWERED);
     copy_id(pending->cursor, sizeof pending->cursor, "", weir_reply_at(reply, 0));
     if (pending->claims.stopped)
         return -1; /* what has come here is taken over again by another */
@@ -90,6 +98,7 @@ static bool call_recover(void *user, struct weir_periodic *periodic)
     if (!pending->recovering || batch == 0)
         return false;
     snprintf(count, sizeof count, "%zu", batch);
+    WEIR_CRASH_POINT(RECOVER_SENDING);
     return weir_periodic_send(periodic, 9,
                               (const char *[]){"FCALL", "weir_recover", "2",
                                                settings->streams[pending->recover_stream],
@@ -100,6 +109,7 @@ static bool call_recover(void *user, struct weir_periodic *periodic)
 static int64_t on_recovered(void *user, const redisReply *reply)
 {
     struct weir_pending *pending = user;
+    WEIR_CRASH_POINT(RECOVER_ANSWERED);
     if (pending->restart) { /* the answer belongs to a look that was given up */
         begin_recovery(pending);
         return 0;
