@@ -13,7 +13,7 @@
 #define WEIR_CRASH_POINT_TABLE(POINT)                                                              \
     POINT(LINK_CONNECTED, "link.connected-before-greeting")                                        \
     POINT(LINK_GREETED, "link.greeted")                                                            \
-    POINT(LIBRARY_LOADED, "library.loaded")                                                        \
+    POINT(LIBRARY_LOADED, "library.load-answered")                                                 \
     POINT(GROUP_ANSWERED, "group.made-or-there")                                                   \
     POINT(RECOVER_SENDING, "recover.before-send")                                                  \
     POINT(RECOVER_ANSWERED, "recover.answered")                                                    \

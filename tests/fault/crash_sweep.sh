@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# A worker, a coordinator and a read model's process die at each point of their way (crash_point.h),
+# come back, and nothing may be lost, doubled or rescued by a timeout. The points are counted first:
+# one that is never passed is a failure, too.
+set -euo pipefail
+
+# shellcheck source=tests/end_to_end/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../end_to_end/common.sh"
+# shellcheck source=tests/fault/world.sh
+source "$root/tests/fault/world.sh"
+
+full=''
+only=''
+while [[ $# -gt 0 ]]; do
+    case $1 in
+    --quick) ;;
+    --full) full=1 ;;
+    --point) only=${2:?} && shift ;;
+    *)
+        printf 'Usage: %s [--quick | --full] [--point NAME]\n' "$0" >&2
+        printf 'quick, the default: each point once; full: first, second and last passing for each role\n' >&2
+        exit 64
+        ;;
+    esac
+    shift
+done
+
+release=$bin
+crash_build=${WEIR_CRASH_BUILD:-$root/build/crash}
+bin=$crash_build/bin
+limit=60
+
+# ---- The build -------------------------------------------------------------------------------
+
+all_points() {
+    sed -n 's/^ *POINT([A-Z_]*, "\([^"]*\)").*/\1/p' "$root/framework/base/crash_point.h"
+}
+
+# Fails where any name of the facility, or of a point, is in one of the programs.
+free_of_points() { # FOLDER
+    local found
+    found=$(for program in "$1"/*; do
+        { strings -a "$program" && nm "$program"; } |
+            grep -oE "$(all_points | sed 's/\./\\./g' | paste -sd '|')|weir_crash|WEIR_CRASH" |
+            sort -u | sed "s|^|$(basename "$program") has |"
+    done)
+    [[ -z $found ]] || {
+        printf '%s\n' "$found"
+        return 1
+    }
+}
+
+build() {
+    make -s -C "$root" crash-points >"$dir/build.log" 2>&1 || {
+        tail -n 20 "$dir/build.log"
+        stop_with 'the build with crash points failed'
+    }
+    check 'no release has crash points in it' free_of_points "$release"
+    ! free_of_points "$bin" >/dev/null || fault 'points' 'that check finds none in the build with them either'
+}
+
+# ---- Jobs ------------------------------------------------------------------------------------
+
+phases_of() { # ROLE POINT
+    [[ $1 == views && ($2 == rebuild.* || $2 == count) ]] && printf 'rebuild,'
+    [[ $2 == stop.* || $2 == count ]] && printf 'stop'
+    printf '\n'
+}
+
+# count ROLE MODE, or loop POINT, or POINT ROLE MODE PASSING
+run_job() {
+    case $1 in
+    count) run_world "$2" "$3" "$(phases_of "$2" count)" env WEIR_CRASH_COUNT="$counts/$2.$3" ;;
+    loop) crash_loop "$2" ;;
+    *) run_world "$2" "$3" "$(phases_of "$2" "$1")" env WEIR_CRASH_POINT="$1:$4" ;;
+    esac
+    printf '%s %s killed=%s rescues=%s ms=%s problem=%s\n' "$*" "$dir" "${killed:-no}" "$rescues" "$took" "$problem"
+}
+
+count_passings() {
+    local role mode
+    for role in "${roles[@]}"; do
+        for mode in "${modes[@]}"; do
+            printf 'count %s %s\n' "$role" "$mode"
+        done
+    done >"$dir/first_jobs"
+    printf 'loop %s\n' link.greeted read.answered recover.answered >>"$dir/first_jobs"
+    run_lanes "$dir/first_jobs" "$dir/first_results"
+    check 'all is well without a death, and where every start fails' no_problem "$dir/first_results"
+    # ROLE MODE POINT PASSINGS
+    for role in "${roles[@]}"; do
+        for mode in "${modes[@]}"; do
+            sort "$counts/$role.$mode" | uniq -c | awk -v at="$role $mode" '{ print at, $2, $1 }'
+        done
+    done >"$dir/passings"
+    check 'every point is passed' every_point_passed
+}
+
+no_problem() { # RESULTS
+    ! grep -v 'problem=$' "$1"
+}
+
+every_point_passed() {
+    local missing
+    missing=$(comm -23 <(all_points | sort) <(cut -d ' ' -f 3 "$dir/passings" | sort -u))
+    [[ -z $missing ]] || {
+        printf 'never passed: %s\n' "$missing"
+        return 1
+    }
+}
+
+# Each point once, in another role and mode each time; every second at its second passing.
+quick_jobs() {
+    awk '{ at[$3] = at[$3] $1 " " $2 " " $4 ";"; n[$3]++ }
+        !seen[$3]++ { order[++count] = $3 }
+        END { for (i = 1; i <= count; i++) {
+            point = order[i]; split(at[point], places, ";"); split(places[i % n[point] + 1], place, " ")
+            print point, place[1], place[2], (i % 2 && place[3] > 3) ? 2 : 1 } }' "$dir/passings"
+}
+
+full_jobs() {
+    awk '{ print $3, $1, $2, 1
+        if ($4 > 1) print $3, $1, $2, 2
+        if ($4 > 2) print $3, $1, $2, $4 }' "$dir/passings"
+}
+
+# ---- A start that fails again and again ------------------------------------------------------
+
+# What has been read and never handled does not count as tried, however often its worker dies.
+crash_loop() { # POINT
+    local i role=payments mode=same victim launched claim_idle=60s
+    killed='' problem='' rescues=0 took=0 world_pids=()
+    start_world_server
+    for ((i = 0; i < 20; i++)); do open_account "c$i" 1000; done | redis >/dev/null
+    for ((i = 0; i < 7; i++)); do
+        launch 1 payments env WEIR_CRASH_POINT="$1:1"
+        await died "$launched" || problem="did not die at start $i"
+    done
+    launch 1 payments
+    await emptied || problem="$(redis XLEN '{payments}:commands') commands are left"
+    [[ $(redis XLEN '{payments}:events') == 20 ]] || problem="$(redis XLEN '{payments}:events') events"
+    [[ $(redis XLEN '{payments}:dead') == 0 ]] || problem="$(redis XLEN '{payments}:dead') dead letters"
+    end_world
+}
+
+died() { # PID
+    ! kill -0 "$1" 2>/dev/null
+}
+
+emptied() {
+    [[ $(redis XLEN '{payments}:commands') == 0 ]]
+}
+
+main() {
+    counts=$dir/counts
+    mkdir "$counts"
+    build
+    count_passings
+    if [[ -n $full || -n $only ]]; then
+        full_jobs >"$dir/jobs"
+    else
+        quick_jobs >"$dir/jobs"
+    fi
+    [[ -z $only ]] || sed -i "/^${only//./\\.} /!d" "$dir/jobs"
+    run_lanes "$dir/jobs" "$dir/results"
+    report
+}
+
+report() {
+    local met all rescues
+    all=$(wc -l <"$dir/jobs")
+    met=$(grep -c 'killed=137' "$dir/results" || true)
+    rescues=$(sed -n 's/.*rescues=\([0-9]*\).*/\1/p' "$dir/results" | paste -sd+ | bc)
+    printf '      %s points, %s deaths of %s wanted, %s rescues, %s failures, %s s\n' "$(all_points | wc -l)" \
+        "$met" "$all" "$rescues" "$(grep -cv 'problem=$' "$dir/results" || true)" "$SECONDS"
+    check 'nothing is lost, doubled or rescued' no_problem "$dir/results"
+    # The last passings of what goes by a clock are not the same in each run.
+    check 'nearly every death was died' test "$((met * 10))" -ge "$((all * 9))"
+    check 'every first passing was met' first_passings_met
+}
+
+first_passings_met() {
+    ! grep -E '^[^ ]+ [^ ]+ [^ ]+ 1 .*killed=no' "$dir/results"
+}
+
+main
