@@ -234,6 +234,7 @@ run_lanes() { # JOBS RESULTS
         children+=($!)
     done
     wait "${lane_pids[@]}" || true
+    children=()
     cat "$2".[0-9]* >"$2"
 }
 
