@@ -28,7 +28,7 @@ done
 release=$bin
 crash_build=${WEIR_CRASH_BUILD:-$root/build/crash}
 bin=$crash_build/bin
-limit=60
+limit=${TEST_LIMIT:-60}
 
 # ---- The build -------------------------------------------------------------------------------
 
@@ -108,13 +108,20 @@ every_point_passed() {
     }
 }
 
-# Each point once, in another role and mode each time; every second at its second passing.
+# Each point once, in another role and mode each time, of those that pass it often: what only comes
+# about now and then is no place to wait for it. Every second at its second passing. Around a commit
+# everybody dies.
 quick_jobs() {
-    awk '{ at[$3] = at[$3] $1 " " $2 " " $4 ";"; n[$3]++ }
-        !seen[$3]++ { order[++count] = $3 }
+    sort -s -k 3,3 -k 4,4nr "$dir/passings" | awk '
+        $3 != point { point = $3; most = $4; order[++count] = point }
+        $4 * 2 >= most { place[point, n[point]++] = $1 " " $2 " " $4 }
         END { for (i = 1; i <= count; i++) {
-            point = order[i]; split(at[point], places, ";"); split(places[i % n[point] + 1], place, " ")
-            print point, place[1], place[2], (i % 2 && place[3] > 3) ? 2 : 1 } }' "$dir/passings"
+            split(place[order[i], i % n[order[i]]], at, " ")
+            print order[i], at[1], at[2], (i % 2 && at[3] > 3) ? 2 : 1 }
+            for (i = 1; i <= count; i++)
+                for (k = 0; order[i] ~ /^commit/ && k < n[order[i]]; k++) {
+                    split(place[order[i], k], at, " ")
+                    print order[i], at[1], at[2], 1 } }' | awk '!seen[$0]++'
 }
 
 full_jobs() {
@@ -177,13 +184,19 @@ report() {
     printf '      %s points, %s deaths of %s wanted, %s rescues, %s failures, %s s\n' "$(all_points | wc -l)" \
         "$met" "$all" "$rescues" "$(grep -cv 'problem=$' "$dir/results" || true)" "$SECONDS"
     check 'nothing is lost, doubled or rescued' no_problem "$dir/results"
-    # The last passings of what goes by a clock are not the same in each run.
-    check 'nearly every death was died' test "$((met * 10))" -ge "$((all * 9))"
-    check 'every first passing was met' first_passings_met
+    # What goes by a clock is not passed as often in each run.
+    check 'two thirds of the deaths were died' test "$((met * 3))" -ge "$((all * 2))"
+    check 'at every point somebody died' every_point_died_at
 }
 
-first_passings_met() {
-    ! grep -E '^[^ ]+ [^ ]+ [^ ]+ 1 .*killed=no' "$dir/results"
+every_point_died_at() {
+    local missing
+    missing=$(comm -23 <(cut -d ' ' -f 1 "$dir/jobs" | sort -u) \
+        <(grep 'killed=137' "$dir/results" | cut -d ' ' -f 1 | sort -u))
+    [[ -z $missing ]] || {
+        printf 'nobody died at: %s\n' "$missing"
+        return 1
+    }
 }
 
 main

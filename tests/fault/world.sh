@@ -29,6 +29,14 @@ definition() { # NAME SAGA_TIMEOUT_MS
     printf "HSET {sagas}:definition:%s latest 1 1 '%s'\n" "$1" "$json"
 }
 
+# One step that nobody answers: from its start on only its timer moves it.
+lonely_definition() { # NAME SAGA_TIMEOUT_MS
+    printf "HSET {sagas}:definition:%s latest 1 1 '%s'\n" "$1" "{\"name\":\"$1\",\"version\":1,\"timeoutMs\":$2,
+        \"steps\":[{\"name\":\"process-payment\",\"service\":\"payments\",\"command\":\"ProcessPayment\",
+        \"compensation\":\"RefundPayment\",\"timeoutMs\":$step_timeout_ms,\"attempts\":3}]}" | tr -d '\n'
+    printf '\n'
+}
+
 # The first entries of a service are with a consumer that has read them and then died.
 left_behind() { # GROUP CONSUMER
     printf 'XREADGROUP GROUP %s %s COUNT 1 STREAMS {%s}:commands >\n' "$1" "$2" "$1"
@@ -49,11 +57,12 @@ write_world() { # MODE
     [[ $1 == other ]] || { payer=payments-1 && starter=weir-coordinator-1; }
     definition patient-order 120000
     definition late-order 600
+    lonely_definition lonely-order 500
     printf 'XGROUP CREATE {payments}:commands payments 0 MKSTREAM\n'
     printf 'XGROUP CREATE {sagas}:commands sagas 0 MKSTREAM\n'
     put_account_and_product c1 100000 p1 100
     open_account c3 700
-    start_order left patient-order c1 300 p1 1
+    start_order left lonely-order c1 300 p1 1 '{"process-payment":"swallow"}'
     left_behind payments "$payer"
     left_behind sagas "$starter"
     create_product p2 5
@@ -65,7 +74,7 @@ write_world() { # MODE
     start_order late late-order c1 500 p1 1 '{"process-payment":"swallow"}'
 }
 
-declare -A outcomes=([left]=completed [good]=completed [slow]=completed [refused]=compensated
+declare -A outcomes=([left]=compensated [good]=completed [slow]=completed [refused]=compensated
     [late]=compensated [last]=completed)
 world_ids=(left good slow refused late)
 
