@@ -134,10 +134,12 @@ void weir_upcast(weir_service *service, const char *source, const char *type, in
 /* A pointer of the program's own, to be had again by weir_user in every handler. */
 void weir_service_set_user(weir_service *service, void *user);
 
-/* Runs the service until SIGTERM or SIGINT, after which it finishes what it has begun and returns.
- * Reads the options of every worker (--help shows them). Frees the service. Returns the exit
- * code: 0 stopped as asked, 64 bad usage, 70 a failure inside, 77 denied by the server. A server
- * that is not there is waited for. Ignores SIGPIPE for the process. */
+/* Runs the service until SIGTERM, SIGINT or SIGHUP, after which it finishes what it has begun and
+ * returns; a second SIGTERM or SIGINT ends it at once. SIGHUP is ignored where it was before
+ * (nohup). Reads the options of every worker (--help shows them). Frees the service. Returns the
+ * exit code: 0 stopped as asked, 64 bad usage, 70 a failure inside, 77 denied by the server. A
+ * server that is not there is waited for. Ignores SIGPIPE for the process, and SIGUSR1 and SIGUSR2
+ * where the program has not given them a meaning. */
 int weir_main(weir_service *service_take, int argc, char **argv);
 
 /* ---- The message --------------------------------------------------------------------------- */

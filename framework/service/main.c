@@ -185,7 +185,8 @@ static struct weir_option *all_options(const struct weir_service *service)
 
 static void print_help(const char *program, const struct weir_option *options)
 {
-    printf("Usage: %s [OPTION]…\n\nRuns until SIGTERM, then finishes what it has begun.\n\n"
+    printf("Usage: %s [OPTION]…\n\nRuns until SIGTERM, SIGINT or SIGHUP, then finishes what it has "
+           "begun.\n\n"
            "Options:\n",
            program);
     weir_options_help(options, stdout);
@@ -224,6 +225,15 @@ static enum weir_status check(const struct weir_service *service,
     return WEIR_OK;
 }
 
+/* A signal without a meaning here, sent by mistake, must not kill; a program may have given it one.
+ */
+static void ignore_unless_wanted(int number)
+{
+    struct sigaction action;
+    if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+        signal(number, SIG_IGN);
+}
+
 static int run(struct weir_service *service, struct weir_worker_settings *settings,
                struct weir_error *error)
 {
@@ -239,6 +249,8 @@ static int run(struct weir_service *service, struct weir_worker_settings *settin
     log.level = (enum weir_log_level)settings->log_level;
     log.format = (enum weir_log_format)settings->log_format;
     signal(SIGPIPE, SIG_IGN); /* hiredis writes with write(2): a closed peer must not kill us */
+    ignore_unless_wanted(SIGUSR1);
+    ignore_unless_wanted(SIGUSR2);
     exit_code = weir_worker_run(service, settings, &endpoint, &log, error);
     weir_endpoint_close(&endpoint);
     return exit_code;

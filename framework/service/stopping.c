@@ -77,15 +77,8 @@ static void on_poll_drained(struct ev_loop *loop, ev_prepare *prepare, int event
     weir_stopping_check(prepare->data);
 }
 
-static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+static void begin_to_stop(struct weir_worker *worker)
 {
-    struct weir_worker *worker = watcher->data;
-    (void)loop;
-    (void)events;
-    if (worker->stopping) { /* asked twice: at once */
-        weir_stopping_now(worker, 0);
-        return;
-    }
     weir_log_info(worker->runtime.log, "worker.stopping", "in_hand=%u",
                   HASH_COUNT(worker->deliveries));
     worker->stopping = true;
@@ -99,17 +92,47 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     WEIR_CRASH_POINT(STOP_BEGUN);
 }
 
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    struct weir_worker *worker = watcher->data;
+    (void)loop;
+    (void)events;
+    if (worker->stopping) /* asked twice: at once */
+        weir_stopping_now(worker, 0);
+    else
+        begin_to_stop(worker);
+}
+
+/* The terminal is gone. Shell and kernel both say so: the second time means nothing more. */
+static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    struct weir_worker *worker = watcher->data;
+    (void)loop;
+    (void)events;
+    if (!worker->stopping)
+        begin_to_stop(worker);
+}
+
 /* ---- Watchers ---------------------------------------------------------------------------- */
+
+/* As it is behind nohup. */
+static bool ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
 
 void weir_stopping_init(struct weir_worker *worker)
 {
     struct weir_stopping *stopping = &worker->watchers;
     ev_signal_init(&stopping->terminate, on_signal, SIGTERM);
     ev_signal_init(&stopping->interrupt, on_signal, SIGINT);
+    ev_signal_init(&stopping->hangup, on_hangup, SIGHUP);
     ev_prepare_init(&stopping->drained, on_poll_drained);
     ev_timer_init(&worker->grace, on_grace_over, (double)GRACE_MS / 1000., 0.);
     ev_timer_init(&worker->unblocking, on_unblocking, 0., (double)UNBLOCK_EVERY_MS / 1000.);
-    stopping->terminate.data = stopping->interrupt.data = stopping->drained.data = worker;
+    stopping->terminate.data = stopping->interrupt.data = stopping->hangup.data = worker;
+    stopping->drained.data = worker;
     worker->grace.data = worker->unblocking.data = worker;
 }
 
@@ -117,6 +140,8 @@ void weir_stopping_watch(struct weir_worker *worker)
 {
     ev_signal_start(worker->runtime.loop, &worker->watchers.terminate);
     ev_signal_start(worker->runtime.loop, &worker->watchers.interrupt);
+    if (!ignored(SIGHUP))
+        ev_signal_start(worker->runtime.loop, &worker->watchers.hangup);
     ev_prepare_start(worker->runtime.loop, &worker->watchers.drained);
 }
 
@@ -125,6 +150,7 @@ void weir_stopping_close(struct weir_worker *worker)
     struct ev_loop *loop = worker->runtime.loop;
     ev_signal_stop(loop, &worker->watchers.terminate);
     ev_signal_stop(loop, &worker->watchers.interrupt);
+    ev_signal_stop(loop, &worker->watchers.hangup);
     ev_prepare_stop(loop, &worker->watchers.drained);
     ev_timer_stop(loop, &worker->grace);
     ev_timer_stop(loop, &worker->unblocking);

@@ -6,7 +6,7 @@
 #include "service/worker_state.h"
 
 void weir_stopping_init(struct weir_worker *worker);
-/* Watches for SIGTERM and SIGINT. */
+/* Watches for SIGTERM, SIGINT, and SIGHUP where that is not ignored. */
 void weir_stopping_watch(struct weir_worker *worker);
 void weir_stopping_close(struct weir_worker *worker);
 /* Leaves when it is stopping and nothing is under way any more. */

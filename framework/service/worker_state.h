@@ -31,7 +31,7 @@ struct weir_worker {
     ev_timer housekeeping;
     ev_timer grace, unblocking;
     struct weir_stopping {
-        ev_signal terminate, interrupt;
+        ev_signal terminate, interrupt, hangup;
         ev_prepare drained;
     } watchers;
     ev_timer releasing; /* of what was given up */
