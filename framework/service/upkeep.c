@@ -57,14 +57,46 @@ static void committed(void *user, const char *stream, const char *entry, const c
 
 /* ---- Signs of life ----------------------------------------------------------------------- */
 
+/* How this worker's entry among the live ones begins. */
+static void identify(const struct weir_worker *worker, char *text, size_t room)
+{
+    snprintf(text, room, "{\"host\":\"%s\",\"pid\":%ld,", worker->host, (long)getpid());
+}
+
+/* Nothing goes wrong by two processes of one name, but each takes what the other has in hand for
+ * its own and does it as well. */
+static void on_own_entry(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_worker *worker = user;
+    char own[128];
+    bool shared;
+    identify(worker, own, sizeof own);
+    if (answer != WEIR_ANSWER_DONE || reply->type != REDIS_REPLY_STRING)
+        return;
+    shared = strncmp(reply->str, own, strlen(own)) != 0;
+    if (shared && !worker->name_shared)
+        weir_log_warning(worker->runtime.log, "worker.name_shared", "consumer=%s other=%.120s",
+                         worker->runtime.consumer, reply->str);
+    worker->name_shared = shared;
+}
+
+/* What stands there before the first sign of life may be a dead process's. */
+static void look_for_namesake(struct weir_worker *worker)
+{
+    const char *arguments[] = {"HGET", worker->keys[WEIR_KEY_WORKERS], worker->runtime.consumer};
+    if (worker->started_ms != 0)
+        (void)!weir_link_send(&worker->link, 3, arguments, NULL, on_own_entry, worker);
+}
+
 static bool call_beat(void *user, struct weir_periodic *periodic)
 {
     struct weir_worker *worker = user;
-    char head[256], tail[512];
+    char head[256], tail[512], own[128];
+    identify(worker, own, sizeof own);
+    look_for_namesake(worker);
     snprintf(head, sizeof head,
-             "{\"host\":\"%s\",\"pid\":%ld,\"version\":\"" WEIR_VERSION
-             "\",\"started\":%lld,\"heartbeat\":",
-             worker->host, (long)getpid(), (long long)worker->started_ms);
+             "%s\"version\":\"" WEIR_VERSION "\",\"started\":%lld,\"heartbeat\":", own,
+             (long long)worker->started_ms);
     snprintf(
         tail, sizeof tail,
         ",\"inHand\":%u,\"received\":%llu,\"done\":%llu,\"rejected\":%llu,\"retried\":%llu,"

@@ -51,6 +51,7 @@ struct weir_worker {
     size_t next_to_forget;
     int64_t started_ms; /* server's time of the first sign of life; 0: none yet */
     char host[64];
+    bool name_shared; /* another process has given signs of life under this name; said once */
     int exit_code;
     char keys[5][512]; /* commands, events, dead, scheduled, workers, in the order of the enum */
     uint64_t endings[WEIR_ENDINGS];

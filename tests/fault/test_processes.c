@@ -1,6 +1,6 @@
 /* What befalls a worker's process beside sudden death (the sweeps beside this file): signals in
  * storms and in pairs, stops at odd times, handlers that hang, a sleeper that wakes up after its
- * saga has ended, a service without any process. */
+ * saga has ended, a service without any process, two processes of one name. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -292,6 +292,26 @@ static void a_service_without_a_process_loses_nothing(void **state)
     test_worker_end_well(&coordinator);
 }
 
+/* ---- One name twice ------------------------------------------------------------------------ */
+
+static void two_of_one_name_are_told(void **state)
+{
+    (void)state;
+    struct test_worker one = start_worker("same");
+    struct test_worker other = start_worker("same");
+    send_many("Mark", 300, 0);
+    test_await_settled(&server, WORK);
+    assert_each_once(300);
+    test_worker_await_log(&one, "worker.name_shared");
+    test_worker_end_well(&one);
+    test_worker_end_well(&other);
+    struct test_worker after = start_worker("same");
+    send_many("Mark", 301, 0);
+    test_await_settled(&server, WORK);
+    assert_int_equal(test_worker_logged(&after, "worker.name_shared"), 0);
+    test_worker_end_well(&after);
+}
+
 #define CASE(test) cmocka_unit_test_setup(test, set_up)
 
 int main(int argc, char **argv)
@@ -305,6 +325,7 @@ int main(int argc, char **argv)
         CASE(a_message_that_hangs_its_workers_is_buried_alone),
         CASE(a_sleeper_is_barred_after_its_saga_has_ended),
         CASE(a_service_without_a_process_loses_nothing),
+        CASE(two_of_one_name_are_told),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make_service);
