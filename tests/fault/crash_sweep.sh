@@ -25,6 +25,8 @@ while [[ $# -gt 0 ]]; do
     shift
 done
 
+[[ -z $full ]] || roles+=(notifications) # reads events as well
+
 release=$bin
 crash_build=${WEIR_CRASH_BUILD:-$root/build/crash}
 bin=$crash_build/bin
@@ -51,7 +53,7 @@ free_of_points() { # FOLDER
 }
 
 build() {
-    make -s -C "$root" crash-points >"$dir/build.log" 2>&1 || {
+    make -s -C "$root" -j"$(nproc)" crash-points >"$dir/build.log" 2>&1 || {
         tail -n 20 "$dir/build.log"
         stop_with 'the build with crash points failed'
     }
@@ -180,7 +182,7 @@ report() {
     local met all rescues
     all=$(wc -l <"$dir/jobs")
     met=$(grep -c 'killed=137' "$dir/results" || true)
-    rescues=$(sed -n 's/.*rescues=\([0-9]*\).*/\1/p' "$dir/results" | paste -sd+ | bc)
+    rescues=$(sed -n 's/.*rescues=\([0-9]*\).*/\1/p' "$dir/results" | awk '{ sum += $1 } END { print sum + 0 }')
     printf '      %s points, %s deaths of %s wanted, %s rescues, %s failures, %s s\n' "$(all_points | wc -l)" \
         "$met" "$all" "$rescues" "$(grep -cv 'problem=$' "$dir/results" || true)" "$SECONDS"
     check 'nothing is lost, doubled or rescued' no_problem "$dir/results"

@@ -189,7 +189,6 @@ LUA
 
 check_world() {
     local id state output
-    rescues=$(redis EVAL "$rescues_script" 0)
     [[ $rescues == 0 ]] || problem="$rescues steps were sent again by a timeout"
     for id in "${world_ids[@]}"; do
         state=$(redis HGET "{sagas}:saga:$id" state)
@@ -200,6 +199,14 @@ check_world() {
     [[ $(redis HGET '{payments}:account:c3' balance) == 700 ]] || problem='what was left behind is not done'
     [[ -z $killed || $killed -eq 137 ]] || problem="the victim ended with $killed"
     ! grep -lE 'unlisted_move|Sanitizer' "$dir"/*.log >"$dir/bad_logs" || problem="see $(<"$dir/bad_logs")"
+}
+
+live_through() { # PHASES
+    rest_of ${#world_ids[@]} || return
+    if [[ $1 == *rebuild* ]]; then
+        await rebuild_begun && rest_of ${#world_ids[@]} || return
+    fi
+    [[ $1 != *stop* || -n $killed ]] || stop_the_victim
 }
 
 # Runs the scenario in $dir with the victim started by a prefix. Sets `killed` ("" or how the
@@ -220,12 +227,9 @@ run_world() { # ROLE MODE PHASES [PREFIX...]
     for program in "${shop_programs[@]}"; do
         [[ $program == "$role" ]] || launch 1 "$program"
     done
-    if rest_of ${#world_ids[@]} && { [[ $phases != *rebuild* ]] || { await rebuild_begun && rest_of ${#world_ids[@]}; }; } &&
-        { [[ $phases != *stop* || -n $killed ]] || stop_the_victim; }; then
-        check_world
-    elif [[ -z $problem ]]; then
-        problem='the rebuild did not begin'
-    fi
+    live_through "$phases" || problem=${problem:-the rebuild did not begin}
+    rescues=$(redis EVAL "$rescues_script" 0)
+    [[ -n $problem ]] || check_world
     end_world
     took=$(($(now_ms) - begun))
 }
