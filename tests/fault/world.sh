@@ -100,8 +100,8 @@ end_world() {
 }
 
 start_world_server() {
-    setsid "${server_program:=$(command -v redis-server || command -v valkey-server)}" --port 0 \
-        --unixsocket "$dir/redis.sock" --dir "$dir" --save '' </dev/null >"$dir/redis.log" 2>&1 &
+    setsid "${server_program:=$(command -v redis-server || command -v valkey-server)}" "$root/redis.conf" \
+        --port 0 --unixsocket "$dir/redis.sock" --dir "$dir" </dev/null >"$dir/redis.log" 2>&1 &
     world_pids+=($!)
     await server_is_up
 }
