@@ -93,6 +93,8 @@ for script in tests/end_to_end/*.sh; do
         check_beside "end_to_end/$(basename "$script" .sh)" timeout 600 "$script"
     fi
 done
+check_beside crash_sweep tests/fault/crash_sweep.sh --quick
+check_beside kill_sweep tests/fault/kill_sweep.sh --quick
 check_beside coverage tests/coverage.sh saga 95 90 test_orders test_coordinator_input test_versions
 check_beside demo scripts/demo.sh
 await_all
