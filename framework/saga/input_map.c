@@ -134,15 +134,38 @@ struct weir_input_map *weir_input_map_parse(const json_t *input, struct weir_err
 
 /* ---- Building ---------------------------------------------------------------------------- */
 
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
+}
+
+/* How long an object's text is before its closing brace and the blanks there, which somebody who
+ * has written it by hand may have left; 0: it has none. */
+static size_t open_length(const char *object)
+{
+    size_t length = strlen(object);
+    while (length > 0 && is_blank(object[length - 1]))
+        length--;
+    if (length < 2 || object[0] != '{' || object[length - 1] != '}')
+        return 0;
+    for (length--; is_blank(object[length - 1]);)
+        length--;
+    return length;
+}
+
 /* Both are JSON text already, so the whole needs no parsing. */
 static char *build_whole(const struct weir_saga_definition *definition,
-                         const struct weir_saga *saga, const char *data)
+                         const struct weir_saga *saga, const char *data, struct weir_error *error)
 {
     struct weir_text out = {0};
-    size_t length = strlen(data);
+    size_t length = open_length(data);
     const char *comma = "";
-    weir_text_append(&out, data, length - 1); /* without the closing brace */
-    weir_text_append_string(&out, length > 2 ? ",\"steps\":{" : "\"steps\":{");
+    if (length == 0) {
+        weir_error_set(error, WEIR_INVALID, "the saga's data is not a JSON object");
+        return NULL;
+    }
+    weir_text_append(&out, data, length);
+    weir_text_append_string(&out, data[length - 1] == '{' ? "\"steps\":{" : ",\"steps\":{");
     for (size_t i = 0; i < saga->step_count; i++) {
         const char *name = definition->steps[i].name;
         if (saga->steps[i].result == NULL)
@@ -228,7 +251,7 @@ char *weir_input_build(const struct weir_saga_definition *definition, size_t ste
 {
     const struct weir_step_definition *one = &definition->steps[step];
     struct weir_error why = {0};
-    char *text = one->input == NULL ? build_whole(definition, saga, data)
+    char *text = one->input == NULL ? build_whole(definition, saga, data, &why)
                                     : build_by_map(one->input, saga, data, &why);
     if (text == NULL && why.status == WEIR_OK)
         weir_error_set(&why, WEIR_NO_MEMORY, "memory ran out");

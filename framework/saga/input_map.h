@@ -38,8 +38,8 @@ void weir_input_map_free(struct weir_input_map *map);
  * the saga's whole data and, under "steps", the results so far. `data` is the saga's data, the
  * text of a JSON object. NULL with a sentence that does not name the step, for the transition puts
  * its name before it: WEIR_NOT_FOUND where a path leads to nothing, with field and path;
- * WEIR_TOO_LARGE over `limit` bytes; WEIR_NO_MEMORY; WEIR_INVALID where data or a result is not
- * JSON. */
+ * WEIR_TOO_LARGE over `limit` bytes; WEIR_NO_MEMORY; WEIR_INVALID where data or a result that a
+ * path leads into is not JSON, or data without a map is seen to be no object. */
 WEIR_CHECKED char *weir_input_build(const struct weir_saga_definition *definition, size_t step,
                                     const struct weir_saga *saga, const char *data, size_t limit,
                                     struct weir_error *error);

@@ -62,6 +62,18 @@ static void by_map(void **state)
                  "{\"n\":{\"m\":3}}", 1000, "{\"a\":{\"n\":{\"m\":3}},\"n\":3,\"x\":1}");
 }
 
+/* The data of a saga's hash may have been written by hand. */
+static void the_whole_of_data_with_blanks(void **state)
+{
+    (void)state;
+    assert_built(NULL, "{ }", NULL, 1000, "{\"steps\":{}}");
+    assert_built(NULL, "{\n}\n", NULL, 1000, "{\"steps\":{}}");
+    assert_built(NULL, "{ \"x\": 1 } \n", "{}", 1000, "{ \"x\": 1,\"steps\":{\"a\":{}}}");
+    static const char *const wrong[] = {"{", "}", "  }", "{]", "[]", ""};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_built(NULL, wrong[i], NULL, 1000, "input: the saga's data is not a JSON object");
+}
+
 static void missing_paths(void **state)
 {
     (void)state;
@@ -103,7 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_whole),        cmocka_unit_test(by_map),
         cmocka_unit_test(missing_paths),    cmocka_unit_test(limits),
-        cmocka_unit_test(what_is_not_json),
+        cmocka_unit_test(what_is_not_json), cmocka_unit_test(the_whole_of_data_with_blanks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
