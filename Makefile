@@ -7,6 +7,7 @@ PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 V      ?= 0
 Q      := $(if $(filter 1,$(V)),,@)
+comma  := ,
 say     = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' "$(1)" "$(2)")
 
 VERSION  := $(shell sed -n 's/.*WEIR_VERSION "\(.*\)".*/\1/p' framework/weir.h)
@@ -82,6 +83,10 @@ $(BUILD)/tests/fault/%.so: tests/fault/%.c
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIC -shared -o $@ $<
+
+# What the library allocates in this program can be made to fail.
+$(BUILD)/tests/fault/test_memory: $(BUILD)/tests/fault/memory.o
+$(BUILD)/tests/fault/test_memory: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc strdup strndup free)
 
 tests: $(TESTS) $(TEST_TOOLS) ## build the test programs
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "message/json_memory.h"
+
 /* How deep arrays and objects nest, without parsing: a document that nests deeply would cost the
  * parser its stack. Brackets within texts do not count. */
 static size_t nesting(const char *bytes, size_t length)
@@ -34,13 +36,6 @@ static void make_printable(char *text)
     }
 }
 
-/* Some failed allocations leave the parser without a word. */
-static bool ran_out_of_memory(const json_error_t *error)
-{
-    return json_error_code(error) == json_error_out_of_memory ||
-           (error->line == -1 && error->text[0] == '\0');
-}
-
 json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
                           struct weir_error *error)
 {
@@ -50,8 +45,8 @@ json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
         weir_error_set(error, WEIR_INVALID, "nested more than %zu deep", depth_max);
         return NULL;
     }
-    object = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &parse_error);
-    if (object == NULL && ran_out_of_memory(&parse_error)) {
+    object = weir_json_load(bytes, length, JSON_REJECT_DUPLICATES, &parse_error);
+    if (object == NULL && weir_json_ran_out(&parse_error)) {
         weir_error_set(error, WEIR_NO_MEMORY, "no memory to read it");
         return NULL;
     }
@@ -72,13 +67,14 @@ json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
 json_t *weir_text_json(struct weir_slice text)
 {
     struct weir_text escaped = {0};
+    json_error_t error;
     json_t *value;
     if (weir_utf8_valid(text.at, text.length))
         return json_stringn(text.at, text.length);
     weir_text_append_json(&escaped, text.at, text.length);
-    value = escaped.failed
-                ? NULL
-                : json_loadb(escaped.at, escaped.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    value = escaped.failed ? NULL
+                           : weir_json_load(escaped.at, escaped.length,
+                                            JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     weir_text_close(&escaped);
     return value;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/crash_point.h"
+#include "message/json_memory.h"
 #include "redis/key_names.h"
 #include "service/load_pattern.h"
 
@@ -162,12 +163,15 @@ static bool call_handler(struct weir_runner *runner, struct weir_folded *event,
 {
     struct weir_context *context = &runner->context;
     enum weir_outcome outcome;
+    unsigned long failures = weir_json_failures();
     begin_event(runner, event->message);
     if (!name_keys(runner, event, route))
         weir_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
     else if ((outcome = route->handler(context, event->message)) == WEIR_DONE &&
-             runner->effects.error.status == WEIR_OK)
+             runner->effects.error.status == WEIR_OK && weir_json_failures() == failures)
         return true;
+    if (weir_json_failures() != failures) /* what was read or made may be torn */
+        weir_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
     weir_fold_stop(runner, event, false,
                    runner->effects.error.status != WEIR_OK ? runner->effects.error.text
                    : context->reason.status != WEIR_OK     ? context->reason.text

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/json_memory.h"
 #include "saga/definition_fields.h"
 #include "saga/definition_rules.h"
 #include "saga/input_map.h"
@@ -230,7 +231,7 @@ static void report_syntax(json_error_t *problem, struct weir_error *error)
         if (iscntrl((unsigned char)*at))
             *at = ' ';
     }
-    if (json_error_code(problem) == json_error_out_of_memory)
+    if (weir_json_ran_out(problem))
         weir_field_no_memory(error);
     else
         weir_error_set(error, WEIR_INVALID, "not valid JSON: line %d, column %d: %s", problem->line,
@@ -245,7 +246,7 @@ static json_t *load(const char *json, size_t length, struct weir_error *error)
         return NULL;
     }
     json_error_t problem;
-    json_t *document = json_loadb(json, length, JSON_REJECT_DUPLICATES, &problem);
+    json_t *document = weir_json_load(json, length, JSON_REJECT_DUPLICATES, &problem);
     if (document == NULL)
         report_syntax(&problem, error);
     return document;

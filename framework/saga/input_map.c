@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "message/json_memory.h"
 #include "saga/definition_fields.h"
 
 #define FIELD_MAX 64 /* bytes of a result field's name */
@@ -206,8 +207,11 @@ static bool add_field(json_t *built, const struct weir_input_path *path, json_t 
 
 static json_t *parse(const char *text, const char *what, struct weir_error *error)
 {
-    json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
-    if (value == NULL)
+    json_error_t problem;
+    json_t *value = weir_json_load(text, strlen(text), JSON_DECODE_ANY, &problem);
+    if (value == NULL && weir_json_ran_out(&problem))
+        weir_field_no_memory(error);
+    else if (value == NULL)
         weir_error_set(error, WEIR_INVALID, "%s is not JSON", what);
     return value;
 }
@@ -238,7 +242,7 @@ static char *build_by_map(const struct weir_input_map *map, const struct weir_sa
             goto out;
     }
     if (whole != NULL)
-        text = json_dumps(built, JSON_COMPACT);
+        text = weir_json_text(built);
 out:
     json_decref(built);
     json_decref(whole);

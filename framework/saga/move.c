@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/json_memory.h"
 #include "saga/handlers.h"
 #include "base/crash_point.h"
 #include "saga/record.h"
@@ -147,7 +148,7 @@ static enum weir_outcome apply_reply(struct weir_saga_case *one, const weir_mess
     input.step = (size_t)step;
     input.succeeded = strcmp(message->type, "StepSucceeded") == 0;
     if (input.succeeded) {
-        result = json_dumps(message->data, JSON_COMPACT);
+        result = weir_json_text(message->data);
         input.result = result;
     } else {
         input.reason = json_string_value(json_object_get(message->data, "reason"));

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/json_memory.h"
 #include "saga/handlers.h"
 
 static const char *const orders[] = {"CancelSaga", "ResumeSaga", "SignalSaga"};
@@ -67,7 +68,7 @@ enum weir_outcome weir_saga_apply_order(const struct weir_saga_case *one,
     static const enum weir_saga_input_kind kinds[] = {WEIR_SAGA_CANCEL, WEIR_SAGA_RESUME,
                                                       WEIR_SAGA_SIGNAL};
     size_t order = order_of(message);
-    char *data = json_dumps(message->data, JSON_COMPACT);
+    char *data = weir_json_text(message->data);
     struct weir_saga_input input = {.kind = kinds[order], .data = data};
     enum weir_outcome outcome = WEIR_RETRY;
     if (order == CANCEL)

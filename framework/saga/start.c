@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/json_memory.h"
 #include "saga/handlers.h"
 #include "base/crash_point.h"
 #include "saga/record.h"
@@ -62,7 +63,7 @@ static enum weir_outcome begin(struct weir_saga_case *one, const weir_message *m
 {
     struct weir_saga_input input = {.kind = WEIR_SAGA_START};
     struct weir_saga saga = {0};
-    char *data = json_dumps(message->data, JSON_COMPACT);
+    char *data = weir_json_text(message->data);
     enum weir_outcome outcome = WEIR_RETRY;
     if (data != NULL && weir_saga_init(&saga, one->definition) == WEIR_OK) {
         one->saga = &saga;

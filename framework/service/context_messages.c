@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/crash_point.h"
+#include "message/json_memory.h"
 #include "redis/key_names.h"
 #include "service/context.h"
 
@@ -155,7 +156,13 @@ void weir_retry_after(weir_context *context, int64_t ms)
 static json_t *pack(weir_context *context, const char *format, va_list arguments)
 {
     json_error_t error;
+    unsigned long failures = weir_json_failures();
     json_t *data = json_vpack_ex(&error, 0, format, arguments);
+    if (weir_json_failures() != failures || (data == NULL && weir_json_ran_out(&error))) {
+        json_decref(data);
+        weir_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory for data");
+        return NULL;
+    }
     if (data == NULL || !json_is_object(data)) {
         weir_error_set(&context->effects->error, WEIR_INVALID, "data \"%s\": %s", format,
                        data == NULL ? error.text : "is not an object");
@@ -196,7 +203,7 @@ static void add(struct parts *parts, const char *name, const char *value)
 /* Appends a message with these parts, its data and the trace that it belongs to. */
 static void append(weir_context *context, const char *key, struct parts *parts, const json_t *data)
 {
-    char *text = json_dumps(data, JSON_COMPACT);
+    char *text = weir_json_text(data);
     if (text == NULL) {
         weir_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory for data");
         return;

@@ -80,12 +80,13 @@ struct weir_delivery {
     bool is_step;    /* a saga's command */
     bool compensating;
     bool suspect;
-    unsigned counted;           /* the server's delivery counter of the entry */
-    unsigned number;            /* of a saga's command */
-    unsigned runs;              /* how often the handler ran into a conflict */
-    int64_t begun_at;           /* monotonic ms when the handler was last called */
-    int64_t refreshed_at;       /* monotonic ms when its claim was last renewed */
-    char *execute, *compensate; /* fields of the step's record; NULL: not there */
+    unsigned counted;            /* the server's delivery counter of the entry */
+    unsigned number;             /* of a saga's command */
+    unsigned long json_failures; /* when the handler was last called */
+    unsigned runs;               /* how often the handler ran into a conflict */
+    int64_t begun_at;            /* monotonic ms when the handler was last called */
+    int64_t refreshed_at;        /* monotonic ms when its claim was last renewed */
+    char *execute, *compensate;  /* fields of the step's record; NULL: not there */
     struct weir_load loads[WEIR_LOADS_MAX];
     weir_delivery_then *loaded;
     size_t answers_owed;

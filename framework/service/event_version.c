@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/json_memory.h"
 #include "service/service.h"
 
 #define PAUSE_MIN_MS 5000
@@ -152,10 +153,12 @@ static bool climb(const struct weir_event_step *step, const weir_message *messag
     if (step->upcaster == NULL)
         return true;
     if (*data == NULL)
-        *data = json_deep_copy(message->data);
-    if (*data == NULL)
+        *data = weir_json_copy(message->data);
+    unsigned long failures = weir_json_failures();
+    bool climbed = *data != NULL && step->upcaster(*data);
+    if (*data == NULL || weir_json_failures() != failures)
         weir_error_set(error, WEIR_NO_MEMORY, "version: no memory to bring it to a newer one");
-    else if (step->upcaster(*data))
+    else if (climbed)
         return true;
     else
         weir_error_set(error, WEIR_INVALID,

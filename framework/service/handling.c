@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/crash_point.h"
+#include "message/json_memory.h"
 #include "service/ending.h"
 #include "service/loading.h"
 #include "service/queue.h"
@@ -67,9 +68,11 @@ static void commit(struct weir_delivery *delivery, const char *function)
 static void finish(struct weir_delivery *delivery, enum weir_outcome outcome)
 {
     struct weir_error mistake = delivery->effects.error;
-    if (outcome == WEIR_DONE && mistake.status == WEIR_NO_MEMORY)
+    if (mistake.status == WEIR_NO_MEMORY || weir_json_failures() != delivery->json_failures) {
+        weir_reason(&delivery->context, "no memory"); /* what was read or made may be torn */
         outcome = WEIR_RETRY;
-    else if (outcome == WEIR_DONE && mistake.status != WEIR_OK) {
+    }
+    if (outcome == WEIR_DONE && mistake.status != WEIR_OK) {
         commit(delivery, weir_ending_buried(delivery, mistake.text, true));
         return;
     }
@@ -107,6 +110,7 @@ static void run_handler(struct weir_delivery *delivery)
     enum weir_outcome outcome;
     weir_delivery_move(delivery, WEIR_DELIVERY_HANDLING);
     delivery->begun_at = weir_clock_monotonic_ms();
+    delivery->json_failures = weir_json_failures();
     weir_context_begin(&delivery->context);
     delivery->context.unchecked = delivery->route->unchecked;
     delivery->finished_at_once = false;

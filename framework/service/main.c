@@ -8,6 +8,7 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "message/json_memory.h"
 #include "redis/endpoint.h"
 #include "service/worker.h"
 
@@ -248,6 +249,7 @@ static int run(struct weir_service *service, struct weir_worker_settings *settin
     weir_log_init(&log, service->name);
     log.level = (enum weir_log_level)settings->log_level;
     log.format = (enum weir_log_format)settings->log_format;
+    weir_json_watch();
     signal(SIGPIPE, SIG_IGN); /* hiredis writes with write(2): a closed peer must not kill us */
     ignore_unless_wanted(SIGUSR1);
     ignore_unless_wanted(SIGUSR2);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/json_memory.h"
 #include "redis/key_names.h"
 
 static void record_key(const struct weir_delivery *delivery, char *key)
@@ -130,7 +131,7 @@ void weir_step_end_failed(struct weir_delivery *delivery, const char *reason, bo
 void weir_step_end_succeeded(struct weir_delivery *delivery)
 {
     json_t *result = delivery->context.result;
-    char *text = result != NULL ? json_dumps(result, JSON_COMPACT) : strdup("{}");
+    char *text = result != NULL ? weir_json_text(result) : strdup("{}");
     if (text == NULL)
         weir_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the result");
     else
