@@ -31,7 +31,7 @@ PROGRAMS := $(patsubst framework/programs/%.c,$(BUILD)/bin/%,$(wildcard framewor
 WORKERS  := $(patsubst workers/%.c,$(BUILD)/bin/%,$(filter-out workers/shop%,$(wildcard workers/*.c)))
 WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/functions/test_*.c tests/integration/test_*.c tests/fault/test_*.c))
-TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.so
+TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.so $(BUILD)/tests/fault/fail_memory_preload.so
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
 .PHONY: all check check-unit tests install uninstall clean format layout lint sanitize crash-points help

@@ -167,10 +167,21 @@ static void on_reply(redisAsyncContext *connection, void *raw_reply, void *raw_r
         answered(user, WEIR_ANSWER_DONE, reply);
 }
 
+/* hiredis before 1.0 takes a command although it has no memory to remember who is to be answered.
+ * Its answer would be given to the next who asks: no byte more may come from this connection. */
+static void give_up_connection(struct weir_link *link)
+{
+    redisAsyncContext *connection = link->connection;
+    connection->ev.delRead(connection->ev.data);
+    connection->ev.delWrite(connection->ev.data);
+    weir_link_drop_soon(link, WEIR_NO_MEMORY, "no memory to remember what was asked");
+}
+
 enum weir_status weir_link_send_now(struct weir_link *link, int count, const char **arguments,
                                     const size_t *lengths, weir_link_answered *answered, void *user)
 {
     struct weir_link_request *request = take_request(link);
+    const redisCallback *last = link->connection->replies.tail;
     if (request == NULL)
         return WEIR_NO_MEMORY;
     request->link = link;
@@ -182,6 +193,11 @@ enum weir_status weir_link_send_now(struct weir_link *link, int count, const cha
         return link->connection->c.flags & (REDIS_DISCONNECTING | REDIS_FREEING) ? WEIR_UNAVAILABLE
                                                                                  : WEIR_NO_MEMORY;
     }
+    if (link->connection->replies.tail == last) {
+        give_back_request(link, request);
+        give_up_connection(link);
+        return WEIR_NO_MEMORY;
+    }
     if (link->owed++ == 0)
         link->progress_at = weir_clock_monotonic_ms();
     return WEIR_OK;
@@ -190,7 +206,8 @@ enum weir_status weir_link_send_now(struct weir_link *link, int count, const cha
 enum weir_status weir_link_send(struct weir_link *link, int count, const char **arguments,
                                 const size_t *lengths, weir_link_answered *answered, void *user)
 {
-    if (link->state != WEIR_LINK_READY || link->connection == NULL)
+    if (link->state != WEIR_LINK_READY || link->connection == NULL ||
+        link->drop_reason.status != WEIR_OK)
         return WEIR_UNAVAILABLE;
     return weir_link_send_now(link, count, arguments, lengths, answered, user);
 }
@@ -415,6 +432,7 @@ void weir_link_init(struct weir_link *link, const struct weir_link_settings *set
     weir_random_init(&link->random, weir_random_seed());
     ev_timer_init(&link->timer, on_timer, 0., 0.);
     ev_timer_init(&link->drop_timer, on_drop_timer, 0., 0.);
+    ev_set_priority(&link->drop_timer, EV_MAXPRI); /* before whatever comes from it */
     link->timer.data = link;
     link->drop_timer.data = link;
     init_seeking(link);

@@ -1,4 +1,5 @@
 /* weir_main: what every worker's main does; options, log, server, signals. */
+#include <ev.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "service/worker.h"
 
 #define EXIT_USAGE 64
+#define EXIT_FAILURE_INSIDE 70
 #define TEN_YEARS_MS WEIR_DELAY_MAX_MS
 
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
@@ -235,6 +237,20 @@ static void ignore_unless_wanted(int number)
         signal(number, SIG_IGN);
 }
 
+/* libev cannot be told that memory has run out: it would end the process by abort(). */
+static void *allocate_for_loop(void *at, long size)
+{
+    static const char words[] = "no memory for the event loop\n";
+    void *grown = NULL;
+    if (size == 0)
+        free(at);
+    else if ((grown = realloc(at, (size_t)size)) == NULL) {
+        (void)!write(STDERR_FILENO, words, sizeof words - 1);
+        _exit(EXIT_FAILURE_INSIDE);
+    }
+    return grown;
+}
+
 static int run(struct weir_service *service, struct weir_worker_settings *settings,
                struct weir_error *error)
 {
@@ -250,6 +266,7 @@ static int run(struct weir_service *service, struct weir_worker_settings *settin
     log.level = (enum weir_log_level)settings->log_level;
     log.format = (enum weir_log_format)settings->log_format;
     weir_json_watch();
+    ev_set_allocator(allocate_for_loop);
     signal(SIGPIPE, SIG_IGN); /* hiredis writes with write(2): a closed peer must not kill us */
     ignore_unless_wanted(SIGUSR1);
     ignore_unless_wanted(SIGUSR2);
