@@ -210,7 +210,7 @@ static void positions_that_are_none_stop_it(void **state)
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         begin_rebuild(state);
         test_do(&server, "HSET " LIVE " a %s", none[i]);
-        expect_untouched("!ERR*", STEP);
+        expect_untouched("!ERR a checkpoint holds what is no id of an entry", STEP);
         test_do(&server, "HSET " LIVE " a 5-0");
         test_do(&server, "HSET " NEW " a %s", none[i]);
         expect_untouched("!ERR*", STEP);

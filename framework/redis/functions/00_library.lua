@@ -44,6 +44,30 @@ local function integer(text)
     return nil
 end
 
+-- Registers a function that looks at nothing where it is called in another shape than its header
+-- says: it would end in the middle. `keys`: how many it needs; `arguments`: "text" or "number" for
+-- each that it needs. What comes behind them is its own business.
+local function register(name, keys, arguments, callback, flags)
+    local function malformed(given_keys, given)
+        if #given_keys < keys or #given < #arguments then return true end
+        for i, kind in ipairs(arguments) do
+            local number = kind == 'number' and (integer(given[i]) or -1)
+            if number and (number < 0 or number > TIME_MAX) then return true end
+        end
+        return false
+    end
+    redis.register_function {
+        function_name = name,
+        callback = function(given_keys, given)
+            if malformed(given_keys, given) then
+                return redis.error_reply('ERR malformed call of ' .. name)
+            end
+            return callback(given_keys, given)
+        end,
+        flags = flags or {}
+    }
+end
+
 -- Adds to a count in a hash. What is no number counts as 0: HINCRBY would fail behind other writes.
 local function count_up(key, field, number)
     if number > 0 then
@@ -363,8 +387,8 @@ end
 
 -- Takes entries out again that append_entries has made; nobody has seen them. XDEL leaves them
 -- counted, as if events were missing, and the lag of groups unknown: XSETID takes that back, too. It
--- ignores 0-0, which no entry can have; 0-1 means the same to the server. A caller without the right
--- to that has still written nothing.
+-- ignores 0-0, which no entry can have; 0-1 means the same to the server. A stream that these entries
+-- have made goes, too. A caller without the right to that has still written nothing.
 local function take_back(made)
     local before = {}
     for _, entry in ipairs(made) do
@@ -380,6 +404,7 @@ local function take_back(made)
             redis.pcall('XSETID', key, about['last-generated-id'],
                 'ENTRIESADDED', whole(added - stream.added),
                 'MAXDELETEDID', deleted == '0-0' and '0-1' or deleted)
+            if added == stream.added and about['groups'] == 0 then redis.pcall('DEL', key) end
         end
     end
 end

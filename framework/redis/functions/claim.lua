@@ -45,7 +45,7 @@ local function claim(keys, args)
     return { answer[1], entries, #lost }
 end
 
-redis.register_function('weir_claim', claim)
+register('weir_claim', 2, { 'text', 'text', 'number', 'text', 'number' }, claim)
 
 -- weir_recover: the messages that are pending for this very consumer, after a reconnection or a
 -- restart under the same name: an answer with messages may have died in the old connection.
@@ -72,7 +72,7 @@ local function recover(keys, args)
     return { last, entries, lost }
 end
 
-redis.register_function('weir_recover', recover)
+register('weir_recover', 2, { 'text', 'text', 'text', 'number' }, recover)
 
 -- weir_refresh: keeps the claims of messages that are still being handled.
 -- KEYS    1 stream
@@ -83,17 +83,18 @@ redis.register_function('weir_recover', recover)
 -- whose body has been deleted meanwhile; who handles it has the body and may still commit.
 
 local function refresh(keys, args)
-    local kept = 0
+    local kept, claims = 0, {}
     for i = 3, #args do
         local row = redis.call('XPENDING', keys[1], args[1], args[i], args[i], '1', args[2])
         if row[1] then
-            if entry_body(keys[1], args[i]) then
-                redis.call('XCLAIM', keys[1], args[1], args[2], '0', args[i], 'JUSTID')
-            end
+            if entry_body(keys[1], args[i]) then claims[#claims + 1] = args[i] end
             kept = kept + 1
         end
+    end
+    for _, id in ipairs(claims) do
+        redis.call('XCLAIM', keys[1], args[1], args[2], '0', id, 'JUSTID')
     end
     return kept
 end
 
-redis.register_function { function_name = 'weir_refresh', callback = refresh, flags = { 'allow-oom' } }
+register('weir_refresh', 1, { 'text', 'text' }, refresh, { 'allow-oom' })

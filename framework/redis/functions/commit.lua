@@ -34,7 +34,5 @@ local function commit(keys, args)
     return 1
 end
 
-redis.register_function('weir_commit', commit)
-redis.register_function {
-    function_name = 'weir_settle', callback = commit, flags = { 'allow-oom' }
-}
+register('weir_commit', 1, { 'text', 'text', 'text' }, commit)
+register('weir_settle', 1, { 'text', 'text', 'text' }, commit, { 'allow-oom' })

@@ -15,4 +15,4 @@ local function expire(keys, args)
     return removed
 end
 
-redis.register_function { function_name = 'weir_expire', callback = expire, flags = { 'allow-oom' } }
+register('weir_expire', 0, { 'number', 'number' }, expire, { 'allow-oom' })

@@ -8,9 +8,7 @@ local function due_steps(keys, args)
     return redis.call('ZRANGEBYSCORE', keys[1], '-inf', whole(server_ms()), 'LIMIT', '0', args[1])
 end
 
-redis.register_function {
-    function_name = 'weir_due_steps', callback = due_steps, flags = { 'no-writes' }
-}
+register('weir_due_steps', 1, { 'number' }, due_steps, { 'no-writes' })
 
 -- weir_forget_steps: removes the records of sagas' steps that can no longer matter.
 -- KEYS    1 {S}:steps  2… the steps' records
@@ -23,6 +21,7 @@ redis.register_function {
 
 local function forget_steps(keys, args)
     local now, removed = server_ms(), 0
+    if #keys ~= #args + 1 then return redis.error_reply('ERR malformed call of weir_forget_steps') end
     for i, member in ipairs(args) do
         local time = redis.call('ZSCORE', keys[1], member)
         if time and tonumber(time) < now then
@@ -34,6 +33,4 @@ local function forget_steps(keys, args)
     return removed
 end
 
-redis.register_function {
-    function_name = 'weir_forget_steps', callback = forget_steps, flags = { 'allow-oom' }
-}
+register('weir_forget_steps', 1, {}, forget_steps, { 'allow-oom' })

@@ -24,7 +24,7 @@ local function beat(keys, args)
     return answer
 end
 
-redis.register_function { function_name = 'weir_beat', callback = beat, flags = { 'allow-oom' } }
+register('weir_beat', 1, { 'text', 'text', 'text', 'number' }, beat, { 'allow-oom' })
 
 -- weir_leave: removes a worker that has stopped, and its consumer in each group where nothing is
 -- pending for it; deleting one with pending entries would lose them.
@@ -54,7 +54,7 @@ local function leave(keys, args)
     return gone
 end
 
-redis.register_function { function_name = 'weir_leave', callback = leave, flags = { 'allow-oom' } }
+register('weir_leave', 1, { 'text', 'text', 'number' }, leave, { 'allow-oom' })
 
 -- weir_version: the library's number. No keys, no arguments.
 

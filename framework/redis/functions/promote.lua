@@ -48,4 +48,4 @@ local function promote(keys, args)
     return { moved, tonumber(head[2] or '-1'), now }
 end
 
-redis.register_function('weir_promote', promote)
+register('weir_promote', 3, { 'number' }, promote)

@@ -68,9 +68,7 @@ local function rebuild(keys, args)
     return { 'refused', 'it is past that: ' .. phase }
 end
 
-redis.register_function {
-    function_name = 'weir_rebuild', callback = rebuild, flags = { 'allow-oom' }
-}
+register('weir_rebuild', 8, { 'text' }, rebuild, { 'allow-oom' })
 
 -- weir_rebuild_note: what the one who builds has to say.
 -- KEYS    the first alone
@@ -93,5 +91,4 @@ local function note(keys, args)
     return 1
 end
 
-redis.register_function { function_name = 'weir_rebuild_note', callback = note,
-    flags = { 'allow-oom' } }
+register('weir_rebuild_note', 1, { 'text' }, note, { 'allow-oom' })

@@ -6,7 +6,7 @@
 --         shall stand still, in ms, where the rebuild has not come up with it yet
 --         7… the streams that it reads
 -- Returns {phase after it, or "" when all has ended}
--- Errors  WRONGTYPE, NOPERM; nothing was written
+-- Errors  WRONGTYPE, NOPERM, ERR for a position that is none; nothing was written
 --
 -- A key is swapped by one call: a reader finds the old value or the new one. All keys are swapped
 -- between two commits of the live model, to positions that are not behind its own: no value goes
@@ -26,6 +26,16 @@ local function level(keys, args, exactly)
         if exactly and live ~= new or id_less(new, live) then return false end
     end
     return true
+end
+
+local function position_problem(keys, args)
+    for i = 7, #args do
+        for _, checkpoint in ipairs { keys[2], keys[3] } do
+            if not id_parts(redis.call('HGET', checkpoint, args[i]) or '0-0') then
+                return redis.error_reply('ERR a checkpoint holds what is no id of an entry')
+            end
+        end
+    end
 end
 
 function STEPS.building(keys, args, status, now)
@@ -255,6 +265,7 @@ local function step(keys, args)
     if status.rebuild ~= args[1] or not status.phase then return { '' } end
     if not STEPS[status.phase] then return redis.error_reply('ERR a phase of a newer library') end
     local problem = step_problem(keys, args, status.phase)
+        or status.phase == 'building' and position_problem(keys, args)
     if problem then return problem end
     local phase = STEPS[status.phase](keys, args, status, now)
     if phase == '' then
@@ -265,6 +276,5 @@ local function step(keys, args)
     return { phase }
 end
 
-redis.register_function {
-    function_name = 'weir_rebuild_step', callback = step, flags = { 'allow-oom' }
-}
+register('weir_rebuild_step', 8, { 'text', 'text', 'text', 'text', 'number', 'number' }, step,
+    { 'allow-oom' })

@@ -46,6 +46,4 @@ local function retire(keys, args)
     return { 'projection', position }
 end
 
-redis.register_function {
-    function_name = 'weir_retire', callback = retire, flags = { 'allow-oom' }
-}
+register('weir_retire', 2, { 'text', 'number', 'text' }, retire, { 'allow-oom' })

@@ -79,8 +79,8 @@ local function held_back(key, reader, old, excess)
 end
 
 local function trim(keys, args)
-    local age, left, newest = tonumber(args[1]), tonumber(args[2]), tonumber(args[3] or '0')
-    if not age or not left or not newest then
+    local age, left, newest = integer(args[1]), integer(args[2]), integer(args[3] or '0')
+    if not age or not left or not newest or left < 0 then
         return redis.error_reply('ERR age and numbers have to be whole numbers')
     end
     local now = server_ms()
@@ -101,4 +101,4 @@ local function trim(keys, args)
     return { removed }
 end
 
-redis.register_function { function_name = 'weir_trim', callback = trim, flags = { 'allow-oom' } }
+register('weir_trim', 2, { 'text', 'text' }, trim, { 'allow-oom' })

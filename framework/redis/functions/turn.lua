@@ -59,4 +59,4 @@ local function turn(keys, args)
     return answer
 end
 
-redis.register_function { function_name = 'weir_turn', callback = turn, flags = { 'allow-oom' } }
+register('weir_turn', 1, { 'text', 'number', 'text', 'text', 'text', 'text' }, turn, { 'allow-oom' })
