@@ -32,9 +32,10 @@ WORKERS  := $(patsubst workers/%.c,$(BUILD)/bin/%,$(filter-out workers/shop%,$(w
 WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/functions/test_*.c tests/integration/test_*.c tests/fault/test_*.c))
 TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.so $(BUILD)/tests/fault/fail_memory_preload.so
+FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all check check-unit tests install uninstall clean format layout lint sanitize crash-points help
+.PHONY: all check check-unit tests install uninstall clean format layout lint sanitize crash-points fuzz fuzzers help
 .SECONDARY:
 
 all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
@@ -88,10 +89,17 @@ $(BUILD)/tests/fault/%.so: tests/fault/%.c
 $(BUILD)/tests/fault/test_memory: $(BUILD)/tests/fault/memory.o
 $(BUILD)/tests/fault/test_memory: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc strdup strndup free)
 
-tests: $(TESTS) $(TEST_TOOLS) ## build the test programs
+# Each fuzzer over its corpus is a test; with FUZZ_LINK=-fsanitize=fuzzer it is libFuzzer's.
+FUZZ_LINK ?= $(BUILD)/tests/fuzz/run_corpus.o
+$(FUZZERS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(filter %.o,$(FUZZ_LINK)) $(TEST_SHARED) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(filter-out %.o,$(FUZZ_LINK)) $(LIBS) -lcmocka
+
+tests: $(TESTS) $(FUZZERS) $(TEST_TOOLS) ## build the test programs
 
 check: all tests ## run all tests but the end-to-end scripts
-	$(Q)tests/run.sh $(BUILD) $(TESTS)
+	$(Q)tests/run.sh $(BUILD) $(TESTS) $(FUZZERS)
 
 check-unit: all tests ## run the unit tests alone
 	$(Q)tests/run.sh $(BUILD) $(filter $(BUILD)/tests/unit/%,$(TESTS))
@@ -102,6 +110,11 @@ sanitize: ## build with ASan and UBSan into build/sanitize and run the tests the
 
 crash-points: ## build the programs with points to die at (WEIR_CRASH_POINT) into build/crash
 	$(Q)$(MAKE) BUILD=build/crash CFLAGS="-O1 -g -DWEIR_CRASH_POINTS" all
+
+fuzzers: $(FUZZERS)
+
+fuzz: ## run the fuzzers with clang's libFuzzer, FUZZ_SECONDS=600 each, FUZZ_ONLY="fuzz_json …"
+	$(Q)tests/fuzz/run.sh '$(if $(findstring clang,$(CC)),$(CC))' build/fuzz $(or $(FUZZ_SECONDS),600) $(FUZZ_ONLY)
 
 install: all ## install programs, library, header and pkg-config file under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
@@ -125,7 +138,7 @@ layout: ## check the layout of all C files (clang-format 14)
 
 lint: layout ## check layout, dependency direction and scripts
 	tests/check_floors.sh $(BUILD)
-	shellcheck scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/fault/*.sh
+	shellcheck scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/fault/*.sh tests/fuzz/*.sh
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)
