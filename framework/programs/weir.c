@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "base/text.h"
 #include "programs/command.h"
 #include "weir.h"
@@ -164,6 +165,7 @@ int main(int argc, char **argv)
 {
     /* A server or a reader that goes away is an error to be told, not the end. */
     signal(SIGPIPE, SIG_IGN);
+    weir_streams_open();
     int place = find_command_word(argc, argv);
     if (place == 0)
         return close_output(read_no_command(argc, argv));

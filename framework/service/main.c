@@ -9,6 +9,7 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/streams.h"
 #include "message/json_memory.h"
 #include "redis/endpoint.h"
 #include "service/worker.h"
@@ -289,6 +290,7 @@ int weir_main(weir_service *service, int argc, char **argv)
     struct weir_option *options = service != NULL ? all_options(service) : NULL;
     int operands = 0, exit_code = EXIT_USAGE;
 
+    weir_streams_open();
     if (options == NULL)
         weir_error_set(&error, WEIR_NO_MEMORY, "no memory");
     else if (service->error.status != WEIR_OK)
