@@ -271,7 +271,7 @@ static void run_out(const struct piece *piece, unsigned long tries, bool for_goo
 static void a_worker(void **state)
 {
     (void)state;
-    run_out(&worker_piece, 20, false);
+    run_out(&worker_piece, 14, false);
     run_out(&worker_piece, 2, true);
 }
 
@@ -280,20 +280,20 @@ static void a_worker_that_cannot_remember_requests(void **state)
 {
     (void)state;
     only_size = sizeof(redisCallback);
-    run_out(&worker_piece, 20, false);
+    run_out(&worker_piece, 12, false);
     only_size = 0;
 }
 
 static void a_coordinator(void **state)
 {
     (void)state;
-    run_out(&coordinator_piece, 14, false);
+    run_out(&coordinator_piece, 10, false);
 }
 
 static void a_projection(void **state)
 {
     (void)state;
-    run_out(&projection_piece, 10, false);
+    run_out(&projection_piece, 8, false);
 }
 
 int main(int argc, char **argv)

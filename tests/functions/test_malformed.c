@@ -26,6 +26,7 @@ static const char *const calls[] = {
     "FCALL weir_rebuild_note 0 r",
     "FCALL weir_rebuild_step 8 {v}:projection:p a b c d e f g r p {v}: {v}~ 90071992547409930 1",
     "FCALL weir_retire 2 {s}:events {s}:readers s now 1",
+    "FCALL weir_witness 0 c",
     "FCALL weir_trim 1 {s}:events 0 10",
     "FCALL weir_project 3 a b c p r h 0 0 0",
 };

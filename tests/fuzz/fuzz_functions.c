@@ -37,6 +37,7 @@ static const char *const key_names[] = {
     "{v}~x:1",
     "{s}:full",
     "{s}:seen:1",
+    "{s}:witness",
 };
 
 static const char *const words[] = {
@@ -149,6 +150,8 @@ static const struct call_shape {
     {"weir_rebuild_step", "mnopqrst", "r1|p|{v}:|{v}~|10|100|{s}:events"},
     {"weir_beat", "f", "c|{\"heartbeat\":|}|1000"},
     {"weir_leave", "fad", "s|c|0"},
+    {"weir_leave", "fady", "s|c|0|witness"},
+    {"weir_witness", "y", "c"},
     {"weir_count", "cg", ""},
     {"weir_expire", "cg", "0|10"},
     {"weir_due_steps", "g", "10"},
@@ -182,6 +185,7 @@ static const char *const scene[] = {
     "SADD {s}:set a b",
     "RPUSH {s}:list a",
     "SET {s}:seen:1 refused",
+    "HSET {s}:witness c 7 d x",
     "HSET {v}:projection:p rebuild r1 task rebuild phase building owner d until 1 trying e",
     "HSET {v}:checkpoint:p {s}:events 1-1",
     "HSET {v}:rebuild-checkpoint:p {s}:events 1-1",

@@ -14,4 +14,4 @@ local function witness(keys, args)
     return number
 end
 
-redis.register_function { function_name = 'weir_witness', callback = witness, flags = { 'allow-oom' } }
+register('weir_witness', 1, { 'text' }, witness, { 'allow-oom' })
