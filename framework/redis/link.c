@@ -364,7 +364,8 @@ static void connect_now(struct weir_link *link)
 static bool is_moving(struct weir_link *link)
 {
     size_t unread = link->connection->c.reader->len;
-    size_t unsent = sdslen(link->connection->c.obuf);
+    const char *to_send = link->connection->c.obuf; /* NULL: there was no memory for it */
+    size_t unsent = to_send != NULL ? sdslen(link->connection->c.obuf) : 0;
     bool moving = unread != link->unread || unsent < link->unsent;
     link->unread = unread;
     link->unsent = unsent;
