@@ -5,17 +5,32 @@
 
 #define SECRET "s3cr3t-W0rd"
 
-static void check_endpoint(const struct weir_endpoint *endpoint)
+static bool holds_secret(const char *text)
 {
-    HOLDS((endpoint->host != NULL) != (endpoint->socket_path != NULL));
+    return text != NULL && strstr(text, SECRET) != NULL;
+}
+
+static void check_place(const struct weir_endpoint *endpoint)
+{
+    HOLDS((endpoint->host != NULL) + (endpoint->socket_path != NULL) + (endpoint->master != NULL) ==
+          1);
     if (endpoint->host != NULL)
         HOLDS(endpoint->host[0] != '\0' && endpoint->port > 0 && endpoint->port < 65536);
-    else
+    if (endpoint->socket_path != NULL)
         HOLDS(endpoint->socket_path[0] == '/');
+    HOLDS((endpoint->master != NULL) == (endpoint->sentinel_count > 0));
+    for (size_t i = 0; i < endpoint->sentinel_count; i++)
+        HOLDS(endpoint->sentinels[i].host[0] != '\0' && endpoint->sentinels[i].port > 0 &&
+              endpoint->sentinels[i].port < 65536);
+}
+
+static void check_endpoint(const struct weir_endpoint *endpoint)
+{
+    check_place(endpoint);
     HOLDS(endpoint->database >= 0 && endpoint->shown != NULL);
     HOLDS(endpoint->user == NULL || endpoint->password != NULL);
-    HOLDS(endpoint->password == NULL || strstr(endpoint->password, SECRET) == NULL ||
-          strstr(endpoint->shown, SECRET) == NULL);
+    if (holds_secret(endpoint->password) || holds_secret(endpoint->sentinel_password))
+        HOLDS(!holds_secret(endpoint->shown));
     for (const char *at = endpoint->shown; *at != '\0'; at++)
         HOLDS(*at > ' ' && *at < 0x7f);
 }
