@@ -87,7 +87,7 @@ $(BUILD)/tests/fault/%.so: tests/fault/%.c
 
 # What the library allocates in this program can be made to fail.
 $(BUILD)/tests/fault/test_memory: $(BUILD)/tests/fault/memory.o
-$(BUILD)/tests/fault/test_memory: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc strdup strndup free)
+$(BUILD)/tests/fault/test_memory: private LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc strdup strndup free)
 
 # Each fuzzer over its corpus is a test; with FUZZ_LINK=-fsanitize=fuzzer it is libFuzzer's.
 FUZZ_LINK ?= $(BUILD)/tests/fuzz/run_corpus.o
