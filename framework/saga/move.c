@@ -111,6 +111,7 @@ enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_m
     if (input->kind == WEIR_SAGA_WAKE && effects.wake_at != 0) { /* woken early */
         expect_revision(one);
         weir_saga_set_timer(one, effects.wake_at);
+        weir_log_info(one->context->runtime->log, "saga.woken_early", "saga=%s", one->id);
         return WEIR_DONE;
     }
     return stale(one, message);
