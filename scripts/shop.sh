@@ -27,6 +27,7 @@ Environment:
   REDIS_URL           use this server and start none; redis:// or unix://, no Sentinels
   REDIS_SERVER        the server's program (default: redis-server, else valkey-server)
   SHOP_REDIS_OPTIONS  more settings for the server, such as "--appendfsync always"
+  SHOP_WORKER_URL     what the worker that is started calls the server by, such as a proxy before it
   SHOP_START_LIMIT    seconds to wait until all is ready (default 60)
   SHOP_STOP_LIMIT     seconds until a worker that does not stop is killed (default 15)
   WEIR_CLAIM_IDLE     after what time a dead worker's messages are taken over (default 3s here)
@@ -225,7 +226,7 @@ supervise() { # NAME
     program=$(program_of "$name")
     printf '%s\n' "$BASHPID" >"$dir/$name.supervisor"
     while in_charge "$name"; do
-        "$bin/$program" --redis "$url" --consumer "$(consumer_of "$name")" \
+        "$bin/$program" --redis "${SHOP_WORKER_URL:-$url}" --consumer "$(consumer_of "$name")" \
             </dev/null >>"$dir/$name.log" 2>&1 &
         pid=$!
         printf '%s\n' "$pid" >"$dir/$name.pid.new"
