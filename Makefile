@@ -35,7 +35,7 @@ TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.s
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all check check-unit tests install uninstall clean format layout lint sanitize crash-points fuzz fuzzers help
+.PHONY: all check check-unit tests chaos install uninstall clean format layout lint sanitize crash-points fuzz fuzzers help
 .SECONDARY:
 
 all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
@@ -96,7 +96,15 @@ $(FUZZERS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(filter %.o,$(FUZZ_LINK)) $(TE
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(filter-out %.o,$(FUZZ_LINK)) $(LIBS) -lcmocka
 
-tests: $(TESTS) $(FUZZERS) $(TEST_TOOLS) ## build the test programs
+# What scripts/chaos.sh sends its orders with.
+CHAOS := $(BUILD)/tests/chaos/orders
+$(CHAOS): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/chaos/*.c))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+chaos: all $(CHAOS) $(TEST_TOOLS) ## build what scripts/chaos.sh needs
+
+tests: $(TESTS) $(FUZZERS) $(CHAOS) $(TEST_TOOLS) ## build the test programs
 
 check: all tests ## run all tests but the end-to-end scripts
 	$(Q)tests/run.sh $(BUILD) $(TESTS) $(FUZZERS)
@@ -138,7 +146,7 @@ layout: ## check the layout of all C files (clang-format 14)
 
 lint: layout ## check layout, dependency direction and scripts
 	tests/check_floors.sh $(BUILD)
-	shellcheck scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/fault/*.sh tests/fuzz/*.sh
+	shellcheck scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/chaos/*.sh tests/fault/*.sh tests/fuzz/*.sh
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)
