@@ -131,7 +131,6 @@ void chaos_compose_order(struct chaos_random *random, unsigned number, struct ch
     order->allowed = kind->allowed;
     order->calm = kind->calm;
     order->times = kind->times > 0 ? kind->times : 1;
-    /* where nothing is reserved, the step that misbehaves may be one that does nothing */
     snprintf(order->id, sizeof order->id, "o%u", number);
     snprintf(order->data, sizeof order->data,
              "{\"orderId\":\"%s\",\"customerId\":\"%s\",\"amount\":%u%s%s}", order->id, customer,

@@ -46,12 +46,14 @@ static bool add(struct stray *stray, int argc, const char **argv)
     return reply != NULL;
 }
 
-/* One of the last `span` sagas, NULL where there are not so many. */
+/* One of the last `span` sagas, NULL where there is none. */
 static const char *some_saga(struct stray *stray, unsigned span)
 {
     const struct strays *strays = stray->strays;
-    if (strays->count < span)
+    if (strays->count == 0)
         return NULL;
+    if (span > strays->count)
+        span = strays->count;
     return strays
         ->known[(strays->count - 1 - chaos_random_below(stray->random, span)) % STRAYS_KNOWN];
 }
