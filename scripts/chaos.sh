@@ -101,6 +101,7 @@ source "$project/tests/chaos/verdict.sh"
 
 sender_program=${WEIR_BUILD:-$root/build}/tests/chaos/orders
 server_options="--appendfsync $fsync --busy-reply-threshold 200"
+run_limit=150 # seconds that a run may take beyond its time, for what the faults have held up
 injector=
 sender=
 export WEIR_CLAIM_IDLE=1s WEIR_RETRY_CAP=2s WEIR_LOG_LEVEL=$log_level
@@ -131,11 +132,11 @@ end_child() { # PID
     [[ -z $1 ]] || kill -TERM -- "-$1" 2>/dev/null || true
 }
 
+# Onto the disk that outlasts the run.
 take_back_disk() {
-    mountpoint -q "$dir/appendonlydir" 2>/dev/null || return 0
-    cp -a "$dir/appendonlydir" "$dir/appendonlydir.kept" || true
-    umount -l "$dir/appendonlydir" && rm -rf "$dir/appendonlydir" &&
-        mv "$dir/appendonlydir.kept" "$dir/appendonlydir"
+    mountpoint -q "$dir/data" 2>/dev/null || return 0
+    cp -a "$dir/data" "$dir/data.kept" || true
+    umount -l "$dir/data" && rmdir "$dir/data" && mv "$dir/data.kept" "$dir/data"
 }
 
 build_missing() {
@@ -153,7 +154,7 @@ wants() { # FAULT
 prepare_disk() {
     local kept=() name
     wants disk-full || return 0
-    can_fill_disk && return 0
+    make_disk && return 0
     printf 'disk-full is left out: it needs the right to mount\n'
     for name in "${chosen[@]}"; do
         [[ $name == disk-full ]] || kept+=("$name")
@@ -209,7 +210,7 @@ show_progress_line() { # TEXT
 show_progress() {
     local sent refused unknown text
     { read -r sent refused unknown <"$dir/progress"; } 2>/dev/null || return 0
-    text="$(($(now_ms) / 1000 - began / 1000)) s, $sent of $orders orders sent ($refused refused, $unknown unanswered so far), $(wc -l <"$dir/timeline") faults"
+    text="$(($(now_ms) / 1000 - began / 1000)) s, $sent of $orders orders sent ($refused refused, $unknown unanswered so far), $(wc -l <"$dir/injected") faults"
     if [[ -t 2 ]]; then
         show_progress_line "$text"
     elif ((SECONDS >= next_line)); then
@@ -222,14 +223,18 @@ run_all() {
     local next_line=0
     began=$(now_ms)
     : >"$dir/timeline"
+    : >"$dir/injected"
     start_sender
     while kill -0 "$sender" 2>/dev/null || kill -0 "$injector" 2>/dev/null; do
+        (($(now_ms) < began + minutes * 60000 + run_limit * 1000)) || break
         show_progress
         sample_workers
         sleep 1
     done
+    end_child "$sender"
+    end_child "$injector"
     wait "$sender" && sent_all=1 || sent_all=
-    wait "$injector" || printf 'the injector ended with %s\n' $? >>"$dir/not-injected"
+    wait "$injector" || printf 'the injector did not come to its end\n' >>"$dir/not-injected"
     show_progress_line ''
     heal_all
     healed=$(now_ms)

@@ -373,6 +373,7 @@ command_start() { # NAME
         name=$1-$number
     done
     launch_worker "$name"
+    flock -u 9 # while it waits for a server that is down, that may be started
     wait_ready "$name"
 }
 

@@ -55,11 +55,17 @@ behind_proxy() { # NAME
     [[ $1 =~ -([0-9]+)$ ]] && ((BASH_REMATCH[1] % 2 == 0))
 }
 
+is_down() { # NAME
+    [[ ! -e $dir/$1.supervisor ]]
+}
+
 # What started as NAME goes by that name again, unless another took it meanwhile.
 start_process() { # NAME
     local deadline=$((SECONDS + server_limit)) url=
     behind_proxy "$1" && url=unix://$dir/proxy.sock
-    until SHOP_WORKER_URL=$url "$root/scripts/shop.sh" start "$(program_of "$1")" "$dir" >>"$dir/start.out" 2>&1; do
+    until SHOP_WORKER_URL=$url "$root/scripts/shop.sh" start "$(program_of "$1")" "$dir" \
+        >>"$dir/start.out" 2>&1 8>&-; do
+        is_down "$1" || return 0 # begun, and ready when it can be
         if ((SECONDS >= deadline)); then
             say "$1 did not start again: $(tail -n 1 "$dir/start.out")"
             return 1
@@ -68,9 +74,7 @@ start_process() { # NAME
     done
 }
 
-is_down() { # NAME
-    [[ ! -e $dir/$1.supervisor ]]
-}
+# What runs on must not hold the lock: it is closed for those who start something.
 
 # One at a time, so that each finds the name free that it has made free. What does not stop in time
 # (a dead server keeps it waiting) is killed, and started again by its supervisor.
@@ -137,7 +141,7 @@ start_and_stop() { # PROGRAM
     (
         local started name
         flock 8
-        started=$(SHOP_WORKER_URL='' "$root/scripts/shop.sh" start "$1" "$dir" 2>>"$dir/start.out") || exit 0
+        started=$(SHOP_WORKER_URL='' "$root/scripts/shop.sh" start "$1" "$dir" 2>>"$dir/start.out" 8>&-) || exit 0
         name=${started%% *}
         signal TERM "$name" || true
         await is_down "$name" || signal KILL "$name" || true
@@ -169,12 +173,12 @@ inject_kill_server() {
     stop_server_hard && start_server ''
 }
 
-# Loading takes some two seconds longer than it has to: by a pause at each of the commands that the
+# Loading takes a second or two longer than it has to: by a pause at each of the commands that the
 # file holds, about, or at every so many of them.
 inject_restart_server_loading() {
-    local commands=$(($(du -sb "$dir/appendonlydir" | cut -f 1) / 200 + 1)) delay
-    delay=$((2000000 / commands - 60))
-    ((delay > 0)) || delay=-$((commands / 30000 + 1))
+    local commands=$(($(du -sb "$dir/appendonlydir/" | cut -f 1) / 200 + 1)) delay
+    delay=$((1000000 / commands - 60))
+    ((delay > 0)) || delay=-$((commands / 15000 + 1))
     stop_server_hard && start_server "--key-load-delay $delay"
 }
 
@@ -235,9 +239,14 @@ inject_group_destroy() { # STREAM GROUP
 
 disk_size=90% # of the memory, as long as it is not to be full
 
-can_fill_disk() {
-    [[ $(id -u) == 0 ]] && mkdir -p "$dir/appendonlydir" &&
-        mount -t tmpfs -o "size=$disk_size,mode=755" tmpfs "$dir/appendonlydir" 2>/dev/null
+# A disk of its own for what the server writes, in a folder of the shop's: Redis moves files between
+# its folder and that of the append-only file, so that both have to be there. The link is for those
+# who look for the file where it usually is.
+make_disk() {
+    [[ $(id -u) == 0 ]] && mkdir "$dir/data" || return 1
+    mount -t tmpfs -o "size=$disk_size,mode=755" tmpfs "$dir/data" 2>/dev/null || return 1
+    ln -s data/appendonlydir "$dir/appendonlydir"
+    server_options+=' --dir data'
 }
 
 disk_is_full() { # PID of the server
@@ -251,11 +260,11 @@ inject_disk_full() {
     # shellcheck disable=SC2034 # of await
     local limit=10
     pid=$(pid_of redis)
-    used=$(df -B 1 --output=used "$dir/appendonlydir" | tail -n 1)
-    mount -o "remount,size=$((used + 65536))" "$dir/appendonlydir" || return 1
+    used=$(df -B 1 --output=used "$dir/data" | tail -n 1)
+    mount -o "remount,size=$((used + 65536))" "$dir/data" || return 1
     await disk_is_full "$pid" || say 'disk-full was over before the disk was full'
     sleep 0.5
-    mount -o "remount,size=$disk_size" "$dir/appendonlydir"
+    mount -o "remount,size=$disk_size" "$dir/data"
     if server_gone "$pid"; then
         start_server ''
     fi
@@ -327,6 +336,7 @@ inject_all() { # PLAN
         wait=$((began + at - $(now_ms)))
         ((wait <= 0)) || sleep "$(seconds "$wait")"
         say "$name${detail:+ $detail}"
+        printf '%s\n' "$name" >>"$dir/injected"
         read -ra arguments <<<"$detail"
         "inject_${name//-/_}" "${arguments[@]}" || printf '%s %s\n' "$name" "$detail" >>"$dir/not-injected"
     done <"$1"
@@ -347,8 +357,8 @@ heal_all() {
         "$proxy" --control "$dir/proxy.control" slice 0
         "$proxy" --control "$dir/proxy.control" pass
     } >/dev/null 2>&1 || true
-    if mountpoint -q "$dir/appendonlydir" 2>/dev/null; then
-        mount -o "remount,size=$disk_size" "$dir/appendonlydir"
+    if mountpoint -q "$dir/data" 2>/dev/null; then
+        mount -o "remount,size=$disk_size" "$dir/data"
     fi
     stop_script
     timeout 5 "$cli" -s "$dir/redis.sock" CONFIG SET maxmemory 0 >/dev/null 2>&1 || true

@@ -1,5 +1,6 @@
 /* Sends orders to a shop under fire, so many in so long a time, whatever becomes of the server, and
  * keeps a journal of what was accepted. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,7 @@ int main(int argc, char **argv)
         perror(argv[5]);
         return 73;
     }
+    signal(SIGPIPE, SIG_IGN); /* hiredis writes with write(2) */
     run.begun_at = chaos_now_ms();
     run.sender.give_up_at_ms = run.begun_at + run.length_ms + CATCH_UP_MS;
     reached = send_all(&run);

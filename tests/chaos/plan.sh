@@ -104,6 +104,16 @@ choose_detail() { # FAULT
     esac
 }
 
+# About how long nothing else is done to the server, in ms.
+length_of() { # FAULT DETAIL
+    case $1 in
+    pause-server | busy | out-of-memory | client-pause) printf '%s\n' "${2##* }" ;;
+    kill-server) printf '500\n' ;;
+    restart-server-loading | disk-full) printf '2000\n' ;;
+    *) printf '0\n' ;;
+    esac
+}
+
 is_heavy() { # FAULT
     [[ " ${heavy_faults[*]} " == *" $1 "* ]]
 }
@@ -127,6 +137,7 @@ write_plan() { # SEED LENGTH_MS FAULT...
             ((at < until)) || return 0
             choose_detail "$name"
             printf '%s %s %s\n' "$at" "$name" "$detail"
+            at=$((at + $(length_of "$name" "$detail")))
         done
         round=$((round + 1))
     done

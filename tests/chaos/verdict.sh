@@ -182,8 +182,8 @@ print_figures() {
         "$dir/states" | sort
     print_counts nonsense <(grep '^dead ' "$dir/journal") 3
     sed -n 's/^stray /stray /p' "$dir/sender.out"
-    printf -- '-- faults: %s\n' "$(wc -l <"$dir/timeline")"
-    print_counts fault "$dir/timeline" 3
+    printf -- '-- faults: %s\n' "$(wc -l <"$dir/injected")"
+    print_counts fault "$dir/injected" 1
     printf -- '-- what came of them\n'
     print_sometimes
     figure 'sagas resumed by an operator' "$resumed"
