@@ -122,9 +122,9 @@ end_chaos() {
         "$root/scripts/shop.sh" down "$dir" >/dev/null 2>&1 || true
         take_back_disk
     fi
-    (exit "$code") || true
-    trap clean_up EXIT
-    exit "$code"
+    set +e
+    (exit "$code")
+    clean_up
 }
 
 # With what it has started in the background; it is a group of its own.
