@@ -250,7 +250,7 @@ make_disk() {
 }
 
 disk_is_full() { # PID of the server
-    server_gone "$1" || [[ $(timeout 5 "$cli" -s "$dir/redis.sock" SET chaos:probe 1 2>&1) == *MISCONF* ]]
+    server_gone "$1" || [[ $(timeout 5 "$cli" -s "$dir/redis.sock" PING 2>&1) == *MISCONF* ]]
 }
 
 # Under `always` the server ends when it cannot write, under `everysec` it refuses writes until it
