@@ -253,15 +253,21 @@ disk_is_full() { # PID of the server
     server_gone "$1" || [[ $(timeout 5 "$cli" -s "$dir/redis.sock" PING 2>&1) == *MISCONF* ]]
 }
 
+# As large as what is in it and a little more, which others may be filling at this moment.
+shrink_disk() {
+    local used
+    used=$(df -B 1 --output=used "$dir/data" | tail -n 1)
+    mount -o "remount,size=$((used + 131072))" "$dir/data" 2>>"$dir/start.out"
+}
+
 # Under `always` the server ends when it cannot write, under `everysec` it refuses writes until it
-# can. The folder is as large as what is in it for as long as that takes.
+# can.
 inject_disk_full() {
-    local pid used
+    local pid
     # shellcheck disable=SC2034 # of await
     local limit=10
     pid=$(pid_of redis)
-    used=$(df -B 1 --output=used "$dir/data" | tail -n 1)
-    mount -o "remount,size=$((used + 65536))" "$dir/data" || return 1
+    await shrink_disk || return 1
     await disk_is_full "$pid" || say 'disk-full was over before the disk was full'
     sleep 0.5
     mount -o "remount,size=$disk_size" "$dir/data"
