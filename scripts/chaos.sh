@@ -295,7 +295,11 @@ main() {
     await_quiet
     check_run
     print_figures
-    ((checks_failed == 0)) || keep_evidence
+    if ((checks_failed > 0)); then
+        keep_evidence
+        printf -- '-- what failed, in short\n'
+        cat "$dir/complaints"
+    fi
 }
 
 main
