@@ -88,6 +88,7 @@ if command -v clang-format >/dev/null && clang-format --version | grep -q 'versi
 fi
 check_beside model nice tests/model/check.sh build/model
 check_counted check make -s CI=1 -j"$(nproc)" check
+check_beside chaos scripts/chaos.sh --minutes 1 --orders 2000 --faults processes,server
 for script in tests/end_to_end/*.sh; do
     if [[ -x $script ]]; then
         check_beside "end_to_end/$(basename "$script" .sh)" timeout 600 "$script"
