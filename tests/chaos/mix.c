@@ -1,11 +1,13 @@
 /* The mix of orders: good ones, those that are refused, silent, slow or deadly, and nonsense. */
 #include "mix.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MALFORMED_OF_100 2
+#define LARGE_OF 6 /* one of so many that could be large is */
 #define TOO_LARGE (1024 * 1024 + 4096)
 
 /* splitmix64: the same on every machine. */
@@ -199,10 +201,21 @@ static const char *large_data(void)
     return data != NULL ? data : "{";
 }
 
+static bool is_large(const struct nonsense *chosen)
+{
+    for (size_t i = 0; i < CHAOS_FIELDS_MAX && chosen->fields[i] != NULL; i++)
+        if (strcmp(chosen->fields[i], LARGE) == 0)
+            return true;
+    return false;
+}
+
+/* Dead letters are kept whole, so that only some may be large. */
 void chaos_compose_malformed(struct chaos_random *random, unsigned number,
                              struct chaos_malformed *malformed)
 {
     const struct nonsense *chosen = &nonsense[chaos_random_below(random, NONSENSE)];
+    if (is_large(chosen) && chaos_random_below(random, LARGE_OF) > 0)
+        chosen = &nonsense[0];
     malformed->kind = chosen->name;
     malformed->stream = chosen->stream;
     malformed->count = 0;

@@ -24,12 +24,17 @@ read -r -d '' dead_script <<'LUA' || true
 #!lua flags=no-writes
 local lines = {}
 for _, tag in ipairs({ 'sagas', 'orders', 'payments', 'catalog', 'notifications', 'views' }) do
-    for _, entry in ipairs(redis.call('XRANGE', '{' .. tag .. '}:dead', '-', '+')) do
-        local fields = {}
-        for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
-        lines[#lines + 1] = table.concat({ tag, fields.type or '-', fields.saga or '-',
-            fields.subject or '-', fields.deliveries or '-', fields.reason or '-' }, '\t')
-    end
+    local from = '-'
+    repeat
+        local entries = redis.call('XRANGE', '{' .. tag .. '}:dead', from, '+', 'COUNT', 100)
+        for _, entry in ipairs(entries) do
+            local fields = {}
+            for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
+            lines[#lines + 1] = table.concat({ tag, fields.type or '-', fields.saga or '-',
+                fields.subject or '-', fields.deliveries or '-', fields.reason or '-' }, '\t')
+            from = '(' .. entry[1]
+        end
+    until #entries < 100
 end
 return lines
 LUA
