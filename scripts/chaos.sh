@@ -16,10 +16,10 @@ above it. What failed is kept in a folder, which is named.
   --orders N        how many orders are sent (default 2000)
   --minutes N       the time over which they are spread (default 1)
   --faults LIST     names with commas between: all (the default), none, processes, server, network,
-                    or one of these
+                    time, or of these
                       $(fold_names "${process_faults[@]}")
                       $(fold_names "${server_faults[@]}")
-                      $(fold_names "${network_faults[@]}")
+                      $(fold_names "${network_faults[@]}" "${time_faults[@]}")
   --fsync MODE      always (the default): nothing that was accepted may be lost; or everysec: what
                     is lost by a death of the server is counted
   --log-level NAME  of the processes (default info)
@@ -150,16 +150,23 @@ wants() { # FAULT
     [[ " ${chosen[*]} " == *" $1 "* ]]
 }
 
-# The disk has to be there before the server.
-prepare_disk() {
+leave_out() { # FAULT WHY
     local kept=() name
-    wants disk-full || return 0
-    make_disk && return 0
-    printf 'disk-full is left out: it needs the right to mount\n'
+    printf '%s is left out: %s\n' "$1" "$2"
     for name in "${chosen[@]}"; do
-        [[ $name == disk-full ]] || kept+=("$name")
+        [[ $name == "$1" ]] || kept+=("$name")
     done
     chosen=("${kept[@]}")
+}
+
+# The disk has to be there before the server, the clock before the workers.
+prepare_faults() {
+    if wants disk-full && ! make_disk; then
+        leave_out disk-full 'it needs the right to mount'
+    fi
+    if wants clock && ! make_clock; then
+        leave_out clock "there is no $clock_shim"
+    fi
 }
 
 start_shop() {
@@ -286,7 +293,7 @@ main() {
     printf 'seed %s, %s orders in %s min, appendfsync %s, faults: %s\n' "$seed" "$orders" "$minutes" \
         "$fsync" "${chosen[*]:-none}"
     build_missing
-    prepare_disk
+    prepare_faults
     start_shop
     open_shop
     remember_first_times

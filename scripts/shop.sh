@@ -28,6 +28,7 @@ Environment:
   REDIS_SERVER        the server's program (default: redis-server, else valkey-server)
   SHOP_REDIS_OPTIONS  more settings for the server, such as "--appendfsync always"
   SHOP_WORKER_URL     what the worker that is started calls the server by, such as a proxy before it
+  SHOP_WORKER_COMMAND what the worker is started by, such as "env NAME=VALUE"
   SHOP_START_LIMIT    seconds to wait until all is ready (default 60)
   SHOP_STOP_LIMIT     seconds until a worker that does not stop is killed (default 15)
   WEIR_CLAIM_IDLE     after what time a dead worker's messages are taken over (default 3s here)
@@ -222,11 +223,12 @@ in_charge() { # NAME
 # Runs as a process of its own, one for each worker, until the worker ends in order or the shop
 # goes down.
 supervise() { # NAME
-    local name=$1 program code pid
+    local name=$1 program code pid begin=()
     program=$(program_of "$name")
+    read -ra begin <<<"${SHOP_WORKER_COMMAND:-}"
     printf '%s\n' "$BASHPID" >"$dir/$name.supervisor"
     while in_charge "$name"; do
-        "$bin/$program" --redis "${SHOP_WORKER_URL:-$url}" --consumer "$(consumer_of "$name")" \
+        "${begin[@]}" "$bin/$program" --redis "${SHOP_WORKER_URL:-$url}" --consumer "$(consumer_of "$name")" \
             </dev/null >>"$dir/$name.log" 2>&1 &
         pid=$!
         printf '%s\n' "$pid" >"$dir/$name.pid.new"

@@ -61,9 +61,12 @@ is_down() { # NAME
 
 # What started as NAME goes by that name again, unless another took it meanwhile.
 start_process() { # NAME
-    local deadline=$((SECONDS + server_limit)) url=
-    behind_proxy "$1" && url=unix://$dir/proxy.sock
-    until SHOP_WORKER_URL=$url "$root/scripts/shop.sh" start "$(program_of "$1")" "$dir" \
+    local deadline=$((SECONDS + server_limit)) url='' by=''
+    if behind_proxy "$1"; then
+        url=unix://$dir/proxy.sock
+        wants clock && by="env LD_PRELOAD=$clock_shim WEIR_TEST_CLOCK=$dir/clock"
+    fi
+    until SHOP_WORKER_URL=$url SHOP_WORKER_COMMAND=$by "$root/scripts/shop.sh" start "$(program_of "$1")" "$dir" \
         >>"$dir/start.out" 2>&1 8>&-; do
         is_down "$1" || return 0 # begun, and ready when it can be
         if ((SECONDS >= deadline)); then
@@ -333,6 +336,32 @@ slow_line() { # MS WORD NUMBER
     ) 7>"$dir/line" &
 }
 
+# ---- Time -----------------------------------------------------------------------------------
+
+clock_shim=${WEIR_BUILD:-$root/build}/tests/fault/clock_shim.so
+
+make_clock() {
+    [[ -e $clock_shim ]] && set_clock 0
+}
+
+# By how many ms those behind the proxy are ahead of the time: 8 bytes, the lowest first, which they
+# have mapped into their memory.
+set_clock() { # MS
+    local i bytes=
+    for ((i = 0; i < 64; i += 8)); do
+        bytes+=$(printf '\\x%02x' $((($1 >> i) & 255)))
+    done
+    # shellcheck disable=SC2059 # the bytes are the format
+    printf "$bytes" 1<>"$dir/clock"
+}
+
+inject_clock() { # SECONDS MS
+    (
+        flock 6
+        set_clock $(($1 * 1000)) && sleep "$(seconds "$2")" && set_clock 0
+    ) 6>"$dir/clock-lock" &
+}
+
 # ---- All of them ----------------------------------------------------------------------------
 
 # Carries out the plan. What did not work is written down: then the run says nothing.
@@ -366,6 +395,7 @@ heal_all() {
     if mountpoint -q "$dir/data" 2>/dev/null; then
         mount -o "remount,size=$disk_size" "$dir/data"
     fi
+    [[ ! -e $dir/clock ]] || set_clock 0
     stop_script
     timeout 5 "$cli" -s "$dir/redis.sock" CONFIG SET maxmemory 0 >/dev/null 2>&1 || true
     timeout 5 "$cli" -s "$dir/redis.sock" CLIENT UNPAUSE >/dev/null 2>&1 || true

@@ -7,6 +7,7 @@ server_faults=(kill-server restart-server-loading pause-server client-kill clien
     out-of-memory disk-full function-flush group-destroy)
 network_faults=(cut refuse blackhole half-open stall lose-answers cut-answer cut-request rate delay
     slice)
+time_faults=(clock)
 # Those that hold up everything for seconds: in long runs, with much data, they come less often.
 heavy_faults=(kill-server restart-server-loading disk-full rolling-restart storm)
 heavy_every=1 # rounds
@@ -24,9 +25,11 @@ faults_of() { # LIST, with commas between
     IFS=, read -ra words <<<"$1"
     for word in "${words[@]}"; do
         case $word in
-        all) printf '%s\n' "${process_faults[@]}" "${server_faults[@]}" "${network_faults[@]}" ;;
+        all) printf '%s\n' "${process_faults[@]}" "${server_faults[@]}" "${network_faults[@]}" \
+            "${time_faults[@]}" ;;
         processes) printf '%s\n' "${process_faults[@]}" ;;
         server) printf '%s\n' "${server_faults[@]}" ;;
+        time) printf '%s\n' "${time_faults[@]}" ;;
         network) printf '%s\n' "${network_faults[@]}" ;;
         none) ;;
         *)
@@ -42,7 +45,7 @@ faults_of() { # LIST, with commas between
 }
 
 known_fault() { # NAME
-    [[ " ${process_faults[*]} ${server_faults[*]} ${network_faults[*]} " == *" $1 "* ]]
+    [[ " ${process_faults[*]} ${server_faults[*]} ${network_faults[*]} ${time_faults[*]} " == *" $1 "* ]]
 }
 
 # ---- Chance ---------------------------------------------------------------------------------
@@ -100,6 +103,7 @@ choose_detail() { # FAULT
     stall | rate | delay | slice | refuse) detail=$((500 + 2 * ms)) ;;
     lose-answers) detail=$((1 + ms % 5)) ;;
     cut-answer | cut-request) detail=$((1 + ms * 3)) ;;
+    clock) pick -86400 -10800 -7 5 3600 90000 && detail="$picked $((1500 + 3 * ms))" ;; # seconds
     *) detail= ;;
     esac
 }
