@@ -21,7 +21,8 @@ above it. What failed is kept in a folder, which is named.
                       $(fold_names "${server_faults[@]}")
                       $(fold_names "${network_faults[@]}" "${time_faults[@]}")
   --fsync MODE      always (the default): nothing that was accepted may be lost; or everysec: what
-                    is lost by a death of the server is counted
+                    is lost by a death of the server is counted (power-failure is of this
+                    mode alone: it takes away the end of the server's file)
   --log-level NAME  of the processes (default info)
   --plan            print the plan of the faults and do nothing
   --keep            keep the folder in any case
@@ -59,6 +60,15 @@ number() { # OPTION VALUE
     [[ $2 =~ ^[0-9]{1,9}$ ]] || refuse "$1 wants a whole number"
 }
 
+leave_out() { # FAULT [WHY]
+    local kept=() name
+    [[ -z ${2:-} ]] || printf '%s is left out: %s\n' "$1" "$2"
+    for name in "${chosen[@]}"; do
+        [[ $name == "$1" ]] || kept+=("$name")
+    done
+    chosen=("${kept[@]}")
+}
+
 while [[ $# -gt 0 ]]; do
     case $1 in
     -h | --help) usage && exit ;;
@@ -83,6 +93,7 @@ done
 chosen_text=$(faults_of "$faults") || exit 64
 mapfile -t chosen < <(printf '%s' "$chosen_text")
 ((minutes < 5)) || heavy_every=3
+[[ $fsync == everysec ]] || leave_out power-failure
 
 if [[ -n $plan_only ]]; then
     write_plan "$seed" $((minutes * 60000)) "${chosen[@]}"
@@ -120,7 +131,7 @@ end_chaos() {
     if ((${#shops[@]})); then
         heal_all
         "$root/scripts/shop.sh" down "$dir" >/dev/null 2>&1 || true
-        take_back_disk
+        take_back_disk "$code"
     fi
     set +e
     (exit "$code")
@@ -133,9 +144,10 @@ end_child() { # PID
 }
 
 # Onto the disk that outlasts the run.
-take_back_disk() {
+take_back_disk() { # EXIT CODE
     mountpoint -q "$dir/data" 2>/dev/null || return 0
-    cp -a "$dir/data" "$dir/data.kept" || true
+    mkdir "$dir/data.kept"
+    [[ $1 -eq 0 && $checks_failed -eq 0 && -z $keep ]] || cp -a "$dir/data/." "$dir/data.kept" || true
     umount -l "$dir/data" && rmdir "$dir/data" && mv "$dir/data.kept" "$dir/data"
 }
 
@@ -148,15 +160,6 @@ build_missing() {
 
 wants() { # FAULT
     [[ " ${chosen[*]} " == *" $1 "* ]]
-}
-
-leave_out() { # FAULT WHY
-    local kept=() name
-    printf '%s is left out: %s\n' "$1" "$2"
-    for name in "${chosen[@]}"; do
-        [[ $name == "$1" ]] || kept+=("$name")
-    done
-    chosen=("${kept[@]}")
 }
 
 # The disk has to be there before the server, the clock before the workers.
@@ -198,11 +201,12 @@ shop_is_open() {
 # ---- The run --------------------------------------------------------------------------------
 
 start_sender() {
-    local calm=()
-    ((${#chosen[@]})) || calm=(calm)
+    local mode=()
+    [[ $fsync == always ]] || mode=(lossy)
+    ((${#chosen[@]})) || mode=(calm)
     set -m
     "$sender_program" "$dir/redis.sock" "$seed" "$orders" $((minutes * 60)) "$dir/journal" \
-        "$dir/progress" "${calm[@]}" >"$dir/sender.out" 2>&1 &
+        "$dir/progress" "${mode[@]}" >"$dir/sender.out" 2>&1 &
     sender=$!
     inject_all "$dir/plan" &
     injector=$!

@@ -176,6 +176,15 @@ inject_kill_server() {
     stop_server_hard && start_server ''
 }
 
+# What a power failure does under `everysec`: the end of the file was never written.
+inject_power_failure() { # BYTES
+    local file
+    stop_server_hard || return 1
+    file=$(find "$dir/appendonlydir/" -name '*.incr.aof' | sort -V | tail -n 1)
+    truncate -s "-$(($1 < $(stat -c %s "$file") ? $1 : 0))" "$file"
+    start_server ''
+}
+
 # Loading takes a second or two longer than it has to: by a pause at each of the commands that the
 # file holds, about, or at every so many of them.
 inject_restart_server_loading() {

@@ -152,6 +152,7 @@ print_sometimes() {
     figure 'compensations tried again' "$back_retries"
     figure 'processes ended by a signal' "$(logged ' supervisor: .* ended with 137')"
     figure 'connections lost' "$(logged ' link.lost')"
+    figure 'noticed that the server went back' "$(counted wentBack)"
 }
 
 print_counts() { # TITLE FILE COLUMN

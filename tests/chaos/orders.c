@@ -18,7 +18,7 @@ struct run {
     struct strays strays;
     unsigned orders, sent;
     int64_t length_ms, begun_at, told_at;
-    int calm;
+    bool calm, lossy;
     const char *progress;
     FILE *journal;
 };
@@ -26,7 +26,7 @@ struct run {
 static void usage(void)
 {
     puts(
-        "Usage: orders SOCKET SEED ORDERS SECONDS JOURNAL PROGRESS [calm]\n\n"
+        "Usage: orders SOCKET SEED ORDERS SECONDS JOURNAL PROGRESS [calm|lossy]\n\n"
         "Sends ORDERS messages, spread over SECONDS, to the shop behind SOCKET; each until the\n"
         "server has accepted it. JOURNAL gets a line for each one accepted:\n"
         "  saga ID KIND STATES TIMES    it may end in these states\n"
@@ -129,7 +129,7 @@ static bool send_next(struct run *run)
     if (done && chaos_random_below(&run->stray_random, 50) == 0)
         done = open_account_twice(run, number);
     if (done && chaos_random_below(&run->stray_random, 10) == 0)
-        done = strays_send(&run->strays, &run->sender, &run->stray_random, !run->calm);
+        done = strays_send(&run->strays, &run->sender, &run->stray_random, run->calm, run->lossy);
     run->sent += done;
     return done;
 }
@@ -164,7 +164,8 @@ int main(int argc, char **argv)
     run.length_ms = (int64_t)strtoul(argv[4], NULL, 10) * 1000;
     run.journal = fopen(argv[5], "w");
     run.progress = argv[6];
-    run.calm = argc == 8;
+    run.calm = argc == 8 && strcmp(argv[7], "calm") == 0;
+    run.lossy = argc == 8 && strcmp(argv[7], "lossy") == 0;
     if (run.journal == NULL) {
         perror(argv[5]);
         return 73;

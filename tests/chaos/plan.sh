@@ -4,12 +4,12 @@
 process_faults=(kill-worker kill-coordinator pause-worker pause-coordinator stop-worker
     rolling-restart storm)
 server_faults=(kill-server restart-server-loading pause-server client-kill client-pause busy
-    out-of-memory disk-full function-flush group-destroy)
+    out-of-memory disk-full function-flush group-destroy power-failure)
 network_faults=(cut refuse blackhole half-open stall lose-answers cut-answer cut-request rate delay
     slice)
 time_faults=(clock)
 # Those that hold up everything for seconds: in long runs, with much data, they come less often.
-heavy_faults=(kill-server restart-server-loading disk-full rolling-restart storm)
+heavy_faults=(kill-server restart-server-loading power-failure disk-full rolling-restart storm)
 heavy_every=1 # rounds
 
 # The processes beside the server. Those with an even number are behind the proxy.
@@ -94,6 +94,7 @@ choose_detail() { # FAULT
         ;;
     pause-coordinator) pick "${coordinators[@]}" && detail="$picked $((1300 + ms))" ;;
     storm) detail=$((2 + ms % 3)) ;;
+    power-failure) detail=$((ms * 64)) ;; # bytes
     pause-server) detail=$((1000 + 2 * ms)) ;;
     client-pause) pick WRITE ALL && detail="$picked $((500 + ms))" ;;
     busy) detail=$((400 + ms)) ;;
@@ -112,7 +113,7 @@ choose_detail() { # FAULT
 length_of() { # FAULT DETAIL
     case $1 in
     pause-server | busy | out-of-memory | client-pause) printf '%s\n' "${2##* }" ;;
-    kill-server) printf '500\n' ;;
+    kill-server | power-failure) printf '500\n' ;;
     restart-server-loading | disk-full) printf '2000\n' ;;
     *) printf '0\n' ;;
     esac

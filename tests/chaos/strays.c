@@ -196,20 +196,25 @@ static bool signal_of_no_step(struct stray *stray)
 static const struct {
     const char *name;
     bool (*send)(struct stray *stray);
+    bool changes, believed;
 } kinds[STRAY_KINDS] = {
-    {"cancellation", cancellation}, /* the first, which may be left out */
-    {"ghost-reply", ghost_reply},           {"reply-after-end", reply_after_end},
-    {"reply-of-no-step", reply_of_no_step}, {"copied-reply", copied_reply},
-    {"copied-order", copied_command},       {"repeated-command", repeated_command},
-    {"signal-of-nobody", signal_of_nobody}, {"signal-of-no-step", signal_of_no_step},
+    {"cancellation", cancellation, true, false},
+    {"ghost-reply", ghost_reply, false, false},
+    {"reply-after-end", reply_after_end, false, true},
+    {"reply-of-no-step", reply_of_no_step, false, false},
+    {"copied-reply", copied_reply, false, true},
+    {"copied-order", copied_command, false, false},
+    {"repeated-command", repeated_command, false, true},
+    {"signal-of-nobody", signal_of_nobody, false, false},
+    {"signal-of-no-step", signal_of_no_step, false, false},
 };
 
 bool strays_send(struct strays *strays, struct sender *sender, struct chaos_random *random,
-                 bool may_cancel)
+                 bool calm, bool lossy)
 {
     struct stray stray = {.strays = strays, .sender = sender, .random = random};
     unsigned kind = chaos_random_below(random, STRAY_KINDS);
-    if (kind > 0 || may_cancel)
+    if (!(calm && kinds[kind].changes) && !(lossy && kinds[kind].believed))
         strays->sent[kind] += kinds[kind].send(&stray);
     return !stray.over;
 }

@@ -16,9 +16,11 @@ struct strays {
 };
 
 void strays_know(struct strays *strays, const char *saga);
-/* Sends one at random; false when the sender's time is over. */
+/* Sends one at random; false when the sender's time is over. `calm`: nothing that may change an
+ * outcome. `lossy`: nothing that would be believed by a server that has forgotten its newest
+ * history meanwhile. */
 bool strays_send(struct strays *strays, struct sender *sender, struct chaos_random *random,
-                 bool may_cancel);
+                 bool calm, bool lossy);
 /* One line for each kind: "stray <kind> <number>". */
 void strays_print(const struct strays *strays);
 
