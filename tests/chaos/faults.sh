@@ -79,12 +79,13 @@ start_process() { # NAME
 
 # What runs on must not hold the lock: it is closed for those who start something.
 
+# What still waits for its turn when the run is over is left out.
 # One at a time, so that each finds the name free that it has made free. What does not stop in time
 # (a dead server keeps it waiting) is killed, and started again by its supervisor.
 restart_process() { # NAME
     (
         flock 8
-        signal TERM "$1" || exit 0
+        [[ ! -e $dir/over ]] && signal TERM "$1" || exit 0
         if await is_down "$1"; then
             start_process "$1"
         else
@@ -144,6 +145,7 @@ start_and_stop() { # PROGRAM
     (
         local started name
         flock 8
+        [[ ! -e $dir/over ]] || exit 0
         started=$(SHOP_WORKER_URL='' "$root/scripts/shop.sh" start "$1" "$dir" 2>>"$dir/start.out" 8>&-) || exit 0
         name=${started%% *}
         signal TERM "$name" || true
@@ -384,6 +386,7 @@ inject_all() { # PLAN
         read -ra arguments <<<"$detail"
         "inject_${name//-/_}" "${arguments[@]}" || printf '%s %s\n' "$name" "$detail" >>"$dir/not-injected"
     done <"$1"
+    : >"$dir/over"
     wait
 }
 
