@@ -64,7 +64,7 @@ start_process() { # NAME
     local deadline=$((SECONDS + server_limit)) url='' by=''
     if behind_proxy "$1"; then
         url=unix://$dir/proxy.sock
-        wants clock && by="env LD_PRELOAD=$clock_shim WEIR_TEST_CLOCK=$dir/clock"
+        [[ ! -e $dir/clock ]] || by="env LD_PRELOAD=$clock_shim WEIR_TEST_CLOCK=$dir/clock"
     fi
     until SHOP_WORKER_URL=$url SHOP_WORKER_COMMAND=$by "$root/scripts/shop.sh" start "$(program_of "$1")" "$dir" \
         >>"$dir/start.out" 2>&1 8>&-; do
@@ -77,11 +77,9 @@ start_process() { # NAME
     done
 }
 
-# What runs on must not hold the lock: it is closed for those who start something.
-
-# What still waits for its turn when the run is over is left out.
 # One at a time, so that each finds the name free that it has made free. What does not stop in time
-# (a dead server keeps it waiting) is killed, and started again by its supervisor.
+# (a dead server keeps it waiting) is killed, and started again by its supervisor. What still waits
+# for its turn when the faults are over is left out. The lock is closed for what is started.
 restart_process() { # NAME
     (
         flock 8
