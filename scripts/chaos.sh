@@ -131,8 +131,8 @@ end_chaos() {
     if ((${#shops[@]})); then
         heal_all
         "$root/scripts/shop.sh" down "$dir" >/dev/null 2>&1 || true
-        take_back_disk "$code"
     fi
+    take_back_disk "$code"
     set +e
     (exit "$code")
     clean_up
