@@ -131,15 +131,24 @@ void weir_upcast(weir_service *service, const char *source, const char *type, in
 
 /* ---- Running it ---------------------------------------------------------------------------- */
 
+/* What this service commits counts as done only once it has reached `replicas` replicas (0 to 100)
+ * and, with `disk`, the disk of the server. Commits do not wait for that; those who act on them do:
+ * the coordinator before it takes a step's success, weir_call and `weir send --wait` before they
+ * say done. The options --replicas and --durable-disk ask for more. Where the disk is asked for and
+ * the server cannot tell of it (before Redis 7.2 only with appendfsync always), weir_main ends with
+ * 78. Replicas that are not connected are waited for. */
+void weir_service_durability(weir_service *service, unsigned replicas, bool disk);
+
 /* A pointer of the program's own, to be had again by weir_user in every handler. */
 void weir_service_set_user(weir_service *service, void *user);
 
 /* Runs the service until SIGTERM, SIGINT or SIGHUP, after which it finishes what it has begun and
  * returns; a second SIGTERM or SIGINT ends it at once. SIGHUP is ignored where it was before
  * (nohup). Reads the options of every worker (--help shows them). Frees the service. Returns the
- * exit code: 0 stopped as asked, 64 bad usage, 70 a failure inside, 77 denied by the server. A
- * server that is not there is waited for. Ignores SIGPIPE for the process, and SIGUSR1 and SIGUSR2
- * where the program has not given them a meaning. */
+ * exit code: 0 stopped as asked, 64 bad usage, 70 a failure inside, 77 denied by the server, 78 the
+ * server cannot do what weir_service_durability asks. A server that is not there is waited for.
+ * Ignores SIGPIPE for the process, and SIGUSR1 and SIGUSR2 where the program has not given them a
+ * meaning. */
 int weir_main(weir_service *service_take, int argc, char **argv);
 
 /* ---- The message --------------------------------------------------------------------------- */
@@ -243,6 +252,32 @@ bool weir_resumed(const weir_context *context);
 /* Ends the handling with an outcome other than WEIR_DEFERRED and frees the handle. */
 void weir_finish(weir_deferral *deferral_take, enum weir_outcome outcome);
 
+enum weir_durable {
+    WEIR_DURABLE_REACHED,
+    WEIR_DURABLE_NOT_REACHED, /* within the limit, or this server cannot tell */
+    WEIR_DURABLE_UNKNOWN,     /* the connection was lost, so that what was seen may be gone, or the
+                                 message is no longer this handler's: decide anew, by WEIR_AGAIN or
+                                 WEIR_RETRY */
+};
+/* `why` is one line, borrowed for the call; "" where it is reached. */
+typedef void weir_durable_answered(weir_deferral *deferral, enum weir_durable outcome,
+                                   const char *why, void *user);
+
+/* For a deferred handler that must not touch the outside world on account of something that a
+ * failing server could lose: waits until all that it has seen, its message and the state loaded for
+ * it, has reached `replicas` replicas (0 to 100) and, with `disk`, the disk of the server, for
+ * limit_ms at the most. `answered` is called once, from the loop, never from inside this call;
+ * where the message has been taken from the handler meanwhile (--handler-timeout, the end of the
+ * worker) with WEIR_DURABLE_UNKNOWN; only a weir_finish that comes first takes it back. The
+ * deferral is finished by weir_finish as ever, in `answered` or later. What the handler itself
+ * commits afterwards is not covered.
+ *
+ * false: nothing will be called. There is no connection or no memory now, the message is no longer
+ * this handler's, or another wait of this deferral is under way. */
+bool weir_when_durable(weir_deferral *deferral, unsigned replicas, bool disk, int64_t limit_ms,
+                       weir_durable_answered *answered, void *user)
+    __attribute__((warn_unused_result));
+
 struct ev_loop *weir_loop(weir_context *context);
 void *weir_user(weir_context *context);
 
@@ -287,8 +322,9 @@ enum weir_call_result {
     WEIR_CALL_REFUSED, /* it has taken no effect: the service has rejected it or does not understand
                           it, the server has refused it, or an argument is malformed */
     WEIR_CALL_UNKNOWN, /* it may yet take effect, or have taken it: the limit was over, the
-                          connection was lost, or its deliveries have ended without an outcome. To
-                          be repeated with the same id, which never makes it take effect twice */
+                          connection was lost, its deliveries have ended without an outcome, or it
+                          is done but not as durable as its service asks. To be repeated with the
+                          same id, which never makes it take effect twice */
 };
 
 struct weir_call_answer {

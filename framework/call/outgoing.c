@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/backoff.h"
+#include "call/confirm.h"
 #include "call/patience.h"
 #include "message/envelope.h"
 #include "message/mark.h"
@@ -134,11 +135,26 @@ static void take_token(struct call *call, const struct weir_mark *mark)
     (void)weir_token_read(text, &call->answer->token);
 }
 
+/* Done it is, but it counts only once it is as durable as the service asks; the mark was seen on
+ * this connection. To ask again is safe: the id is done. */
+static void end_done(struct call *call, const struct weir_mark *mark)
+{
+    const struct weir_outgoing *outgoing = call->outgoing;
+    struct weir_error error = {0};
+    if (weir_durability_wanted(mark->need) &&
+        weir_confirm(call->client, outgoing->prefix, outgoing->service, mark->need, &call->patience,
+                     &error) != WEIR_OK) {
+        end(call, WEIR_CALL_UNKNOWN, "%s", error.text);
+        return;
+    }
+    take_token(call, mark);
+    end(call, WEIR_CALL_DONE, "%s", "");
+}
+
 static void end_by(struct call *call, const struct weir_mark *mark)
 {
     if (mark->kind == WEIR_MARK_DONE) {
-        take_token(call, mark);
-        end(call, WEIR_CALL_DONE, "%s", "");
+        end_done(call, mark);
     } else if (call->answer->entry[0] != '\0' && mark->kind != WEIR_MARK_NONE &&
                weir_slice_equals(mark->entry, call->answer->entry)) {
         /* what became of another copy of this id says nothing of ours */

@@ -35,6 +35,9 @@ struct weir_mark weir_mark_read(struct weir_slice text)
     if (mark.kind == WEIR_MARK_DONE) {
         mark.stream = take_word(&text);
         mark.entry = take_word(&text);
+        (void)!weir_durability_read(text, &mark.need);
+        if (weir_slice_equals(mark.stream, "-"))
+            mark.stream.length = mark.entry.length = 0;
     } else if (mark.kind != WEIR_MARK_NONE) {
         mark.entry = take_word(&text);
         mark.reason = text;

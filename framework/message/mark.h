@@ -3,6 +3,9 @@
  *
  *   done                      it took effect and published nothing ("1": before there were words)
  *   done <stream> <entry>     and the last event that it published
+ *   done <stream> <entry> <durability>
+ *                             and what has to be waited for before it counts (durability.h); "-"
+ *                             for stream and entry where it published nothing
  *   refused <entry> <reason>  the command that came as this entry took no effect
  *   unknown <entry> <reason>  it ended as a dead letter, and its handler may have had effects
  *                             outside the server
@@ -12,6 +15,7 @@
 #define WEIR_MESSAGE_MARK_H
 
 #include "base/text.h"
+#include "message/durability.h"
 
 #define WEIR_MARK_MAX 1024 /* bytes of one that is written here, with the final NUL */
 
@@ -24,9 +28,10 @@ enum weir_mark_kind {
 
 struct weir_mark {
     enum weir_mark_kind kind;
-    struct weir_slice stream; /* DONE: of the event; empty: it published nothing */
-    struct weir_slice entry;  /* DONE: of the event; REFUSED, UNKNOWN: of the command */
-    struct weir_slice reason; /* REFUSED, UNKNOWN */
+    struct weir_slice stream;    /* DONE: of the event; empty: it published nothing */
+    struct weir_slice entry;     /* DONE: of the event; REFUSED, UNKNOWN: of the command */
+    struct weir_slice reason;    /* REFUSED, UNKNOWN */
+    struct weir_durability need; /* DONE */
 };
 
 /* The slices are borrowed from the text. Never fails: what is no mark is WEIR_MARK_NONE. */

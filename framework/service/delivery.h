@@ -59,8 +59,11 @@ struct weir_lane {
 
 #define WEIR_LOADS_MAX 8 /* keys, record, id, time */
 
+struct weir_durable_ask;
+
 struct weir_deferral {
     struct weir_delivery *delivery; /* NULL: the message is no longer this handler's to finish */
+    struct weir_durable_ask *ask;   /* what weir_when_durable waits for; NULL: nothing */
 };
 
 struct weir_load {
@@ -84,6 +87,7 @@ struct weir_delivery {
     unsigned number;             /* of a saga's command */
     unsigned long json_failures; /* when the handler was last called */
     unsigned runs;               /* how often the handler ran into a conflict */
+    uint64_t loaded_on;          /* `reconnections` of the commands' link when loading began */
     int64_t begun_at;            /* monotonic ms when the handler was last called */
     int64_t refreshed_at;        /* monotonic ms when its claim was last renewed */
     char *execute, *compensate;  /* fields of the step's record; NULL: not there */

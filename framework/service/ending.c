@@ -43,24 +43,26 @@ static bool leaves_mark(const struct weir_delivery *delivery)
            !(delivery->route != NULL && delivery->route->plain);
 }
 
-static void mark_as(struct weir_delivery *delivery, const char *verb, struct weir_slice text)
+static void mark_as(struct weir_delivery *delivery, const char *verb, struct weir_slice text,
+                    struct weir_slice more)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
     char key[WEIR_KEY_MAX], life[24];
-    struct weir_slice mark[] = {{life, 0}, text};
+    struct weir_slice mark[] = {{life, 0}, text, more};
     mark[0].length =
         (size_t)snprintf(life, sizeof life, "%lld", (long long)runtime->settings->seen_life_ms);
     weir_key_seen(key, runtime->prefix, runtime->service, delivery->message->id);
-    weir_effects_plain(&delivery->effects, verb, key, mark, 2);
+    weir_effects_plain(&delivery->effects, verb, key, mark, more.length > 0 ? 3 : 2);
 }
 
 static void mark_done(struct weir_delivery *delivery)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
-    char events[WEIR_KEY_MAX];
+    char events[WEIR_KEY_MAX], need[WEIR_DURABILITY_TEXT_MAX];
     if (leaves_mark(delivery))
         mark_as(delivery, "DONE",
-                weir_slice_of(weir_key_events(events, runtime->prefix, runtime->service)));
+                weir_slice_of(weir_key_events(events, runtime->prefix, runtime->service)),
+                weir_slice_of(weir_durability_write(runtime->need, need)));
 }
 
 static void mark_failed(struct weir_delivery *delivery, const char *reason, bool unknown)
@@ -72,7 +74,7 @@ static void mark_failed(struct weir_delivery *delivery, const char *reason, bool
         return;
     mark.entry = weir_slice_of(message->origin_entry ? message->origin_entry : message->entry);
     mark.reason = weir_slice_of(reason);
-    mark_as(delivery, "FAILED", weir_mark_write(&mark, text));
+    mark_as(delivery, "FAILED", weir_mark_write(&mark, text), (struct weir_slice){"", 0});
 }
 
 const char *weir_ending_done(struct weir_delivery *delivery)

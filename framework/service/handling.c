@@ -11,6 +11,7 @@
 #include "service/ending.h"
 #include "service/loading.h"
 #include "service/queue.h"
+#include "service/when_durable.h"
 
 #define RUNS_MAX 20 /* of one handler over state that keeps changing, before it is put off */
 #define TOO_NEW_SAID_EVERY_MS 60000
@@ -301,6 +302,7 @@ void weir_deferral_cancel(weir_deferral *deferral)
 {
     if (deferral->delivery != NULL)
         deferral->delivery->deferral = NULL;
+    weir_when_durable_drop(deferral);
     free(deferral);
 }
 
@@ -312,6 +314,7 @@ weir_context *weir_deferral_context(weir_deferral *deferral)
 void weir_finish(weir_deferral *deferral, enum weir_outcome outcome)
 {
     struct weir_delivery *delivery = deferral->delivery;
+    weir_when_durable_drop(deferral);
     free(deferral);
     if (delivery == NULL)
         return;

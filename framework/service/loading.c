@@ -133,6 +133,7 @@ void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *load
 {
     const struct weir_route *route = delivery->route;
     delivery->loaded = loaded;
+    delivery->loaded_on = delivery->context.runtime->link->reconnections;
     weir_delivery_move(delivery, WEIR_DELIVERY_LOADING);
     delivery->load_again = delivery->seen = false;
     memset(&delivery->load_error, 0, sizeof delivery->load_error);

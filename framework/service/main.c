@@ -159,6 +159,21 @@ static const struct weir_option table[] = {
      .value_name = "N",
      .help = "of events that every reader has passed only the newest N are kept, however young "
              "they are; 0: no limit"},
+    {.name = "replicas",
+     .environment = "WEIR_REPLICAS",
+     .kind = WEIR_OPTION_INTEGER,
+     AT(replicas),
+     .initial = "0",
+     .minimum = 0,
+     .maximum = WEIR_REPLICAS_MAX,
+     .value_name = "N",
+     .help = "what this service commits counts as done, for sagas and callers that wait, once it "
+             "has reached N replicas"},
+    {.name = "durable-disk",
+     .environment = "WEIR_DURABLE_DISK",
+     .kind = WEIR_OPTION_FLAG,
+     AT(durable_disk),
+     .help = "and once it is on the server's disk"},
     {.name = "namespace",
      .environment = "WEIR_NAMESPACE",
      .kind = WEIR_OPTION_TEXT,
@@ -195,7 +210,7 @@ static void print_help(const char *program, const struct weir_option *options)
            program);
     weir_options_help(options, stdout);
     printf("\nExit: 0 stopped as asked; 64 bad usage; 70 a failure inside; 77 denied by the "
-           "server.\n");
+           "server; 78 the server cannot do what --durable-disk asks.\n");
 }
 
 static bool consumer_valid(const char *name)

@@ -40,6 +40,16 @@ void weir_service_free(weir_service *service)
     free(service);
 }
 
+void weir_service_durability(weir_service *service, unsigned replicas, bool disk)
+{
+    if (service == NULL)
+        return;
+    if (replicas > WEIR_REPLICAS_MAX)
+        weir_error_set(&service->error, WEIR_INVALID, "durability: at most %d replicas",
+                       WEIR_REPLICAS_MAX);
+    service->need = (struct weir_durability){replicas, disk};
+}
+
 void weir_service_set_user(weir_service *service, void *user)
 {
     if (service != NULL)

@@ -8,8 +8,10 @@
 
 #include "base/options.h"
 #include "base/status.h"
+#include "message/durability.h"
 #include "message/envelope.h"
 #include "service/event_version.h"
+#include "stream/barrier.h"
 #include "stream/committer.h"
 #include "weir.h"
 
@@ -42,6 +44,8 @@ struct weir_worker_settings {
     int64_t event_limit;  /* 0: none */
     int64_t retention_ms; /* of ended sagas; the coordinator's alone */
     int64_t sagas_max;    /* in flight at once; the coordinator's alone */
+    int64_t replicas;     /* what commits have to reach before they count */
+    bool durable_disk;
     bool help, version;
 };
 
@@ -55,6 +59,8 @@ struct weir_runtime {
     const struct weir_event_versions *versions; /* of the service */
     struct weir_link *link;                     /* for commands */
     struct weir_committer *committer;           /* on that link */
+    struct weir_barrier *barrier;               /* behind that link */
+    struct weir_durability need;                /* before what this service commits counts */
     void *user;                                 /* of the service */
     void *worker;
     void (*hasten)(void *worker, int64_t delay_ms); /* something was scheduled for then */
@@ -88,7 +94,8 @@ struct weir_service {
     size_t inbox_count, urgent_inboxes;
     /* Whether an inbox is to be read now; NULL: all are, always. `user` is the service's. */
     bool (*inbox_open)(void *user, const char *inbox);
-    bool no_participant; /* takes no part in sagas: it runs them */
+    bool no_participant;         /* takes no part in sagas: it runs them */
+    struct weir_durability need; /* before a commit counts; the options may ask for more */
     struct weir_component *components;
     /* Options beside those of every worker, for members of struct weir_worker_settings; or NULL. */
     const struct weir_option *options;

@@ -78,7 +78,8 @@ void weir_step_reply(struct weir_delivery *delivery, bool succeeded, struct weir
 {
     const weir_message *message = delivery->message;
     const struct weir_runtime *runtime = delivery->context.runtime;
-    char key[WEIR_KEY_MAX];
+    char key[WEIR_KEY_MAX], need[WEIR_DURABILITY_TEXT_MAX];
+    bool wanted = succeeded && weir_durability_wanted(runtime->need);
     const struct {
         const char *name, *value;
     } fields[] = {
@@ -89,6 +90,7 @@ void weir_step_reply(struct weir_delivery *delivery, bool succeeded, struct weir
         {"id", message->id},
         {"source", runtime->service},
         {"traceparent", message->traceparent},
+        {WEIR_FIELD_DURABILITY, wanted ? weir_durability_write(runtime->need, need) : NULL},
     };
     struct weir_slice parts[2 * sizeof fields / sizeof fields[0] + 2];
     size_t count = 0;

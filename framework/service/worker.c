@@ -16,6 +16,7 @@
 #define BATCH_MIN 32
 #define EXIT_FAILURE_INSIDE 70
 #define EXIT_DENIED 77
+#define EXIT_UNABLE 78
 
 /* ---- Streams and keys -------------------------------------------------------------------- */
 
@@ -73,7 +74,7 @@ static size_t room_left(const struct weir_worker *worker)
     size_t in_hand = HASH_COUNT(worker->deliveries);
     size_t window = (size_t)worker->runtime.settings->concurrency;
     bool closed = worker->stopping || worker->committer.stalled || !worker->library_ready ||
-                  weir_queue_closed(worker);
+                  !worker->disk_known || weir_queue_closed(worker);
     return closed || in_hand >= window ? 0 : window - in_hand;
 }
 
@@ -146,6 +147,25 @@ static void on_denied(void *user, const char *why)
     struct weir_error error = {0};
     weir_error_set(&error, WEIR_DENIED, "%s", why);
     denied(user, &error);
+}
+
+/* What was promised for each commit would not hold: better not to begin. A server that loses the
+ * ability later is only named; whoever waits for its disk will be told. */
+static void on_disk_known(void *user, const char *why)
+{
+    struct weir_worker *worker = user;
+    if (!worker->runtime.need.disk)
+        return;
+    if (why != NULL)
+        weir_log_error(worker->runtime.log, "durability.refused",
+                       "option=--durable-disk server=%s reason=%s", worker->runtime.endpoint->shown,
+                       why);
+    if (why != NULL && !worker->disk_known)
+        weir_stopping_now(worker, EXIT_UNABLE);
+    if (why != NULL || worker->disk_known)
+        return;
+    worker->disk_known = true;
+    room_changed(worker);
 }
 
 static void on_library(void *user, const struct weir_error *error)
@@ -310,6 +330,22 @@ static void init_link(struct weir_worker *worker)
     worker->committer.library_missing = library_missing;
 }
 
+static void init_barrier(struct weir_worker *worker)
+{
+    struct weir_barrier_settings barrier = {
+        .loop = worker->runtime.loop,
+        .endpoint = worker->runtime.endpoint,
+        .log = worker->runtime.log,
+        .commits = &worker->link,
+        .prefix = worker->runtime.prefix,
+        .service = worker->runtime.service,
+        .user = worker,
+        .known = on_disk_known,
+    };
+    weir_barrier_init(&worker->barrier, &barrier);
+    worker->disk_known = !worker->runtime.need.disk;
+}
+
 static void init_runtime(struct weir_worker *worker, const struct weir_worker_settings *settings,
                          const struct weir_endpoint *endpoint, struct weir_log *log)
 {
@@ -324,6 +360,10 @@ static void init_runtime(struct weir_worker *worker, const struct weir_worker_se
         .consumer = settings->consumer,
         .link = &worker->link,
         .committer = &worker->committer,
+        .barrier = &worker->barrier,
+        .need = weir_durability_stronger(
+            worker->service->need,
+            (struct weir_durability){(unsigned)settings->replicas, settings->durable_disk}),
         .user = worker->service->user,
         .worker = worker,
         .library_missing = library_missing,
@@ -365,6 +405,8 @@ static void run_loop(struct weir_worker *worker)
     weir_stopping_init(worker);
     weir_stopping_watch(worker);
     weir_link_open(&worker->link);
+    if (worker->runtime.need.disk) /* nothing is taken in before it is known */
+        weir_barrier_open(&worker->barrier);
     weir_group_reader_open(&worker->reader);
     ev_run(worker->runtime.loop, 0);
     weir_stopping_close(worker);
@@ -376,6 +418,7 @@ static void close_worker(struct weir_worker *worker)
     weir_upkeep_stop(worker);
     weir_group_reader_close(&worker->reader);
     weir_link_close(&worker->link); /* its last answers may still hand in commits */
+    weir_barrier_close(&worker->barrier);
     weir_committer_close(&worker->committer);
     weir_delivery_free_all(worker);
     for (size_t i = 0; i < worker->stream_count; i++)
@@ -407,6 +450,7 @@ int weir_worker_run(struct weir_service *service, const struct weir_worker_setti
     } else {
         name_keys(worker);
         init_link(worker);
+        init_barrier(worker);
         init_reader(worker);
         weir_upkeep_init(worker);
         if (start_components(worker, error) == WEIR_OK) {

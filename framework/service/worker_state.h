@@ -22,6 +22,8 @@ struct weir_worker {
     struct weir_link link;
     struct weir_library_loader library;
     struct weir_committer committer;
+    struct weir_barrier barrier;
+    bool disk_known; /* the server can do what the service asks of its disk, or nothing is asked */
     struct weir_group_reader reader;
     struct weir_pending pending;
     struct weir_periodic promotion, presence;

@@ -248,6 +248,11 @@ local function life_and_text(key, args, first, last, planned)
     return duration(key, args, first, first)
 end
 
+local function life_and_texts(key, args, first, last, planned)
+    if last - first == 2 then last = last - 1 end
+    return life_and_text(key, args, first, last, planned)
+end
+
 -- What is no text is left alone by the write; what is not there becomes one.
 local function life_and_text_if_text(key, args, first, last, planned)
     local found = planned.types[key] or key_type(key)
@@ -259,12 +264,13 @@ local function not_done(key)
     return not says_done(redis.call('GET', key))
 end
 
--- The last entry that the call has appended to the stream, as a text; '' where there is none.
-local function published(stream, made)
+-- The last entry that the call has appended to the stream, as a text; '' where there is none, or
+-- places for it where something else comes behind.
+local function published(stream, made, more)
     for i = #made, 1, -1 do
         if made[i][1] == stream then return ' ' .. stream .. ' ' .. made[i][2] end
     end
-    return ''
+    return more and ' - -' or ''
 end
 
 local OPERATIONS = {
@@ -313,12 +319,15 @@ local OPERATIONS = {
     BEFORE = { check = not_yet, write = function() end },
     -- "1" or "0": the key has to be there, or not
     EXISTS = { check = exactly(1), holds = presence_unchanged },
-    -- life in ms, key of the service's events: marks an id as done, which it may not be yet, with
-    -- the last event that this very call appends there: "done", or "done <key> <entry>"
+    -- life in ms, key of the service's events, and optionally how durable it has to be before it
+    -- counts: marks an id as done, which it may not be yet, with the last event that this very call
+    -- appends there: "done", "done <key> <entry>", "done <key> <entry> <durability>"
     DONE = {
-        type = 'string', check = life_and_text, holds = not_done, command = 'SET',
-        write = function(key, args, first, _, _, made)
-            redis.call('SET', key, 'done' .. published(args[first + 1], made), 'PX', args[first])
+        type = 'string', check = life_and_texts, holds = not_done, command = 'SET',
+        write = function(key, args, first, last, _, made)
+            local need = last - first == 2 and args[last]
+            redis.call('SET', key, 'done' .. published(args[first + 1], made, need)
+                .. (need and ' ' .. need or ''), 'PX', args[first])
         end
     },
     -- life in ms, text: marks an id with what else became of its message. An id that is done stays

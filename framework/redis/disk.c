@@ -1,0 +1,140 @@
+/* Whether a server can tell that its writes have reached its disk. */
+#include "redis/disk.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "redis/reply.h"
+
+/* ---- Answers ----------------------------------------------------------------------------- */
+
+/* The value behind "name:" in the answer to INFO; false where there is none. */
+static bool value_of(struct weir_slice info, const char *name, char *value, size_t room)
+{
+    size_t length = strlen(name);
+    const char *end = info.at + info.length;
+    for (const char *line = info.at; line != NULL && line < end;) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        const char *stop = newline != NULL ? newline : end;
+        if ((size_t)(stop - line) > length && memcmp(line, name, length) == 0 &&
+            line[length] == ':') {
+            const char *from = line + length + 1;
+            size_t left = (size_t)(stop - from);
+            if (left > 0 && from[left - 1] == '\r')
+                left--;
+            snprintf(value, room, "%.*s", (int)left, from);
+            return true;
+        }
+        line = newline != NULL ? newline + 1 : NULL;
+    }
+    return false;
+}
+
+void weir_disk_take_server(struct weir_disk_signs *signs, const redisReply *reply)
+{
+    struct weir_slice info;
+    char version[32];
+    signs->server[0] = '\0';
+    if (!weir_reply_text(reply, &info))
+        return;
+    if (value_of(info, "valkey_version", version, sizeof version))
+        snprintf(signs->server, sizeof signs->server, "Valkey %s", version);
+    else if (value_of(info, "redis_version", version, sizeof version))
+        snprintf(signs->server, sizeof signs->server, "Redis %s", version);
+}
+
+void weir_disk_take_waitaof(struct weir_disk_signs *signs, const redisReply *reply, const char *why)
+{
+    signs->waitaof = weir_reply_array(reply, 2);
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+        why = reply->str;
+    snprintf(signs->refusal, sizeof signs->refusal, "%.*s", (int)sizeof signs->refusal - 1,
+             why != NULL ? why : "");
+}
+
+static bool setting_is(const redisReply *reply, const char *name, const char *wanted)
+{
+    struct weir_slice text;
+    for (size_t i = 0; i + 1 < reply->elements; i += 2)
+        if (weir_reply_text(reply->element[i], &text) && weir_slice_equals(text, name))
+            return weir_reply_text(reply->element[i + 1], &text) && weir_slice_equals(text, wanted);
+    return false;
+}
+
+void weir_disk_take_settings(struct weir_disk_signs *signs, const redisReply *reply)
+{
+    signs->settings_known = weir_reply_array(reply, 6);
+    signs->appendonly = signs->settings_known && setting_is(reply, "appendonly", "yes");
+    signs->always = signs->settings_known && setting_is(reply, "appendfsync", "always");
+    signs->may_skip =
+        signs->settings_known && !setting_is(reply, "no-appendfsync-on-rewrite", "no");
+}
+
+/* ---- Judgement --------------------------------------------------------------------------- */
+
+bool weir_disk_settings_promise(const struct weir_disk_signs *signs)
+{
+    return signs->settings_known && signs->appendonly && signs->always && !signs->may_skip;
+}
+
+static enum weir_disk refuse(const struct weir_disk_signs *signs, struct weir_error *why)
+{
+    const char *server = signs->server[0] != '\0' ? signs->server : "the server";
+    bool unknown_command = strstr(signs->refusal, "unknown command") != NULL;
+    if (signs->settings_known && !signs->appendonly)
+        weir_error_set(why, WEIR_REFUSED,
+                       "%s keeps no append-only file, so that nothing of it reaches a disk at "
+                       "once; set appendonly yes",
+                       server);
+    else if (!unknown_command && signs->refusal[0] != '\0')
+        weir_error_set(why, WEIR_REFUSED, "%s has refused WAITAOF: %s", server, signs->refusal);
+    else if (!signs->settings_known)
+        weir_error_set(why, WEIR_REFUSED,
+                       "%s has no WAITAOF (it is in Redis 7.2), and its settings cannot be known "
+                       "because this user may not run CONFIG GET; use a newer server or allow it",
+                       server);
+    else
+        weir_error_set(why, WEIR_REFUSED,
+                       "%s has no WAITAOF; use Redis 7.2 or newer, or set appendfsync always "
+                       "(and no-appendfsync-on-rewrite no)",
+                       server);
+    return WEIR_DISK_NOT;
+}
+
+enum weir_disk weir_disk_judge(const struct weir_disk_signs *signs, struct weir_error *why)
+{
+    if (signs->waitaof)
+        return WEIR_DISK_BY_WAITAOF;
+    if (weir_disk_settings_promise(signs))
+        return WEIR_DISK_BY_SETTINGS;
+    return refuse(signs, why);
+}
+
+/* ---- Asking ------------------------------------------------------------------------------ */
+
+static redisReply *ask(struct weir_client *client, struct weir_error *error, int count,
+                       const char **arguments)
+{
+    memset(error, 0, sizeof *error);
+    return weir_client_call(client, error, (size_t)count, arguments, NULL);
+}
+
+enum weir_disk weir_disk_ask(struct weir_client *client, struct weir_error *why)
+{
+    struct weir_disk_signs signs = {0};
+    struct weir_error error;
+    redisReply *reply = ask(client, &error, WEIR_DISK_ASK_SERVER);
+    weir_disk_take_server(&signs, reply);
+    freeReplyObject(reply);
+    reply = ask(client, &error, WEIR_DISK_ASK_WAITAOF);
+    weir_disk_take_waitaof(&signs, reply, error.text);
+    freeReplyObject(reply);
+    reply = ask(client, &error, WEIR_DISK_ASK_SETTINGS);
+    weir_disk_take_settings(&signs, reply);
+    freeReplyObject(reply);
+    if (!weir_client_connected(client)) {
+        weir_error_set(why, error.status, "%s", error.text);
+        return WEIR_DISK_UNASKED;
+    }
+    return weir_disk_judge(&signs, why);
+}
