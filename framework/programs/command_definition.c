@@ -10,6 +10,7 @@
 #include "programs/values.h"
 #include "programs/table.h"
 #include "programs/visible.h"
+#include "redis/disk.h"
 #include "redis/key_names.h"
 
 static const struct weir_option options[] = {
@@ -99,6 +100,21 @@ static int check_files(struct weir_session *session, const struct weir_definitio
     return print_each(session, results, print_checked);
 }
 
+/* A saga whose step could never count would be refused at its start: better not to have it. */
+static int check_disk(struct weir_session *session, const struct weir_definition_file *file)
+{
+    const struct weir_saga_definition *definition = file->definition;
+    struct weir_error why = {0};
+    int step = weir_saga_definition_on_disk(definition);
+    enum weir_disk disk = step < 0 ? WEIR_DISK_BY_WAITAOF : weir_disk_ask(&session->client, &why);
+    if (disk == WEIR_DISK_UNASKED)
+        return weir_fail_by(&why);
+    if (disk == WEIR_DISK_NOT)
+        return weir_fail(WEIR_EXIT_DATA, "%s: step \"%s\": durability: disk: %s", file->path,
+                         definition->steps[step].name, why.text);
+    return WEIR_EXIT_FINE;
+}
+
 static int load_files(struct weir_session *session, const struct weir_definition_file *files,
                       int count)
 {
@@ -106,7 +122,9 @@ static int load_files(struct weir_session *session, const struct weir_definition
     int code = weir_session_connect(session);
     for (int i = 0; i < count && code == WEIR_EXIT_FINE; i++) {
         json_t *outcome = NULL;
-        code = weir_definition_file_load(session, &files[i], &outcome);
+        code = check_disk(session, &files[i]);
+        if (code == WEIR_EXIT_FINE)
+            code = weir_definition_file_load(session, &files[i], &outcome);
         if (outcome)
             json_array_append_new(results, outcome);
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define BACKOFF_CAP_MS 60000
+#define HEARD_LEAST_MS 60000 /* the reply comes again well within */
 #define NO_EVENT (-1)
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -132,9 +133,17 @@ void weir_change_step_move(struct weir_saga_change *change, size_t step, enum we
     record->ended_at = is_active(to) ? 0 : change->now;
 }
 
+static void forget_heard(struct weir_step_record *record)
+{
+    free(record->awaits);
+    record->awaits = NULL;
+    record->heard_at = 0;
+}
+
 void weir_change_rest(struct weir_saga_change *change, size_t step)
 {
     struct weir_step_record *record = touch(change, step);
+    forget_heard(record);
     record->waiting_to_send = false;
     record->due_at = 0;
 }
@@ -180,6 +189,7 @@ void weir_change_send(struct weir_saga_change *change, size_t step)
         return;
     }
     bool is_new = record->unsent || *attempts_of(record) == 0;
+    forget_heard(record);
     ++*attempts_of(record);
     record->waiting_to_send = false;
     record->unsent = false;
@@ -219,6 +229,7 @@ void weir_change_wait(struct weir_saga_change *change, size_t step)
     struct weir_step_record *record = touch(change, step);
     int64_t base = change->definition->steps[step].backoff_ms;
     int64_t cap = base > BACKOFF_CAP_MS ? base : BACKOFF_CAP_MS;
+    forget_heard(record);
     record->waiting_to_send = true;
     record->due_at =
         change->now + weir_backoff_ms(base, cap, weir_step_attempts_spent(record), change->random);
@@ -246,6 +257,24 @@ void weir_change_keep_signal(struct weir_saga_change *change, size_t step, const
     record->signal = NULL;
     if (data != NULL)
         replace(change, &record->signal, strdup(data));
+}
+
+bool weir_change_heard(struct weir_saga_change *change, size_t step, const char *awaits)
+{
+    struct weir_step_record *record = &change->saga->steps[step];
+    int64_t timeout = change->definition->steps[step].timeout_ms;
+    int64_t life = timeout > HEARD_LEAST_MS ? timeout : HEARD_LEAST_MS;
+    bool is_news = record->awaits == NULL || strcmp(record->awaits, awaits) != 0;
+    if (!is_news && (record->due_at == 0 || record->due_at - change->now > life / 2))
+        return false;
+    touch(change, step)->waiting_to_send = false;
+    if (record->due_at != 0) /* a step that is stuck stays so */
+        record->due_at = change->now + life;
+    if (is_news) {
+        record->heard_at = change->now;
+        replace(change, &record->awaits, strdup(awaits));
+    }
+    return true;
 }
 
 void weir_change_late(struct weir_saga_change *change, size_t step)

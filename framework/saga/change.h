@@ -47,6 +47,11 @@ void weir_change_forgive(struct weir_saga_change *change, size_t step);
 /* Ends the step's timer and leaves its state: a step under way is stuck then. */
 void weir_change_rest(struct weir_saga_change *change, size_t step);
 
+/* The command's success has been heard, but it does not count before it has reached what `awaits`
+ * says. The step stays as it is; its time limit, if it has one, is renewed, so that nothing is sent
+ * again for it. False: that was known, and the limit is far off; nothing has changed. */
+bool weir_change_heard(struct weir_saga_change *change, size_t step, const char *awaits);
+
 /* Keeps a signal's data until the step begins; NULL drops it. */
 void weir_change_keep_signal(struct weir_saga_change *change, size_t step, const char *data);
 void weir_change_late(struct weir_saga_change *change, size_t step);

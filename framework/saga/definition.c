@@ -45,6 +45,15 @@ int weir_saga_definition_waiting(const struct weir_saga_definition *definition, 
     return -1;
 }
 
+int weir_saga_definition_on_disk(const struct weir_saga_definition *definition)
+{
+    for (size_t i = 0; i < definition->step_count; i++) {
+        if (definition->steps[i].durability.disk)
+            return (int)i;
+    }
+    return -1;
+}
+
 uint64_t weir_saga_definition_ancestors(const struct weir_saga_definition *definition, uint64_t set)
 {
     uint64_t found = 0;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "message/durability.h"
 
 #define WEIR_SAGA_STEPS_MAX 64
 #define WEIR_SAGA_DEFINITION_MAX (256 * 1024) /* bytes of JSON */
@@ -27,11 +28,12 @@ struct weir_step_definition {
     char *signal;                 /* NULL: the step has a command; no other step waits for it */
     struct weir_input_map *input; /* NULL: the saga's whole data and the results so far */
     enum weir_step_kind kind;
-    int64_t timeout_ms; /* of one attempt */
-    unsigned attempts;  /* of the command; the compensation has as many of its own */
-    int64_t backoff_ms; /* before the second attempt; doubles, with jitter */
-    uint64_t after;     /* bit i: this step waits for step i */
-    uint64_t before;    /* bit i: step i waits for this step */
+    int64_t timeout_ms;                /* of one attempt */
+    unsigned attempts;                 /* of the command; the compensation has as many of its own */
+    int64_t backoff_ms;                /* before the second attempt; doubles, with jitter */
+    struct weir_durability durability; /* of a success, before the saga goes on */
+    uint64_t after;                    /* bit i: this step waits for step i */
+    uint64_t before;                   /* bit i: step i waits for this step */
 };
 
 struct weir_saga_definition {
@@ -55,6 +57,9 @@ int weir_saga_definition_step(const struct weir_saga_definition *definition, con
 
 /* The step that waits for the signal, or -1. */
 int weir_saga_definition_waiting(const struct weir_saga_definition *definition, const char *signal);
+
+/* The first step whose success has to be on the disk, or -1. */
+int weir_saga_definition_on_disk(const struct weir_saga_definition *definition);
 
 /* All steps that those in `set` wait for, directly or through others. */
 uint64_t weir_saga_definition_ancestors(const struct weir_saga_definition *definition,

@@ -20,21 +20,29 @@ static const struct weir_field_rule saga_fields[] = {
 };
 
 static const struct weir_field_rule step_fields[] = {
-    {"name", true},       {"service", true},       {"command", true},    {"after", false},
-    {"kind", false},      {"compensation", false}, {"timeoutMs", false}, {"attempts", false},
-    {"backoffMs", false}, {"input", false},        {NULL, false},
+    {"name", true},       {"service", true},       {"command", true},     {"after", false},
+    {"kind", false},      {"compensation", false}, {"timeoutMs", false},  {"attempts", false},
+    {"backoffMs", false}, {"input", false},        {"durability", false}, {NULL, false},
+};
+
+static const struct weir_field_rule durability_fields[] = {
+    {"replicas", false},
+    {"disk", false},
+    {NULL, false},
 };
 
 /* Those of a command as well: they get a complaint of their own. */
 static const struct weir_field_rule signal_step_fields[] = {
     {"name", true},       {"signal", true},        {"service", false},   {"command", false},
     {"after", false},     {"kind", false},         {"timeoutMs", false}, {"attempts", false},
-    {"backoffMs", false}, {"compensation", false}, {"input", false},     {NULL, false},
+    {"backoffMs", false}, {"compensation", false}, {"input", false},     {"durability", false},
+    {NULL, false},
 };
 
 static const struct weir_field_range version_range = {1, INT64_C(1) << 53}; /* exact in any JSON */
 static const struct weir_field_range timeout_range = {1, DURATION_MAX_MS};
 static const struct weir_field_range attempts_range = {1, 1000};
+static const struct weir_field_range replicas_range = {0, WEIR_REPLICAS_MAX};
 static const struct weir_field_range backoff_range = {0, INT64_C(24) * 60 * 60 * 1000};
 
 static uint64_t bit(size_t step)
@@ -74,8 +82,8 @@ static bool read_limits(struct weir_step_definition *step, const json_t *object,
 /* Of a step that waits for a signal nothing is sent, so nothing about sending is allowed. */
 static bool check_signal_alone(const json_t *object, struct weir_error *error)
 {
-    static const char *const others[] = {"service",   "command",      "attempts",
-                                         "backoffMs", "compensation", "input"};
+    static const char *const others[] = {"service",      "command", "attempts",  "backoffMs",
+                                         "compensation", "input",   "durability"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         if (json_object_get(object, others[i]) == NULL)
             continue;
@@ -106,13 +114,47 @@ static bool read_input(struct weir_step_definition *step, const json_t *object,
     return step->input != NULL;
 }
 
+static bool read_durability_fields(struct weir_durability *out, json_t *object,
+                                   struct weir_error *error)
+{
+    const json_t *disk = json_object_get(object, "disk");
+    int64_t replicas = 0;
+    if (!weir_field_check_all(object, durability_fields, error) ||
+        !weir_field_integer(object, "replicas", replicas_range, &replicas, error))
+        return false;
+    if (disk != NULL && !json_is_boolean(disk))
+        return weir_field_refuse_value(error, "disk", "true or false", disk);
+    *out = (struct weir_durability){(unsigned)replicas, json_is_true(disk)};
+    if (weir_durability_wanted(*out))
+        return true;
+    weir_error_set(error, WEIR_INVALID, "must ask for one replica or the disk at least");
+    return false;
+}
+
+static bool read_durability(struct weir_step_definition *step, const json_t *object,
+                            struct weir_error *error)
+{
+    struct weir_error inner = {0};
+    json_t *durability = json_object_get(object, "durability");
+    if (durability == NULL)
+        return true;
+    if (!json_is_object(durability))
+        return weir_field_refuse_value(error, "durability",
+                                       "an object with \"replicas\", \"disk\" or both", durability);
+    if (read_durability_fields(&step->durability, durability, &inner))
+        return true;
+    weir_error_set(error, inner.status, "durability: %s", inner.text);
+    return false;
+}
+
 static bool read_command(struct weir_step_definition *step, const json_t *object,
                          struct weir_error *error)
 {
     return weir_field_name(object, "service", &step->service, error) &&
            weir_field_type(object, "command", &step->command, error) &&
            weir_field_type(object, "compensation", &step->compensation, error) &&
-           read_limits(step, object, error) && read_input(step, object, error);
+           read_limits(step, object, error) && read_input(step, object, error) &&
+           read_durability(step, object, error);
 }
 
 /* The name comes first, so that every other complaint can tell it. */

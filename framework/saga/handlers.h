@@ -21,6 +21,7 @@ struct weir_coordinator {
     struct weir_periodic census;
     char under_way_keys[2][WEIR_KEY_MAX];
     int64_t in_flight;
+    int64_t confirming; /* messages that wait until something is durable */
 };
 
 /* Where starts wait while too many sagas are in flight. */
@@ -57,6 +58,15 @@ bool weir_saga_is_order(const weir_message *message);
 bool weir_saga_order_complete(weir_context *context, const weir_message *message);
 enum weir_outcome weir_saga_apply_order(const struct weir_saga_case *one,
                                         const weir_message *message);
+
+/* ---- confirm.c ----------------------------------------------------------------------------- */
+
+/* Waits until what has been seen is as durable as `need` says, and has the handler called again,
+ * with context->confirmation telling the outcome; the caller returns WEIR_DEFERRED. false: it
+ * cannot be waited for now, and the confirmation is WEIR_UNCONFIRMED. */
+bool weir_saga_confirm(weir_context *context, struct weir_durability need);
+/* Has the reply delivered again in a while, together with what else is committed. */
+void weir_saga_hear_again(weir_context *context);
 
 /* ---- fetch.c ------------------------------------------------------------------------------- */
 

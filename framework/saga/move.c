@@ -104,6 +104,8 @@ enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_m
     WEIR_CRASH_POINT(SAGA_DECIDED);
     if (verdict == WEIR_SAGA_MOVED)
         return moved(one, before, &effects);
+    if (input->unconfirmed != NULL)
+        return WEIR_DONE; /* that is known already */
     if (verdict == WEIR_SAGA_REFUSED) {
         weir_reason(one->context, "%s", effects.refusal);
         return WEIR_REJECT;
@@ -137,6 +139,45 @@ static unsigned answered_number(const weir_message *message)
     return message->id != NULL ? weir_command_number(message->id) : 0;
 }
 
+/* The stronger of what the step asks and what its service does. A need that cannot be read is of a
+ * newer version, and is not to be taken for none. */
+static bool need_of(const struct weir_saga_case *one, const weir_message *message, size_t step,
+                    struct weir_durability *need)
+{
+    const struct weir_field *field = weir_message_field(message, WEIR_FIELD_DURABILITY);
+    struct weir_durability asked = {0};
+    if (field != NULL && !weir_durability_read(field->value, &asked)) {
+        weir_reason(one->context, "durability: must be replicas:N, disk or replicas:N,disk");
+        return false;
+    }
+    *need = weir_durability_stronger(one->definition->steps[step].durability, asked);
+    return true;
+}
+
+/* A success that the saga waits for counts only once it is durable. Until then the saga says so,
+ * and the reply comes again. */
+static enum weir_outcome apply_success(struct weir_saga_case *one, const weir_message *message,
+                                       struct weir_saga_input *input)
+{
+    struct weir_durability need;
+    char words[WEIR_DURABILITY_TEXT_MAX];
+    weir_context *context = one->context;
+    if (!need_of(one, message, input->step, &need))
+        return WEIR_REJECT;
+    if (!weir_durability_wanted(need) || context->confirmation == WEIR_CONFIRMED ||
+        !weir_saga_awaits(one->saga, input))
+        return weir_saga_apply(one, message, input);
+    if (context->confirmation == WEIR_CONFIRMATION_UNASKED) {
+        if (weir_context_is_deferred(context)) /* by what it had to fetch first */
+            return WEIR_AGAIN;
+        if (weir_saga_confirm(context, need))
+            return WEIR_DEFERRED;
+    }
+    input->unconfirmed = weir_durability_describe(need, words);
+    weir_saga_hear_again(context);
+    return weir_saga_apply(one, message, input);
+}
+
 static enum weir_outcome apply_reply(struct weir_saga_case *one, const weir_message *message)
 {
     struct weir_saga_input input = {.kind = WEIR_SAGA_REPLY, .number = answered_number(message)};
@@ -155,7 +196,9 @@ static enum weir_outcome apply_reply(struct weir_saga_case *one, const weir_mess
         input.reason = json_string_value(json_object_get(message->data, "reason"));
         input.unknown = json_is_true(json_object_get(message->data, "unknown"));
     }
-    if (!input.succeeded || result != NULL)
+    if (input.succeeded && result != NULL)
+        outcome = apply_success(one, message, &input);
+    else if (!input.succeeded)
         outcome = weir_saga_apply(one, message, &input);
     free(result);
     return outcome;

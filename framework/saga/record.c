@@ -90,6 +90,8 @@ static void read_step(struct reader *reader, const char *name, struct weir_step_
     step->late_at = number_of(reader, "late");
     step->result = copy_of(reader, "result");
     step->error = copy_of(reader, "error");
+    step->awaits = copy_of(reader, "awaits");
+    step->heard_at = number_of(reader, "heardAt");
     reader->prefix[0] = '\0';
 }
 
@@ -161,6 +163,8 @@ static void write_step(struct writer *writer, const char *name, const struct wei
     write_number(writer, "late", step->late_at);
     write_text(writer, "result", step->result);
     write_text(writer, "error", step->error);
+    write_text(writer, "awaits", step->awaits);
+    write_number(writer, "heardAt", step->heard_at);
     writer->prefix[0] = '\0';
 }
 

@@ -88,6 +88,28 @@ static bool held_back(weir_context *context, const weir_message *message)
     return true;
 }
 
+/* A saga that could never go on is not begun. Returns WEIR_DONE where nothing speaks against it. */
+static enum weir_outcome check_disk(weir_context *context,
+                                    const struct weir_saga_definition *definition)
+{
+    const char *why;
+    int step = weir_saga_definition_on_disk(definition);
+    enum weir_disk disk =
+        step < 0 ? WEIR_DISK_UNASKED : weir_barrier_disk(context->runtime->barrier, &why);
+    if (step < 0 || disk == WEIR_DISK_BY_WAITAOF || disk == WEIR_DISK_BY_SETTINGS)
+        return WEIR_DONE;
+    if (disk == WEIR_DISK_NOT) {
+        weir_reason(context, "definition %s: step \"%s\": durability: disk: %s", definition->name,
+                    definition->steps[step].name, why);
+        return WEIR_REJECT;
+    }
+    if (context->confirmation == WEIR_CONFIRMATION_UNASKED &&
+        weir_saga_confirm(context, (struct weir_durability){0}))
+        return WEIR_DEFERRED;
+    context->uncounted = true; /* no connection to ask over */
+    return WEIR_RETRY;
+}
+
 enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *message)
 {
     char key[160];
@@ -95,6 +117,7 @@ enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *
     const struct weir_loaded *hash;
     struct weir_error error = {0};
     uint32_t checksum = 0;
+    enum weir_outcome fit;
     struct weir_saga_case one = {.context = context,
                                  .id = weir_saga_id(message),
                                  .key = key,
@@ -119,6 +142,9 @@ enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *
         weir_reason(context, "definition %s: %s", name->value.at, error.text);
         return error.status == WEIR_NO_MEMORY ? WEIR_RETRY : WEIR_REJECT;
     }
+    fit = check_disk(context, one.definition);
+    if (fit != WEIR_DONE)
+        return fit;
     WEIR_CRASH_POINT(SAGA_BEGINNING);
     return held_back(context, message) ? WEIR_DONE : begin(&one, message, checksum);
 }

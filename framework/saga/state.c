@@ -159,6 +159,7 @@ void weir_saga_close(struct weir_saga *saga)
         free(saga->steps[i].result);
         free(saga->steps[i].error);
         free(saga->steps[i].signal);
+        free(saga->steps[i].awaits);
     }
     free(saga->steps);
     free(saga->reason);

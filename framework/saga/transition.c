@@ -128,15 +128,17 @@ static enum weir_saga_state heading(const struct weir_saga *saga)
 
 /* Whether the reply is to the command that the step stands on now. A late answer to an earlier
  * attempt is: repeated attempts share their number. */
-static bool is_awaited(const struct weir_saga_change *change, const struct weir_saga_input *reply)
+bool weir_saga_awaits(const struct weir_saga *saga, const struct weir_saga_input *reply)
 {
-    const struct weir_step_record *record = &change->saga->steps[reply->step];
+    const struct weir_step_record *record;
+    if (reply->step >= saga->step_count)
+        return false;
+    record = &saga->steps[reply->step];
     if (record->unsent || (reply->number != 0 && reply->number != record->number))
         return false;
     if (reply->action == WEIR_STEP_EXECUTE)
-        return heading(change->saga) == WEIR_SAGA_RUNNING && record->state == WEIR_STEP_RUNNING;
-    return heading(change->saga) == WEIR_SAGA_COMPENSATING &&
-           record->state == WEIR_STEP_COMPENSATING;
+        return heading(saga) == WEIR_SAGA_RUNNING && record->state == WEIR_STEP_RUNNING;
+    return heading(saga) == WEIR_SAGA_COMPENSATING && record->state == WEIR_STEP_COMPENSATING;
 }
 
 /* Whether the input tells of the success of a command that the saga had given up without having
@@ -158,10 +160,11 @@ static bool is_late(const struct weir_saga *saga, const struct weir_saga_input *
 static int answer(struct weir_saga_change *change, const struct weir_saga_input *input)
 {
     struct weir_saga_input reply = *input;
-    if (reply.step >= change->saga->step_count)
+    if (!weir_saga_awaits(change->saga, &reply))
         return WEIR_SAGA_STALE;
-    if (!is_awaited(change, &reply))
-        return WEIR_SAGA_STALE;
+    if (reply.succeeded && reply.unconfirmed != NULL)
+        return weir_change_heard(change, reply.step, reply.unconfirmed) ? WEIR_SAGA_MOVED
+                                                                        : WEIR_SAGA_STALE;
     if (reply.reason == NULL)
         reply.reason = "no reason given";
     if (reply.action == WEIR_STEP_COMPENSATE)

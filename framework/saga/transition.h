@@ -87,6 +87,8 @@ struct weir_step_record {
     char *result;         /* JSON object; never NULL once the step has succeeded */
     char *error;          /* the last refusal's reason */
     char *signal;         /* JSON object: the signal that the step will wait for has come before */
+    char *awaits;         /* words: its success has been heard, but has not reached that yet */
+    int64_t heard_at;     /* ms, when it was; 0 */
 };
 
 /* One saga. Zeroed by weir_saga_init; filled by the coordinator from the saga's hash. */
@@ -130,9 +132,12 @@ struct weir_saga_input {
     enum weir_step_action action;
     unsigned number; /* of the command that is answered; 0: not said, taken as the current */
     bool succeeded;
-    bool unknown;       /* with !succeeded: it may have taken effect all the same */
-    const char *result; /* JSON object, borrowed; with succeeded */
-    const char *reason; /* text, borrowed; with !succeeded, and of CANCEL; may be NULL */
+    bool unknown;            /* with !succeeded: it may have taken effect all the same */
+    const char *result;      /* JSON object, borrowed; with succeeded */
+    const char *unconfirmed; /* with succeeded: words for what it has not reached yet, "1 replica",
+                                borrowed; NULL: it counts. Otherwise it only renews the step's time
+                                limit, and is to be heard again */
+    const char *reason;      /* text, borrowed; with !succeeded, and of CANCEL; may be NULL */
     /* RESUME, SIGNAL */
     const char *name; /* borrowed: of the step; of the signal */
     bool skip;        /* RESUME: take the step as done, or as undone, instead of trying again */
@@ -185,6 +190,9 @@ WEIR_CHECKED int weir_saga_advance(const struct weir_saga_definition *definition
                                    struct weir_saga *saga, const struct weir_saga_input *input,
                                    int64_t now, struct weir_random *random,
                                    struct weir_saga_effects *effects);
+
+/* Whether the reply is awaited: if it counts, it moves its step. */
+bool weir_saga_awaits(const struct weir_saga *saga, const struct weir_saga_input *reply);
 
 /* The data of a command that `effects` ask to be sent cannot be made up. To be called after
  * weir_saga_advance returned WEIR_SAGA_MOVED and before anything is written, with the same saga,

@@ -107,6 +107,17 @@ static void append_stuck(struct line *line, size_t step)
     weir_text_append_string(line->out, ", until an operator resumes it with retry or skip");
 }
 
+/* Its time limit is renewed for as long as it takes, so none is named. */
+static void append_heard(struct line *line, size_t step)
+{
+    const struct weir_step_record *record = &line->saga->steps[step];
+    weir_text_format(line->out, "%s has succeeded in %s, but that has not reached %s yet",
+                     record->state == WEIR_STEP_COMPENSATING ? "its compensation" : "it",
+                     line->definition->steps[step].service, record->awaits);
+    append_since(line, record->heard_at);
+    weir_text_append_string(line->out, "; it counts as soon as it has");
+}
+
 static void append_backing_off(struct line *line, size_t step)
 {
     const struct weir_step_definition *definition = &line->definition->steps[step];
@@ -145,11 +156,13 @@ static void append_step(struct line *line, size_t step)
 {
     const struct weir_step_record *record = &line->saga->steps[step];
     weir_text_format(line->out, "%s: ", line->definition->steps[step].name);
-    if (weir_step_is_stuck(record)) {
+    if (weir_step_is_stuck(record) && record->awaits == NULL) {
         append_stuck(line, step);
         return;
     }
-    if (record->waiting_to_send)
+    if (record->awaits != NULL)
+        append_heard(line, step);
+    else if (record->waiting_to_send)
         append_backing_off(line, step);
     else
         append_waiting(line, step);

@@ -8,6 +8,9 @@
 
 struct weir_scratch; /* a text that a handler was lent */
 
+/* Whether what a handler acts on is as durable as it has to be. */
+enum weir_confirmation { WEIR_CONFIRMATION_UNASKED, WEIR_CONFIRMED, WEIR_UNCONFIRMED };
+
 struct weir_context {
     struct weir_runtime *runtime;
     weir_message *message;
@@ -23,11 +26,12 @@ struct weir_context {
     bool unchecked;      /* reading sets up no expectation */
     json_t *result;      /* owned */
     struct weir_error reason;
-    int64_t retry_after_ms; /* -1: not said */
-    bool resumed;           /* called again by WEIR_AGAIN */
-    bool uncounted;         /* a retry that is no fault of the message: it may go on for ever */
-    int64_t now_ms;         /* the server's time when the state was loaded; 0: not asked for */
-    bool stranded;          /* messages of the first inbox were in silent hands then */
+    int64_t retry_after_ms;              /* -1: not said */
+    enum weir_confirmation confirmation; /* kept over WEIR_AGAIN and over conflicts */
+    bool resumed;                        /* called again by WEIR_AGAIN */
+    bool uncounted; /* a retry that is no fault of the message: it may go on for ever */
+    int64_t now_ms; /* the server's time when the state was loaded; 0: not asked for */
+    bool stranded;  /* messages of the first inbox were in silent hands then */
     struct weir_scratch *scratch;
     void *delivery; /* NULL outside a worker's deliveries */
 };
@@ -37,11 +41,16 @@ void weir_context_close(struct weir_context *context);
 
 /* ---- For the rooms above, beside weir.h ------------------------------------------------------ */
 
+/* Whether weir_defer has been called for this run of the handler. */
+bool weir_context_is_deferred(const weir_context *context);
 /* Takes weir_defer back, for a handler that could not begin what it wanted to wait for. */
 void weir_deferral_cancel(weir_deferral *deferral_take);
 
 /* Passes the message itself on to another inbox of this service. */
 void weir_context_pass_on(weir_context *context, const char *inbox);
+/* Puts the message itself on the schedule: it comes again in delay_ms. With WEIR_DONE, so that what
+ * else the handler wants is committed as well; does not count as a delivery. */
+void weir_context_put_off(weir_context *context, int64_t delay_ms);
 /* The server's time in ms, where the route asked for it. */
 int64_t weir_context_now(const weir_context *context);
 /* Whether a message of the service's first inbox has been in somebody's hands for over 200 ms,

@@ -298,6 +298,12 @@ weir_deferral *weir_defer(weir_context *context)
     return delivery->deferral;
 }
 
+bool weir_context_is_deferred(const weir_context *context)
+{
+    const struct weir_delivery *delivery = context->delivery;
+    return delivery != NULL && delivery->deferral != NULL;
+}
+
 void weir_deferral_cancel(weir_deferral *deferral)
 {
     if (deferral->delivery != NULL)

@@ -153,6 +153,15 @@ void weir_put_to_inbox(struct weir_delivery *delivery, const char *inbox)
     free(parts);
 }
 
+void weir_context_put_off(weir_context *context, int64_t delay_ms)
+{
+    struct weir_runtime *runtime = context->runtime;
+    if (context->delivery == NULL)
+        return;
+    weir_put_off(context->delivery, delay_ms, context->message->deliveries - 1);
+    runtime->hasten(runtime->worker, delay_ms);
+}
+
 void weir_context_pass_on(weir_context *context, const char *inbox)
 {
     if (context->delivery != NULL)

@@ -20,8 +20,8 @@ static void refuses_malformed_arguments(void **state)
 {
     (void)state;
     static const char *const arguments[] = {
-        "0",      "1 1000", "3 1000 a b", "2 0 a",
-        "2 -1 a", "2 x a",  "2 1000.5 a", "2 9223372036854775807 a"};
+        "0",       "1 1000", "4 1000 a b c", "2 0 a",      "3 0 a b",
+        "3 x a b", "2 -1 a", "2 x a",        "2 1000.5 a", "2 9223372036854775807 a"};
     for (size_t name = 0; name < 2; name++)
         for (size_t i = 0; i < sizeof arguments / sizeof arguments[0]; i++) {
             char line[256];
@@ -29,6 +29,14 @@ static void refuses_malformed_arguments(void **state)
                      arguments[i]);
             expect_untouched("[refused, 3, *", line);
         }
+}
+
+/* Only what is done has a need: 4 1000 a b is one argument too many for what failed. */
+static void failed_takes_no_need(void **state)
+{
+    (void)state;
+    expect_untouched("[refused, 3, wrong number of arguments]",
+                     COMMIT PUBLISH "HSET 2 2 f v FAILED 3 3 1000 refused disk");
 }
 
 static void a_mark_of_another_type_refuses_what_is_done_alone(void **state)
@@ -56,7 +64,7 @@ static void a_missing_right_refuses_the_whole_commit(void **state)
 static void what_is_done_is_in_the_way_of_another_done(void **state)
 {
     (void)state;
-    static const char *const marks[] = {"1", "done", "done {s}:events 5-0"};
+    static const char *const marks[] = {"1", "done", "done {s}:events 5-0", "done - - disk"};
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         test_do(&server, "SET " MARK " %s", marks[i]);
         expect_untouched("[conflict, 3]", COMMIT PUBLISH "HSET 2 2 f v DONE 3 2 1000 {s}:events");
@@ -88,6 +96,20 @@ static void done_tells_where_its_last_event_is(void **state)
     expect(wanted, "GET " MARK);
     expect("3", "XLEN {s}:events");
     assert_in_range(test_ask_integer(&server, "PTTL " MARK), 90000, 100000);
+}
+
+/* A program that knows no need reads the same place, and "-" for none. */
+static void done_says_how_durable_it_has_to_be(void **state)
+{
+    char wanted[96];
+    expect("1", COMMIT "DONE 3 3 100000 {s}:events replicas:1,disk");
+    expect("done - - replicas:1,disk", "GET " MARK);
+    deliver(state);
+    expect("1", COMMIT "DONE 3 3 100000 {s}:events disk " PUBLISH);
+    redisReply *last = test_ask(&server, "XREVRANGE {s}:events + - COUNT 1");
+    snprintf(wanted, sizeof wanted, "done {s}:events %s disk", last->element[0]->element[0]->str);
+    freeReplyObject(last);
+    expect(wanted, "GET " MARK);
 }
 
 static void done_without_an_event_says_no_more(void **state)
@@ -161,6 +183,8 @@ int main(void)
         EACH(what_failed_is_not_in_the_way),
         EACH(done_tells_where_its_last_event_is),
         EACH(done_without_an_event_says_no_more),
+        EACH(done_says_how_durable_it_has_to_be),
+        EACH(failed_takes_no_need),
         EACH(a_commit_that_was_fenced_marks_nothing),
         EACH(done_stays_done),
         EACH(what_failed_last_counts),

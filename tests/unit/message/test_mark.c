@@ -25,6 +25,8 @@ static void reads_marks(void **state)
         {"doner", WEIR_MARK_NONE, "", "", ""},
         {" done", WEIR_MARK_NONE, "", "", ""},
         {"done {s}:events 5-0", WEIR_MARK_DONE, "{s}:events", "5-0", ""},
+        {"done {s}:events 5-0 disk", WEIR_MARK_DONE, "{s}:events", "5-0", ""},
+        {"done - - replicas:2,disk", WEIR_MARK_DONE, "", "", ""},
         {"refused 5-0 no more money", WEIR_MARK_REFUSED, "", "5-0", "no more money"},
         {"refused", WEIR_MARK_REFUSED, "", "", ""},
         {"unknown 5-0 ", WEIR_MARK_UNKNOWN, "", "5-0", ""},
@@ -37,6 +39,20 @@ static void reads_marks(void **state)
         assert_true(weir_slice_equals(mark.reason, cases[i].reason));
     }
     assert_int_equal(weir_mark_read((struct weir_slice){NULL, 0}).kind, WEIR_MARK_NONE);
+}
+
+static void reads_how_durable_it_has_to_be(void **state)
+{
+    (void)state;
+    struct weir_durability need = weir_mark_read(weir_slice_of("done {s}:events 5-0 disk")).need;
+    assert_true(need.disk);
+    assert_int_equal(need.replicas, 0);
+    need = weir_mark_read(weir_slice_of("done - - replicas:2,disk")).need;
+    assert_true(need.disk);
+    assert_int_equal(need.replicas, 2);
+    static const char *const none[] = {"1", "done", "done {s}:events 5-0", "refused 5-0 disk"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_false(weir_durability_wanted(weir_mark_read(weir_slice_of(none[i])).need));
 }
 
 static void writes_what_it_reads(void **state)
@@ -60,6 +76,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_marks),
+        cmocka_unit_test(reads_how_durable_it_has_to_be),
         cmocka_unit_test(writes_what_it_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

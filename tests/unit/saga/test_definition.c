@@ -50,6 +50,10 @@ static void append_step(struct weir_text *out, const struct weir_saga_definition
     append_names(out, definition, "before", step->before);
     if (step->input != NULL)
         append_input(out, step->input);
+    if (weir_durability_wanted(step->durability)) {
+        char need[WEIR_DURABILITY_TEXT_MAX];
+        weir_text_format(out, "; durability %s", weir_durability_write(step->durability, need));
+    }
     weir_text_append_string(out, "\n");
 }
 

@@ -1,0 +1,80 @@
+/* Waiting until a step's success is as durable as it has to be, before the saga goes on. */
+#include <stdlib.h>
+
+#include "saga/handlers.h"
+
+/* A reply still in the first inbox is waited for only briefly: timers let replies pass that have
+ * been in somebody's hands for long. Later it comes from the schedule, through another inbox. */
+#define CONFIRM_FIRST_MS 100
+#define CONFIRM_LATER_MS 5000
+#define HEAR_AGAIN_FIRST_MS 200
+#define HEAR_AGAIN_MS 1000
+
+struct confirmation {
+    struct weir_coordinator *coordinator;
+    weir_deferral *deferral;
+    struct weir_barrier_wait wait;
+};
+
+static void on_confirmed(void *user, enum weir_barrier_outcome outcome, const char *why)
+{
+    struct confirmation *confirmation = user;
+    weir_context *context = weir_deferral_context(confirmation->deferral);
+    (void)why;
+    confirmation->coordinator->confirming--;
+    if (context != NULL)
+        context->confirmation = outcome == WEIR_BARRIER_REACHED ? WEIR_CONFIRMED : WEIR_UNCONFIRMED;
+    weir_finish(confirmation->deferral, WEIR_AGAIN);
+    free(confirmation);
+}
+
+/* Those that wait must not take the places of all others. */
+static bool too_many(const struct weir_coordinator *coordinator)
+{
+    int64_t half = coordinator->runtime->settings->concurrency / 2;
+    return coordinator->confirming >= (half > 0 ? half : 1);
+}
+
+static bool begin(weir_context *context, struct confirmation *confirmation,
+                  struct weir_durability need, int64_t limit_ms)
+{
+    struct weir_runtime *runtime = context->runtime;
+    confirmation->coordinator = weir_user(context);
+    confirmation->wait = (struct weir_barrier_wait){
+        .need = need,
+        .limit_ms = limit_ms,
+        /* that the reply belongs to the same history is shown by the commit that acknowledges it */
+        .seen_on = runtime->link->reconnections,
+        .user = confirmation,
+        .answered = on_confirmed,
+    };
+    confirmation->deferral = weir_defer(context);
+    if (confirmation->deferral == NULL)
+        return false;
+    if (weir_barrier_submit(runtime->barrier, &confirmation->wait))
+        return true;
+    weir_deferral_cancel(confirmation->deferral);
+    return false;
+}
+
+bool weir_saga_confirm(weir_context *context, struct weir_durability need)
+{
+    struct weir_coordinator *coordinator = weir_user(context);
+    struct confirmation *confirmation;
+    bool is_first = context->message->origin_entry == NULL;
+    context->confirmation = WEIR_UNCONFIRMED;
+    if (too_many(coordinator) || (confirmation = calloc(1, sizeof *confirmation)) == NULL)
+        return false;
+    if (!begin(context, confirmation, need, is_first ? CONFIRM_FIRST_MS : CONFIRM_LATER_MS)) {
+        free(confirmation);
+        return false;
+    }
+    coordinator->confirming++;
+    return true;
+}
+
+void weir_saga_hear_again(weir_context *context)
+{
+    bool is_first = context->message->origin_entry == NULL;
+    weir_context_put_off(context, is_first ? HEAR_AGAIN_FIRST_MS : HEAR_AGAIN_MS);
+}
