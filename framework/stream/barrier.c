@@ -78,10 +78,10 @@ static void say_how_far(const struct weir_barrier *barrier, const struct weir_ba
     if (barrier->refusal[0] != '\0')
         snprintf(text, room, "it has not reached %s within %lld ms: %s", need,
                  (long long)wait->limit_ms, barrier->refusal);
-    else if (barrier->copies >= 0 && barrier->copies < (int64_t)wait->need.replicas)
+    else if (barrier->told >= 0 && barrier->told < (int64_t)wait->need.replicas)
         snprintf(text, room, "it has not reached %s within %lld ms: %lld replica%s it", need,
-                 (long long)wait->limit_ms, (long long)barrier->copies,
-                 barrier->copies == 1 ? " has" : "s have");
+                 (long long)wait->limit_ms, (long long)barrier->told,
+                 barrier->told == 1 ? " has" : "s have");
     else
         snprintf(text, room, "it has not reached %s within %lld ms", need,
                  (long long)wait->limit_ms);
@@ -176,6 +176,7 @@ static void on_picked_up(void *user, enum weir_answer given, const redisReply *r
     barrier->picked_up =
         given == WEIR_ANSWER_DONE && weir_reply_integer(reply, &found) && found == 1;
     barrier->elsewhere = given == WEIR_ANSWER_DONE && !barrier->picked_up;
+    barrier->elsewhere_said = barrier->elsewhere_said && !barrier->picked_up;
     barrier->rounds += barrier->picked_up;
     if (barrier->picked_up) {
         barrier->copies = 0;
@@ -189,7 +190,7 @@ static void on_copies(void *user, enum weir_answer given, const redisReply *repl
     struct weir_barrier *barrier = user;
     int64_t copies;
     if (given == WEIR_ANSWER_DONE && barrier->picked_up && weir_reply_integer(reply, &copies)) {
-        barrier->copies = copies;
+        barrier->copies = barrier->told = copies;
         answer_reached(barrier);
     }
     settle_answer(barrier, given, reply);
@@ -382,8 +383,10 @@ static void ask_signs(struct weir_barrier *barrier)
 /* The own connection is to another server than the commits', or one of the two is stale. */
 static void reconnect(struct weir_barrier *barrier)
 {
-    weir_log_warning(barrier->settings.log, "durability.elsewhere", "server=%s",
-                     barrier->settings.endpoint->shown);
+    if (!barrier->elsewhere_said)
+        weir_log_warning(barrier->settings.log, "durability.elsewhere", "server=%s",
+                         barrier->settings.endpoint->shown);
+    barrier->elsewhere_said = true;
     barrier->elsewhere = false;
     barrier->disk = WEIR_DISK_UNASKED;
     weir_link_close(&barrier->link);
@@ -451,7 +454,7 @@ void weir_barrier_init(struct weir_barrier *barrier, const struct weir_barrier_s
     };
     memset(barrier, 0, sizeof *barrier);
     barrier->settings = *settings;
-    barrier->copies = -1;
+    barrier->copies = barrier->told = -1;
     weir_link_init(&barrier->link, &link);
     ev_timer_init(&barrier->kick, on_kick, 0., 0.);
     ev_timer_init(&barrier->limit, on_limit, 0., 0.);

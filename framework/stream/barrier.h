@@ -85,11 +85,12 @@ struct weir_barrier {
     size_t owed;
     unsigned levels[WEIR_BARRIER_LEVELS_MAX];
     size_t level_count;
-    int64_t copies;    /* that the last WAIT has told of; -1: none yet */
+    int64_t copies;    /* that the round knows of; -1: the note is not picked up */
+    int64_t told;      /* that the last WAIT has told of; -1: there was none */
     char refusal[128]; /* of a command of the round; "": none */
     char note[WEIR_KEY_MAX];
     char numbers[WEIR_BARRIER_LEVELS_MAX][16];
-    bool waiting_said;
+    bool waiting_said, elsewhere_said;
     uint64_t rounds; /* counter: notes picked up */
 };
 
