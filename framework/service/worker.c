@@ -74,7 +74,7 @@ static size_t room_left(const struct weir_worker *worker)
     size_t in_hand = HASH_COUNT(worker->deliveries);
     size_t window = (size_t)worker->runtime.settings->concurrency;
     bool closed = worker->stopping || worker->committer.stalled || !worker->library_ready ||
-                  !worker->disk_known || weir_queue_closed(worker);
+                  weir_queue_closed(worker);
     return closed || in_hand >= window ? 0 : window - in_hand;
 }
 
@@ -157,15 +157,17 @@ static void on_disk_known(void *user, const char *why)
     if (!worker->runtime.need.disk)
         return;
     if (why != NULL)
-        weir_log_error(worker->runtime.log, "durability.refused",
-                       "option=--durable-disk server=%s reason=%s", worker->runtime.endpoint->shown,
-                       why);
+        weir_log_error(worker->runtime.log, "durability.refused", "asked_by=%s server=%s reason=%s",
+                       worker->runtime.settings->durable_disk ? "--durable-disk"
+                                                              : "weir_service_durability",
+                       worker->runtime.endpoint->shown, why);
     if (why != NULL && !worker->disk_known)
         weir_stopping_now(worker, EXIT_UNABLE);
     if (why != NULL || worker->disk_known)
         return;
     worker->disk_known = true;
-    room_changed(worker);
+    if (!worker->stopping)
+        weir_group_reader_open(&worker->reader);
 }
 
 static void on_library(void *user, const struct weir_error *error)
@@ -405,9 +407,10 @@ static void run_loop(struct weir_worker *worker)
     weir_stopping_init(worker);
     weir_stopping_watch(worker);
     weir_link_open(&worker->link);
-    if (worker->runtime.need.disk) /* nothing is taken in before it is known */
+    if (worker->runtime.need.disk) /* nothing is read before it is known */
         weir_barrier_open(&worker->barrier);
-    weir_group_reader_open(&worker->reader);
+    else
+        weir_group_reader_open(&worker->reader);
     ev_run(worker->runtime.loop, 0);
     weir_stopping_close(worker);
     ev_timer_stop(worker->runtime.loop, &worker->releasing);
