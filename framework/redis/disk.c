@@ -45,9 +45,13 @@ void weir_disk_take_server(struct weir_disk_signs *signs, const redisReply *repl
 
 void weir_disk_take_waitaof(struct weir_disk_signs *signs, const redisReply *reply, const char *why)
 {
+    static const char before[] = " refused WAITAOF: "; /* a client puts its server there */
+    const char *own;
     signs->waitaof = weir_reply_array(reply, 2);
     if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
         why = reply->str;
+    if (why != NULL && (own = strstr(why, before)) != NULL)
+        why = own + sizeof before - 1;
     snprintf(signs->refusal, sizeof signs->refusal, "%.*s", (int)sizeof signs->refusal - 1,
              why != NULL ? why : "");
 }
