@@ -6,7 +6,7 @@
 -- write after the first can fail. Payloads are opaque bytes; JSON is read and made by the
 -- programs only. User data never goes into an error reply: refusals come back as arrays.
 
-local VERSION = 3
+local VERSION = 4
 
 -- unpack() and the Lua stack bear some 8,000 values.
 local ARGUMENTS_MAX = 7000
@@ -349,10 +349,23 @@ local function type_problem(key, wanted, types)
     if found ~= wanted then return 'it is a ' .. found .. ', not a ' .. wanted end
 end
 
+-- What stands behind command and key where a right is asked for: since Redis 8 a command with too few
+-- words is an error.
+local FURTHER_WORDS = {
+    HDEL = { '0' }, HGET = { '0' }, HINCRBY = { '0', '0' }, HMGET = { '0' }, HSCAN = { '0' },
+    HSET = { '0', '0' }, INCRBY = { '0' }, PEXPIRE = { '0' }, PEXPIREAT = { '0' }, RPUSH = { '0' },
+    SADD = { '0' }, SET = { '0' }, SISMEMBER = { '0' }, SMISMEMBER = { '0' }, SREM = { '0' },
+    SSCAN = { '0' }, XADD = { '*', '0', '0' }, XDEL = { '0' }, ZADD = { '0', '0' },
+    ZMSCORE = { '0' }, ZREM = { '0' }, ZSCAN = { '0' },
+}
+local NO_WORDS = {}
+
 -- The caller's rights are checked by the server for each command within a function, too: one that is
 -- missing would stop it in the middle.
 local function right_problem(command, key)
-    if redis.acl_check_cmd(command, key) then return nil end
+    if redis.acl_check_cmd(command, key, unpack(FURTHER_WORDS[command] or NO_WORDS)) then
+        return nil
+    end
     return redis.error_reply('NOPERM this user may not run ' .. command .. ' on a key of the commit')
 end
 
