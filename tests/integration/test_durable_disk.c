@@ -153,13 +153,13 @@ static void expect_served(void)
     write_definition();
     expect_weir(0, "order version 1 loaded", NULL, WORDS("definition", "load", "order.json"));
     for (int i = 0; i < 5; i++) {
-        char saga[8];
+        char saga[16];
         snprintf(saga, sizeof saga, "s%d", i);
         test_saga_begin(&server, saga, "order", "{}");
     }
     AWAIT(test_sagas_in(&server, "completed") == 5);
     for (int i = 0; i < 5; i++) {
-        char saga[8];
+        char saga[16];
         snprintf(saga, sizeof saga, "s%d", i);
         assert_string_equal(test_saga_field(&server, saga, "step:a:attempts"), "1");
     }
