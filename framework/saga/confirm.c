@@ -39,10 +39,12 @@ static bool begin(weir_context *context, struct confirmation *confirmation,
                   struct weir_durability need, int64_t limit_ms)
 {
     struct weir_runtime *runtime = context->runtime;
+    int64_t limit_most = runtime->settings->handler_timeout_ms / 2;
     confirmation->coordinator = weir_user(context);
     confirmation->wait = (struct weir_barrier_wait){
         .need = need,
-        .limit_ms = limit_ms,
+        /* a deferral that times out would count as a delivery */
+        .limit_ms = limit_ms < limit_most ? limit_ms : limit_most,
         /* that the reply belongs to the same history is shown by the commit that acknowledges it */
         .seen_on = runtime->link->reconnections,
         .user = confirmation,

@@ -480,7 +480,10 @@ bool weir_barrier_submit(struct weir_barrier *barrier, struct weir_barrier_wait 
     wait->previous = barrier->last;
     *(barrier->last ? &barrier->last->next : &barrier->first) = wait;
     barrier->last = wait;
-    watch_limit(barrier);
+    if (!ev_is_active(&barrier->limit) ||
+        (double)wait->limit_ms / 1000. <
+            ev_timer_remaining(barrier->settings.loop, &barrier->limit))
+        set_timer(barrier, &barrier->limit, wait->limit_ms);
     kick(barrier, 0);
     return true;
 }
