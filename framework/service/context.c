@@ -43,8 +43,8 @@ static void mistake(weir_context *context, const char *what, const char *name)
 /* Keys that are weir's own: whole ones, and what others begin with. */
 static const char *const own_keys[] = {"commands", "events",  "dead",  "scheduled", "workers",
                                        "witness",  "readers", "steps", "kinds"};
-static const char *const own_kinds[] = {"seen:",       "step:",    "checkpoint:",
-                                        "projection:", "skipped:", "note:"};
+static const char *const own_kinds[] = {
+    "seen:", "step:", "checkpoint:", "projection:", "skipped:", "note:"};
 
 static bool is_reserved(const char *key)
 {
