@@ -63,10 +63,15 @@ static int report(const struct weir_doctor *doctor)
 
 /* ---- Looking ----------------------------------------------------------------------------- */
 
-/* A server that takes no writes does not even answer PING: that is what the doctor is asked for. */
+/* A replica is not looked at any further. A server that takes no writes does not even answer PING:
+ * that is what the doctor is asked for. */
 static int examine_unserving(struct weir_doctor *doctor, const struct weir_error *error)
 {
     static const char *const signs[] = {"MISCONF", "LOADING", "MASTERDOWN", "BUSY"};
+    if (doctor->session->client.not_master) {
+        weir_doctor_find(doctor, WEIR_FINDING_PROBLEM, "role", "replica", "%s", error->text);
+        return report(doctor);
+    }
     for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
         if (strstr(error->text, signs[i])) {
             weir_doctor_find(doctor, WEIR_FINDING_PROBLEM, "server", signs[i], "%s", error->text);

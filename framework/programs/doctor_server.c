@@ -85,7 +85,7 @@ static void look_at_role(const struct server *server)
     if (info_is(server, "role", "master"))
         find(server, WEIR_FINDING_OK, "role", "master", "takes writes");
     else
-        weir_doctor_find(server->doctor, WEIR_FINDING_PROBLEM, "role", info_of(server, "role").text,
+        weir_doctor_find(server->doctor, WEIR_FINDING_PROBLEM, "role", "replica",
                          "is a replica of %s:%s and takes no writes; give the address of that one",
                          info_of(server, "master_host").text, info_of(server, "master_port").text);
     if (info_is(server, "cluster_enabled", "1"))

@@ -170,7 +170,8 @@ static enum weir_status check_role(struct weir_client *client, struct weir_error
         lose(client, error, command);
         return expect(error, NULL);
     }
-    if (weir_role_read(reply, &role) == WEIR_ROLE_OTHER)
+    client->not_master = weir_role_read(reply, &role) == WEIR_ROLE_OTHER;
+    if (client->not_master)
         weir_error_set(error, role.status, "%s: %s", client->server, role.text);
     freeReplyObject(reply);
     return error->status;

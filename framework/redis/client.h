@@ -3,6 +3,7 @@
 #define WEIR_REDIS_CLIENT_H
 
 #include <hiredis/hiredis.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@
 struct weir_client {
     redisContext *connection;
     const char *server; /* for errors: the endpoint's shown form; borrowed */
+    bool not_master;    /* it was not opened because of that */
 };
 
 /* Connects, authenticates, selects the database; each wait at most timeout_ms. A server that is no

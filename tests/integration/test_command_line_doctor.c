@@ -72,7 +72,7 @@ static void finds_a_replica(void **state)
 {
     (void)state;
     test_do(&server, "REPLICAOF 127.0.0.1 1");
-    expect_finding(1, "problem", "role", "slave", "is a replica of 127.0.0.1:1");
+    expect_finding(1, "problem", "role", "replica", "is a replica of 127.0.0.1:1");
 }
 
 static void finds_evictions(void **state)
