@@ -35,7 +35,7 @@ TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.s
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all check check-unit tests chaos install uninstall clean format layout lint sanitize crash-points fuzz fuzzers help
+.PHONY: all check check-unit tests chaos install uninstall clean format layout lint sanitize crash-points fuzz fuzzers planted-defects help
 .SECONDARY:
 
 all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
@@ -123,6 +123,9 @@ fuzzers: $(FUZZERS)
 
 fuzz: ## run the fuzzers with clang's libFuzzer, FUZZ_SECONDS=600 each, FUZZ_ONLY="fuzz_json …"
 	$(Q)tests/fuzz/run.sh '$(if $(findstring clang,$(CC)),$(CC))' build/fuzz $(or $(FUZZ_SECONDS),600) $(FUZZ_ONLY)
+
+planted-defects: ## plant known defects one by one and show that a test catches each
+	$(Q)tests/fault/planted_defects.sh
 
 install: all ## install programs, library, header and pkg-config file under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
