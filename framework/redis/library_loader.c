@@ -1,15 +1,21 @@
 /* Sees to it that the server has the function library, over a link. */
 #include "redis/library_loader.h"
 
+#include <string.h>
+
 #include "base/crash_point.h"
 #include "redis/function_library.h"
 #include "redis/refusal.h"
 #include "redis/reply.h"
 
+static void ask(struct weir_library_loader *loader);
+
 static void finish(struct weir_library_loader *loader, const char *refusal)
 {
     struct weir_error error = {0};
-    loader->under_way = false;
+    loader->under_way = loader->crossed = false;
+    if (loader->quiet) /* the next check tells, or the next call that misses it */
+        return;
     if (refusal == NULL) {
         loader->done(loader->user, NULL);
         return;
@@ -27,6 +33,12 @@ static void on_loaded(void *user, enum weir_answer answer, const redisReply *rep
         loader->under_way = false;
         return;
     }
+    if (answer == WEIR_ANSWER_REFUSED && !loader->crossed &&
+        strstr(reply->str, "already exists") != NULL) {
+        loader->crossed = true; /* somebody was quicker: is it new enough? */
+        ask(loader);
+        return;
+    }
     if (answer == WEIR_ANSWER_DONE) {
         WEIR_CRASH_POINT(LIBRARY_LOADED);
         loader->loads++;
@@ -35,10 +47,17 @@ static void on_loaded(void *user, enum weir_answer answer, const redisReply *rep
     finish(loader, answer == WEIR_ANSWER_REFUSED ? reply->str : NULL);
 }
 
-static void load(struct weir_library_loader *loader)
+/* Only what is known to be older is replaced, or what has that name and is no library of weir's:
+ * else a program that loads where it found none could undo what a newer one has just loaded. */
+static void load(struct weir_library_loader *loader, bool replace)
 {
-    const char *arguments[] = {"FUNCTION", "LOAD", "REPLACE", weir_function_library_source()};
-    if (weir_link_send(loader->link, 4, arguments, NULL, on_loaded, loader) != WEIR_OK)
+    const char *arguments[4] = {"FUNCTION", "LOAD"};
+    int count = 2;
+    if (replace)
+        arguments[count++] = "REPLACE";
+    arguments[count++] = weir_function_library_source();
+    loader->quiet = false;
+    if (weir_link_send(loader->link, count, arguments, NULL, on_loaded, loader) != WEIR_OK)
         loader->under_way = false;
 }
 
@@ -54,13 +73,27 @@ static void on_version(void *user, enum weir_answer answer, const redisReply *re
              version >= weir_function_library_version())
         finish(loader, NULL);
     else
-        load(loader);
+        load(loader, answer == WEIR_ANSWER_DONE || loader->crossed);
+}
+
+static void ask(struct weir_library_loader *loader)
+{
+    const char *arguments[] = {"FCALL", "weir_version", "0"};
+    loader->under_way =
+        weir_link_send(loader->link, 3, arguments, NULL, on_version, loader) == WEIR_OK;
 }
 
 void weir_library_loader_ensure(struct weir_library_loader *loader)
 {
-    const char *arguments[] = {"FCALL", "weir_version", "0"};
+    loader->quiet = false;
     if (!loader->under_way)
-        loader->under_way =
-            weir_link_send(loader->link, 3, arguments, NULL, on_version, loader) == WEIR_OK;
+        ask(loader);
+}
+
+void weir_library_loader_check(struct weir_library_loader *loader)
+{
+    if (loader->under_way)
+        return;
+    loader->quiet = true;
+    ask(loader);
 }

@@ -8,6 +8,8 @@ struct weir_library_loader {
     struct weir_link *link; /* borrowed */
     struct weir_log *log;
     bool under_way;
+    bool quiet;     /* nobody waits to hear that it is there */
+    bool crossed;   /* another has loaded one at the same time */
     uint64_t loads; /* counter */
     void *user;
     /* The library is there (error NULL), or the server refused it. Not called when the connection
@@ -18,5 +20,8 @@ struct weir_library_loader {
 /* Asks for the version and loads the library where it is missing or older. Does nothing while it
  * is about it already. */
 void weir_library_loader_ensure(struct weir_library_loader *loader);
+/* The same from time to time: of two programs that load different versions at the same moment the
+ * older one may come last. `done` follows only where it had to be loaded, or was refused. */
+void weir_library_loader_check(struct weir_library_loader *loader);
 
 #endif

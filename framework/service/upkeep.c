@@ -94,6 +94,8 @@ static bool call_beat(void *user, struct weir_periodic *periodic)
     char head[256], tail[512], own[128];
     identify(worker, own, sizeof own);
     look_for_namesake(worker);
+    if (worker->library_ready)
+        weir_library_loader_check(&worker->library);
     snprintf(head, sizeof head,
              "%s\"version\":\"" WEIR_VERSION "\",\"started\":%lld,\"heartbeat\":", own,
              (long long)worker->started_ms);
