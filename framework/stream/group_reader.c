@@ -54,6 +54,41 @@ static void report(struct weir_group_reader *reader, const char *event, const ch
 
 /* ---- Groups ------------------------------------------------------------------------------ */
 
+/* Somebody has flushed the server, or deleted a stream or a group, or it has come back without its
+ * data. One line for all that is gone. */
+static void report_loss(struct weir_group_reader *reader)
+{
+    const char *what =
+        reader->gone > 0
+            ? "the streams were gone, with all messages in them; what comes is served"
+            : "the groups were gone; their streams are delivered from the first entry on";
+    if (reader->gone + reader->groups_gone > 0)
+        weir_log_error(reader->settings.log, "data.lost",
+                       "group=%s streams=%zu groups=%zu first=%s reason=%s", reader->settings.group,
+                       reader->gone, reader->groups_gone,
+                       reader->settings.streams[reader->first_gone], what);
+    reader->gone = reader->groups_gone = 0;
+}
+
+static void note_loss(struct weir_group_reader *reader)
+{
+    if (!reader->were_ready)
+        return;
+    if (reader->gone + reader->groups_gone == 0)
+        reader->first_gone = reader->settings.stream_count - reader->groups_owed - 1;
+    reader->gone += !reader->stream_there;
+    reader->groups_gone += reader->stream_there;
+}
+
+static void on_stream_there(void *user, enum weir_answer answer, const redisReply *reply)
+{
+    struct weir_group_reader *reader = user;
+    int64_t number = 1;
+    if (answer == WEIR_ANSWER_DONE)
+        (void)weir_reply_integer(reply, &number);
+    reader->stream_there = number > 0; /* where asking is not allowed: nothing worse is claimed */
+}
+
 static void on_group(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_group_reader *reader = user;
@@ -65,6 +100,7 @@ static void on_group(void *user, enum weir_answer answer, const redisReply *repl
         return;
     if (answer == WEIR_ANSWER_DONE) {
         reader->groups_made++;
+        note_loss(reader);
         weir_log_info(reader->settings.log, "group.made", "group=%s", reader->settings.group);
     } else if (!exists) {
         report(reader, "group.refused", reply->str);
@@ -76,6 +112,8 @@ static void on_group(void *user, enum weir_answer answer, const redisReply *repl
         pause_then_retry(reader);
         return;
     }
+    report_loss(reader);
+    reader->were_ready = true;
     /* what is urgent has waited while we were away: it comes before all else */
     reader->urgent_only = reader->settings.urgent_count > 0;
     reader->settings.ready(reader->settings.user);
@@ -90,6 +128,10 @@ static void ensure_groups(struct weir_group_reader *reader)
         const char *arguments[] = {
             "XGROUP", "CREATE",  reader->settings.streams[i], reader->settings.group,
             "0",      "MKSTREAM"};
+        if (reader->were_ready)
+            (void)!weir_link_send(&reader->link, 2,
+                                  (const char *[]){"EXISTS", reader->settings.streams[i]}, NULL,
+                                  on_stream_there, reader);
         if (weir_link_send(&reader->link, 6, arguments, NULL, on_group, reader) != WEIR_OK) {
             reader->groups_ready = false;
             if (reader->groups_owed == 0)

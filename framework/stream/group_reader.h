@@ -2,9 +2,9 @@
  * room for.
  *
  * It has a connection of its own, because a read that waits blocks it. Groups are made at the
- * start of the stream, and made again where they are missing. Entries that an earlier connection
- * may have been given without their arriving are not its business: see pending.h, which is to be
- * asked after each `ready`. */
+ * start of the stream, and made again where they are missing, which is said loudly. Entries that an
+ * earlier connection may have been given without their arriving are not its business: see
+ * pending.h, which is to be asked after each `ready`. */
 #ifndef WEIR_STREAM_GROUP_READER_H
 #define WEIR_STREAM_GROUP_READER_H
 
@@ -40,8 +40,12 @@ struct weir_group_reader {
     size_t groups_owed; /* answers to XGROUP CREATE */
     unsigned refusals;  /* in a row */
     bool groups_ready, reading, handing_over, stopped, urgent_only;
-    uint64_t groups_made; /* counter */
-    int64_t read_at;      /* monotonic ms of the last successful read */
+    bool were_ready;          /* the groups have been there before: a missing one is a loss */
+    bool stream_there;        /* the stream whose group is asked for next */
+    size_t gone, groups_gone; /* in this round: streams; groups whose stream is there */
+    size_t first_gone;        /* one of them, to name it */
+    uint64_t groups_made;     /* counter */
+    int64_t read_at;          /* monotonic ms of the last successful read */
 };
 
 void weir_group_reader_init(struct weir_group_reader *reader,
