@@ -277,6 +277,7 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
         run_again(delivery, detail);
         break;
     case WEIR_COMMIT_REFUSED:
+        weir_watching_hasten(&worker->watching);
         if (delivery->ending == WEIR_ENDING_BURIED)
             give_up(delivery, detail);
         else

@@ -271,6 +271,11 @@ void weir_upkeep_init(struct weir_worker *worker)
     weir_forgetting_init(&worker->forgetting, &worker->runtime);
     weir_witness_init(&worker->witness, &worker->runtime);
     worker->runtime.committed = committed;
+    weir_watching_init(&worker->watching, &worker->runtime);
+    for (size_t i = 0; i < worker->inbox_count; i++)
+        weir_watching_add(&worker->watching, worker->streams[i]);
+    weir_watching_add(&worker->watching, worker->keys[WEIR_KEY_EVENTS]);
+    weir_watching_add(&worker->watching, worker->keys[WEIR_KEY_DEAD]);
     worker->runtime.hasten = hasten;
     if (gethostname(worker->host, sizeof worker->host) != 0)
         strcpy(worker->host, "unknown");
@@ -288,6 +293,7 @@ void weir_upkeep_start(struct weir_worker *worker)
     weir_witness_start(&worker->witness);
     if (!worker->service->no_participant)
         weir_forgetting_start(&worker->forgetting);
+    weir_watching_start(&worker->watching);
     weir_pending_start(&worker->pending);
     ev_timer_start(worker->runtime.loop, &worker->housekeeping);
 }
@@ -299,6 +305,7 @@ void weir_upkeep_stop(struct weir_worker *worker)
     weir_trimming_stop(&worker->trimming);
     weir_witness_stop(&worker->witness);
     weir_forgetting_close(&worker->forgetting);
+    weir_watching_stop(&worker->watching);
     weir_pending_stop(&worker->pending);
     ev_timer_stop(worker->runtime.loop, &worker->housekeeping);
 }

@@ -7,6 +7,7 @@
 #include "service/delivery.h"
 #include "service/forgetting.h"
 #include "service/trimming.h"
+#include "service/watching.h"
 #include "service/witness.h"
 #include "stream/group_reader.h"
 #include "stream/pending.h"
@@ -29,6 +30,7 @@ struct weir_worker {
     struct weir_periodic promotion, presence;
     struct weir_trimming trimming;
     struct weir_forgetting forgetting;
+    struct weir_watching watching;
     struct weir_witness witness;
     ev_timer housekeeping;
     ev_timer grace, unblocking;
