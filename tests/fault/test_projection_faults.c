@@ -1,5 +1,5 @@
 /* A read model whose runner falls silent with a batch on its way, while another takes its turn and
- * folds the same events: each event counts once. */
+ * folds the same events; and one that is gone with its events. Each event counts once. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -93,12 +93,29 @@ static void a_late_batch_of_a_silent_runner_changes_nothing(void **state)
     test_proxy_stop(&proxy);
 }
 
+/* Model, position and events are gone at once: what comes then is folded from nothing. */
+static void a_flushed_model_is_folded_anew(void **state)
+{
+    (void)state;
+    struct test_worker one = test_worker_start(&server, VIEW, "one", OPTIONS(QUICK));
+    for (int i = 1; i <= 3; i++) {
+        publish(i * EVENTS);
+        assert_each_once(i * EVENTS);
+        test_do(&server, "FLUSHALL");
+    }
+    publish(EVENTS);
+    assert_each_once(EVENTS);
+    assert_true(test_worker_logged(&one, " error ") + test_worker_logged(&one, " warn") < 20);
+    test_worker_end_well(&one);
+}
+
 #define CASE(test) cmocka_unit_test_setup(test, set_up)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_late_batch_of_a_silent_runner_changes_nothing),
+        CASE(a_flushed_model_is_folded_anew),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make);
