@@ -22,19 +22,13 @@ struct word {
     char text[64];
 };
 
-/* The value behind "name:" at the beginning of a line; "" where there is none. */
+/* "" where there is none. */
 static struct word info_of(const struct server *server, const char *name)
 {
     struct word word = {""};
-    const char *at = server->info ? server->info->str : "";
-    size_t length = strlen(name);
-    for (; *at; at += strcspn(at, "\n"), at += *at == '\n') {
-        if (strncmp(at, name, length) != 0 || at[length] != ':')
-            continue;
-        at += length + 1;
-        snprintf(word.text, sizeof(word.text), "%.*s", (int)strcspn(at, "\r\n"), at);
-        break;
-    }
+    struct weir_slice value;
+    if (weir_reply_info(weir_value_text(server->info), name, &value))
+        snprintf(word.text, sizeof(word.text), "%.*s", (int)value.length, value.at);
     return word;
 }
 

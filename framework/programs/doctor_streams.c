@@ -11,14 +11,6 @@
 #define TEN_YEARS_MS UINT64_C(315360000000)
 #define WAITS_LONG_MS 60000
 
-static const redisReply *value_of(const redisReply *pairs, const char *name)
-{
-    for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2)
-        if (weir_slice_equals(weir_value_element(pairs, i), name))
-            return pairs->element[i + 1];
-    return NULL;
-}
-
 static bool id_of(struct weir_slice text, struct weir_entry_id *id)
 {
     return text.at && weir_entry_id_read(text, id);
@@ -73,8 +65,8 @@ void weir_doctor_look_at_stream(struct weir_doctor *doctor, const char *key, con
         return;
     if (id_of(weir_value_field(about, "last-generated-id"), &last))
         judge_last_id(doctor, key, last);
-    if (inbox && weir_reply_integer(value_of(about, "length"), &length) && length > 0 &&
-        id_of(weir_value_element(value_of(about, "first-entry"), 0), &first))
+    if (inbox && weir_reply_integer(weir_reply_named(about, "length"), &length) && length > 0 &&
+        id_of(weir_value_element(weir_reply_named(about, "first-entry"), 0), &first))
         judge_backlog(doctor, key, service, first, length, alive);
     freeReplyObject(about);
 }

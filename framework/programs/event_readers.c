@@ -53,20 +53,11 @@ static int64_t entry_ms(struct weir_slice id)
     return numbers && ms >= 0 && number >= 0 ? ms : NONE;
 }
 
-/* The value behind a name in a reply of names and values, or NULL. */
-static const redisReply *value_of(const redisReply *pairs, const char *name)
-{
-    for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2)
-        if (weir_slice_equals(weir_value_element(pairs, i), name))
-            return pairs->element[i + 1];
-    return NULL;
-}
-
 /* The number behind a name; `otherwise` where there is none. */
 static int64_t number_of(const redisReply *pairs, const char *name, int64_t otherwise)
 {
     int64_t number;
-    return weir_reply_integer(value_of(pairs, name), &number) ? number : otherwise;
+    return weir_reply_integer(weir_reply_named(pairs, name), &number) ? number : otherwise;
 }
 
 static int64_t earlier(int64_t one, int64_t other)
@@ -289,7 +280,8 @@ static enum weir_status read_stream(const struct reading *reading, json_t *resul
     *there = about != NULL;
     if (!about && !strstr(gone.text, "no such key"))
         return weir_error_set(reading->error, gone.status, "%s: %s", reading->events, gone.text);
-    const redisReply *first = value_of(about, "first-entry"), *last = value_of(about, "last-entry");
+    const redisReply *first = weir_reply_named(about, "first-entry"),
+                     *last = weir_reply_named(about, "last-entry");
     json_object_set_new(result, "events", json_integer(number_of(about, "length", 0)));
     json_object_set_new(result, "oldest", number_or_null(entry_ms(weir_value_element(first, 0))));
     json_object_set_new(result, "newest", number_or_null(entry_ms(weir_value_element(last, 0))));

@@ -12,10 +12,7 @@
 /* Not the entry that stands last: that may have been trimmed. */
 static struct weir_slice last_id(const redisReply *about)
 {
-    for (size_t i = 0; i + 1 < weir_value_count(about); i += 2)
-        if (weir_slice_equals(weir_value_element(about, i), "last-generated-id"))
-            return weir_value_element(about, i + 1);
-    return (struct weir_slice){NULL, 0};
+    return weir_value_field(about, "last-generated-id");
 }
 
 /* Whether there are events; WEIR_OK or the error. */

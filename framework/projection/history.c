@@ -7,16 +7,6 @@
 #include "projection/projection.h"
 #include "redis/reply.h"
 
-/* The value behind a name in the flat answer of XINFO STREAM. */
-static const redisReply *value_of(const redisReply *reply, const char *name)
-{
-    struct weir_slice text;
-    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements; i += 2)
-        if (weir_reply_text(reply->element[i], &text) && weir_slice_equals(text, name))
-            return reply->element[i + 1];
-    return NULL;
-}
-
 /* A stream that is not there has lost what the live model has read of it. */
 static int64_t lost_whole(const struct weir_history *history, size_t source)
 {
@@ -30,8 +20,8 @@ static void add(struct weir_history *history, size_t source, const redisReply *r
         missing = lost_whole(history, source);
     else if (reply->type == REDIS_REPLY_ERROR)
         history->lost = true; /* asked again */
-    else if (weir_reply_integer(value_of(reply, "length"), &length) &&
-             weir_reply_integer(value_of(reply, "entries-added"), &added))
+    else if (weir_reply_integer(weir_reply_named(reply, "length"), &length) &&
+             weir_reply_integer(weir_reply_named(reply, "entries-added"), &added))
         missing = added > length ? added - length : 0;
     history->total += length;
     history->missing += missing;

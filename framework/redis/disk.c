@@ -8,39 +8,18 @@
 
 /* ---- Answers ----------------------------------------------------------------------------- */
 
-/* The value behind "name:" in the answer to INFO; false where there is none. */
-static bool value_of(struct weir_slice info, const char *name, char *value, size_t room)
-{
-    size_t length = strlen(name);
-    const char *end = info.at + info.length;
-    for (const char *line = info.at; line != NULL && line < end;) {
-        const char *newline = memchr(line, '\n', (size_t)(end - line));
-        const char *stop = newline != NULL ? newline : end;
-        if ((size_t)(stop - line) > length && memcmp(line, name, length) == 0 &&
-            line[length] == ':') {
-            const char *from = line + length + 1;
-            size_t left = (size_t)(stop - from);
-            if (left > 0 && from[left - 1] == '\r')
-                left--;
-            snprintf(value, room, "%.*s", (int)left, from);
-            return true;
-        }
-        line = newline != NULL ? newline + 1 : NULL;
-    }
-    return false;
-}
-
 void weir_disk_take_server(struct weir_disk_signs *signs, const redisReply *reply)
 {
-    struct weir_slice info;
-    char version[32];
+    struct weir_slice info, version;
     signs->server[0] = '\0';
     if (!weir_reply_text(reply, &info))
         return;
-    if (value_of(info, "valkey_version", version, sizeof version))
-        snprintf(signs->server, sizeof signs->server, "Valkey %s", version);
-    else if (value_of(info, "redis_version", version, sizeof version))
-        snprintf(signs->server, sizeof signs->server, "Redis %s", version);
+    if (weir_reply_info(info, "valkey_version", &version))
+        snprintf(signs->server, sizeof signs->server, "Valkey %.*s", (int)version.length,
+                 version.at);
+    else if (weir_reply_info(info, "redis_version", &version))
+        snprintf(signs->server, sizeof signs->server, "Redis %.*s", (int)version.length,
+                 version.at);
 }
 
 void weir_disk_take_waitaof(struct weir_disk_signs *signs, const redisReply *reply, const char *why)
@@ -59,10 +38,7 @@ void weir_disk_take_waitaof(struct weir_disk_signs *signs, const redisReply *rep
 static bool setting_is(const redisReply *reply, const char *name, const char *wanted)
 {
     struct weir_slice text;
-    for (size_t i = 0; i + 1 < reply->elements; i += 2)
-        if (weir_reply_text(reply->element[i], &text) && weir_slice_equals(text, name))
-            return weir_reply_text(reply->element[i + 1], &text) && weir_slice_equals(text, wanted);
-    return false;
+    return weir_reply_text(weir_reply_named(reply, name), &text) && weir_slice_equals(text, wanted);
 }
 
 void weir_disk_take_settings(struct weir_disk_signs *signs, const redisReply *reply)

@@ -1,6 +1,8 @@
 /* Checked views of replies: what has not the expected shape is refused, never trusted. */
 #include "redis/reply.h"
 
+#include <string.h>
+
 bool weir_reply_text(const redisReply *reply, struct weir_slice *out)
 {
     if (reply == NULL || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS))
@@ -33,6 +35,35 @@ bool weir_reply_array(const redisReply *reply, size_t minimum)
 const redisReply *weir_reply_at(const redisReply *reply, size_t index)
 {
     return weir_reply_array(reply, index + 1) ? reply->element[index] : NULL;
+}
+
+const redisReply *weir_reply_named(const redisReply *pairs, const char *name)
+{
+    struct weir_slice text;
+    for (size_t i = 0; weir_reply_array(pairs, i + 2); i += 2)
+        if (weir_reply_text(pairs->element[i], &text) && weir_slice_equals(text, name))
+            return pairs->element[i + 1];
+    return NULL;
+}
+
+bool weir_reply_info(struct weir_slice info, const char *name, struct weir_slice *out)
+{
+    size_t length = strlen(name);
+    const char *end = info.at + info.length;
+    for (const char *line = info.at; line != NULL && line < end;) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        const char *stop = newline != NULL ? newline : end;
+        if ((size_t)(stop - line) > length && memcmp(line, name, length) == 0 &&
+            line[length] == ':') {
+            out->at = line + length + 1;
+            out->length = (size_t)(stop - out->at);
+            if (out->length > 0 && out->at[out->length - 1] == '\r')
+                out->length--;
+            return true;
+        }
+        line = newline != NULL ? newline + 1 : NULL;
+    }
+    return false;
 }
 
 bool weir_reply_entry(const redisReply *reply, struct weir_entry *out)

@@ -16,6 +16,10 @@ bool weir_reply_nil(const redisReply *reply);
 bool weir_reply_array(const redisReply *reply, size_t minimum);
 /* The element, or NULL. */
 const redisReply *weir_reply_at(const redisReply *reply, size_t index);
+/* What stands behind a name in an array of names and values in turn, or NULL. */
+const redisReply *weir_reply_named(const redisReply *pairs, const char *name);
+/* What stands behind "name:" in the answer to INFO; false where there is no such line. */
+bool weir_reply_info(struct weir_slice info, const char *name, struct weir_slice *out);
 
 /* One entry as weir_claim and weir_recover give it (with deliveries) or as XRANGE, XREADGROUP give
  * it (without, then 1). */

@@ -13,25 +13,6 @@
 
 /* ---- What is said ---------------------------------------------------------------------------- */
 
-/* The value behind "name:" on a line of its own. */
-static struct weir_slice info_value(struct weir_slice info, const char *name)
-{
-    size_t length = strlen(name);
-    const char *end = info.at + info.length, *line = info.at, *next;
-    for (; line < end; line = next) {
-        const char *newline = memchr(line, '\n', (size_t)(end - line));
-        next = newline != NULL ? newline + 1 : end;
-        if ((size_t)(next - line) > length && memcmp(line, name, length) == 0) {
-            const char *value = line + length;
-            size_t size = 0;
-            while (value + size < next && value[size] != '\r' && value[size] != '\n')
-                size++;
-            return (struct weir_slice){value, size};
-        }
-    }
-    return (struct weir_slice){NULL, 0};
-}
-
 static void see_policy(struct weir_watching *watching, struct weir_slice policy)
 {
     bool fine = weir_slice_equals(policy, "noeviction");
@@ -60,12 +41,11 @@ static void see_cluster(struct weir_watching *watching, struct weir_slice enable
 
 void weir_watching_info(struct weir_watching *watching, struct weir_slice info)
 {
-    struct weir_slice policy = info_value(info, "maxmemory_policy:");
-    struct weir_slice cluster = info_value(info, "cluster_enabled:");
-    if (policy.at != NULL)
-        see_policy(watching, policy);
-    if (cluster.at != NULL)
-        see_cluster(watching, cluster);
+    struct weir_slice value;
+    if (weir_reply_info(info, "maxmemory_policy", &value))
+        see_policy(watching, value);
+    if (weir_reply_info(info, "cluster_enabled", &value))
+        see_cluster(watching, value);
 }
 
 static enum weir_stream_ids ids_of(const struct weir_entry_id *id, int64_t server_ms)
@@ -140,13 +120,10 @@ static void on_time(void *user, enum weir_answer answer, const redisReply *reply
 static void on_stream(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_watched *stream = user;
-    struct weir_slice name, id;
-    if (answer == WEIR_ANSWER_DONE && weir_reply_array(reply, 0))
-        for (size_t i = 0; i + 1 < reply->elements; i += 2)
-            if (weir_reply_text(reply->element[i], &name) &&
-                weir_slice_equals(name, "last-generated-id") &&
-                weir_reply_text(reply->element[i + 1], &id))
-                weir_watching_last_id(stream, id);
+    struct weir_slice id;
+    if (answer == WEIR_ANSWER_DONE &&
+        weir_reply_text(weir_reply_named(reply, "last-generated-id"), &id))
+        weir_watching_last_id(stream, id);
     answered(stream->watching);
 }
 

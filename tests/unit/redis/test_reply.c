@@ -177,6 +177,41 @@ static void parts(void **state)
     freeReplyObject(reply);
 }
 
+static void by_name(void **state)
+{
+    (void)state;
+    struct weir_slice text;
+    redisReply *reply = REPLY("*5\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nb\r\n:7\r\n$1\r\nc\r\n");
+    assert_true(weir_reply_text(weir_reply_named(reply, "a"), &text));
+    assert_true(weir_slice_equals(text, "b"));
+    assert_int_equal(weir_reply_named(reply, "b")->integer, 7); /* names stand at even places */
+    assert_null(weir_reply_named(reply, "c"));                  /* nothing stands behind it */
+    assert_null(weir_reply_named(reply, "d"));
+    assert_null(weir_reply_named(NULL, "a"));
+    freeReplyObject(reply);
+    reply = REPLY("$1\r\na\r\n");
+    assert_null(weir_reply_named(reply, "a"));
+    freeReplyObject(reply);
+}
+
+static void lines_of_info(void **state)
+{
+    (void)state;
+    struct weir_slice value,
+        info = weir_slice_of("# Memory\r\nb:1\r\nab:2\r\nempty:\r\na:x:y\nlast:end");
+    static const struct {
+        const char *name, *value;
+    } cases[] = {{"b", "1"},         {"ab", "2"},   {"empty", ""}, {"a", "x:y"}, {"last", "end"},
+                 {"# Memory", NULL}, {"las", NULL}, {"end", NULL}, {"c", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool found = weir_reply_info(info, cases[i].name, &value);
+        if (found != (cases[i].value != NULL) ||
+            (found && !weir_slice_equals(value, cases[i].value)))
+            fail_msg("%s", cases[i].name);
+    }
+    assert_false(weir_reply_info((struct weir_slice){NULL, 0}, "a", &value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +222,8 @@ int main(void)
         cmocka_unit_test(elements),
         cmocka_unit_test(entries),
         cmocka_unit_test(parts),
+        cmocka_unit_test(by_name),
+        cmocka_unit_test(lines_of_info),
     };
     return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
 }
