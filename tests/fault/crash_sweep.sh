@@ -42,8 +42,8 @@ all_points() {
 free_of_points() { # FOLDER
     local found
     found=$(for program in "$1"/*; do
-        { strings -a "$program" && nm "$program"; } |
-            grep -oE "$(all_points | sed 's/\./\\./g' | paste -sd '|')|weir_crash|WEIR_CRASH" |
+        { strings -a "$program" | grep -xF "$(all_points)"
+            { strings -a "$program" && nm "$program"; } | grep -oE 'weir_crash|WEIR_CRASH'; } |
             sort -u | sed "s|^|$(basename "$program") has |"
     done)
     [[ -z $found ]] || {

@@ -113,20 +113,24 @@ static void finds_what_is_not_kept(void **state)
     expect_finding(1, "problem", "durability", "appendonly", "is no");
 }
 
+static void load_number(const char *number)
+{
+    char library[256];
+    snprintf(library, sizeof(library),
+             "#!lua name=weir\nredis.register_function{function_name='weir_version', "
+             "callback=function() return %s end, flags={'no-writes'}}",
+             number);
+    test_do(&server, "FUNCTION LOAD REPLACE %s", library);
+}
+
 static void finds_other_libraries(void **state)
 {
-    static const char *const source =
-        "#!lua name=weir\nredis.register_function{function_name='weir_version', "
-        "callback=function() return %d end, flags={'no-writes'}}";
-    char library[256];
     (void)state;
     test_do(&server, "FUNCTION FLUSH");
     expect_finding(1, "problem", "library", "weir", "is not loaded");
-    snprintf(library, sizeof(library), source, 1);
-    test_do(&server, "FUNCTION LOAD REPLACE %s", library);
+    load_number("1");
     expect_finding(1, "problem", "library", "weir", "version 1, older than");
-    snprintf(library, sizeof(library), source, 99);
-    test_do(&server, "FUNCTION LOAD REPLACE %s", library);
+    load_number("99");
     expect_finding(0, "ok", "library", "weir", "version 99, newer than");
 }
 
