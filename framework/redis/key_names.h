@@ -20,7 +20,7 @@ char *weir_key_events(char *key, const char *prefix, const char *service);
 char *weir_key_dead(char *key, const char *prefix, const char *service);
 char *weir_key_scheduled(char *key, const char *prefix, const char *service);
 char *weir_key_workers(char *key, const char *prefix, const char *service);
-/* hash: consumer → how often it has borne witness (witness.lua). */
+/* hash: process → how often it has borne witness (witness.lua). */
 char *weir_key_witness(char *key, const char *prefix, const char *service);
 /* hash: who reads the service's events without a consumer group: "<view>/<projection>" → id of
  * the last entry that it has applied. Looked at before events are trimmed. */

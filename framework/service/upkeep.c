@@ -12,8 +12,7 @@
 #define PROMOTE_EVERY_MS 1000
 #define PROMOTE_LIMIT "200"
 #define BEAT_EVERY_MS 5000
-#define GONE_AFTER_MS 60000
-#define GONE_AFTER "60000"
+#define GONE_AFTER "60000" /* WEIR_WITNESS_GONE_MS */
 #define REFRESH_MAX 256
 
 /* ---- Schedule ---------------------------------------------------------------------------- */
@@ -124,9 +123,10 @@ static void ignore_answer(void *user, enum weir_answer answer, const redisReply 
 }
 
 /* Takes a consumer out of every group that it may stand in; the server refuses while messages are
- * pending for it. */
+ * pending for it. `witness`: how the names begin under which it has borne witness. */
 static enum weir_status forget(struct weir_worker *worker, const char *consumer,
-                               const char *silent_for, weir_link_answered *answered)
+                               const char *silent_for, const char *witness,
+                               weir_link_answered *answered)
 {
     const char *arguments[9 + WEIR_READER_STREAMS_MAX];
     char keys[8];
@@ -142,8 +142,15 @@ static enum weir_status forget(struct weir_worker *worker, const char *consumer,
     arguments[count++] = worker->runtime.settings->group;
     arguments[count++] = consumer;
     arguments[count++] = silent_for;
-    arguments[count++] = "witness";
+    arguments[count++] = witness;
     return weir_link_send(&worker->link, count, arguments, NULL, answered, worker);
+}
+
+static void forget_gone(struct weir_worker *worker, const char *consumer)
+{
+    char witness[160];
+    snprintf(witness, sizeof witness, "%s ", consumer);
+    (void)!forget(worker, consumer, GONE_AFTER, witness, ignore_answer);
 }
 
 static int64_t on_beat(void *user, const redisReply *reply)
@@ -151,11 +158,11 @@ static int64_t on_beat(void *user, const redisReply *reply)
     struct weir_worker *worker = user;
     size_t gone = weir_reply_array(reply, 2) ? reply->elements - 1 : 0;
     WEIR_CRASH_POINT(BEAT_ANSWERED);
-    weir_witness_heard(&worker->witness, GONE_AFTER_MS);
+    weir_witness_heard(&worker->witness);
     if (gone > 0) { /* one at a time, another each time: one may be held by pending messages */
         const redisReply *name = reply->element[1 + worker->next_to_forget++ % gone];
         if (name->type == REDIS_REPLY_STRING)
-            (void)!forget(worker, name->str, GONE_AFTER, ignore_answer);
+            forget_gone(worker, name->str);
     }
     if (worker->started_ms == 0 && weir_reply_integer(weir_reply_at(reply, 0), &worker->started_ms))
         return 0; /* say at once since when */
@@ -173,7 +180,7 @@ static void on_left(void *user, enum weir_answer answer, const redisReply *reply
 
 void weir_upkeep_leave(struct weir_worker *worker)
 {
-    if (forget(worker, worker->runtime.consumer, "0", on_left) != WEIR_OK)
+    if (forget(worker, worker->runtime.consumer, "0", worker->witness.name, on_left) != WEIR_OK)
         ev_break(worker->runtime.loop, EVBREAK_ALL);
 }
 

@@ -1,9 +1,11 @@
 /* Notices that the server has gone back in time. */
 #include "service/witness.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "redis/key_names.h"
@@ -85,14 +87,21 @@ static void report(struct weir_witness *witness, int64_t left)
 static bool call_witness(void *user, struct weir_periodic *periodic)
 {
     struct weir_witness *witness = user;
-    if (!witness->wanted ||
-        !weir_periodic_send(periodic, 5,
-                            (const char *[]){"FCALL", "weir_witness", "1", witness->key,
-                                             witness->runtime->consumer}))
+    if (!witness->wanted || !weir_periodic_send(periodic, 5,
+                                                (const char *[]){"FCALL", "weir_witness", "1",
+                                                                 witness->key, witness->name}))
         return false;
     witness->wanted = false;
     witness->sent_at = weir_clock_monotonic_ms();
     return true;
+}
+
+void weir_witness_heard(struct weir_witness *witness)
+{
+    int64_t now = weir_clock_monotonic_ms();
+    if (witness->heard_at != 0 && now - witness->heard_at > WEIR_WITNESS_GONE_MS)
+        witness->silent = true;
+    witness->heard_at = now;
 }
 
 /* A worker that others had taken for gone begins anew; else its number only grows. */
@@ -102,11 +111,11 @@ static int64_t on_answer(void *user, const redisReply *reply)
     int64_t number = 0;
     if (!weir_reply_integer(reply, &number))
         return -1;
+    weir_witness_heard(witness);
     if (number <= witness->confirmed && !(witness->silent && number == 1))
         report(witness, number - 1);
     witness->confirmed = number;
     witness->silent = false;
-    witness->heard_at = weir_clock_monotonic_ms();
     return witness->wanted ? WEIR_WITNESS_EVERY_MS : -1;
 }
 
@@ -148,20 +157,14 @@ void weir_witness_doubt(struct weir_witness *witness)
     weir_periodic_hasten(&witness->calls, 0);
 }
 
-void weir_witness_heard(struct weir_witness *witness, int64_t gone_after_ms)
-{
-    int64_t now = weir_clock_monotonic_ms();
-    if (witness->heard_at != 0 && now - witness->heard_at > gone_after_ms)
-        witness->silent = true;
-    witness->heard_at = now;
-}
-
 /* ---- Life -------------------------------------------------------------------------------- */
 
 void weir_witness_init(struct weir_witness *witness, const struct weir_runtime *runtime)
 {
     memset(witness, 0, sizeof *witness);
     witness->runtime = runtime;
+    snprintf(witness->name, sizeof witness->name, "%s %016" PRIx64, runtime->consumer,
+             weir_random_seed());
     weir_key_witness(witness->key, runtime->prefix, runtime->service);
     weir_periodic_init(&witness->calls, runtime->loop, runtime->link, runtime->log, "witness",
                        LOOK_EVERY_MS, witness);

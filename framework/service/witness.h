@@ -16,7 +16,8 @@
 #include "stream/periodic.h"
 
 #define WEIR_WITNESS_EVERY_MS 10
-#define WEIR_WITNESS_COMMITS 64 /* so many are remembered, the newest */
+#define WEIR_WITNESS_GONE_MS 60000 /* silent for so long, a worker is forgotten by others */
+#define WEIR_WITNESS_COMMITS 64    /* so many are remembered, the newest */
 
 struct weir_witnessed {
     const char *stream; /* borrowed from the worker */
@@ -29,6 +30,7 @@ struct weir_witness {
     const struct weir_runtime *runtime;
     struct weir_periodic calls;
     char key[512];
+    char name[160];     /* of this process: another may have the same consumer */
     int64_t confirmed;  /* the last number answered; 0: none yet */
     int64_t sent_at;    /* monotonic ms of the last call */
     int64_t heard_at;   /* monotonic ms of the last sign that the server knew us */
@@ -48,7 +50,7 @@ void weir_witness_note(struct weir_witness *witness, const char *stream, const c
                        const char *saga);
 /* The server may be another, or not be what it was. */
 void weir_witness_doubt(struct weir_witness *witness);
-/* A sign of life was answered; others forget a worker that gives none for gone_after_ms. */
-void weir_witness_heard(struct weir_witness *witness, int64_t gone_after_ms);
+/* A sign of life was answered. */
+void weir_witness_heard(struct weir_witness *witness);
 
 #endif

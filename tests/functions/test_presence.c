@@ -34,9 +34,17 @@ static void who_leaves_bears_no_witness_any_more(void **state)
 {
     (void)state;
     test_do(&server, "HSET {s}:workers w a v b");
-    test_do(&server, "HSET {s}:witness w 7 v 8");
-    expect("1", "FCALL weir_leave 3 {s}:workers {s}:commands {s}:witness s w 0 witness");
-    expect("0", "HEXISTS {s}:witness w");
+    redisReply *made = redisCommand(server.connection, "HSET {s}:witness %s 7 %s 6 %s 5 v 8",
+                                    "w 1f", "w 2f", "ww 1f");
+    assert_int_equal(made->integer, 4);
+    freeReplyObject(made);
+    expect("1", "FCALL weir_leave 3 {s}:workers {s}:commands {s}:witness s w 0 %s", "w 1f");
+    expect("0", "HEXISTS {s}:witness %s", "w 1f");
+    expect("6", "HGET {s}:witness %s", "w 2f"); /* of another process of that name */
+    test_do(&server, "HSET {s}:workers w a");
+    expect("1", "FCALL weir_leave 3 {s}:workers {s}:commands {s}:witness s w 0 %s", "w ");
+    expect("0", "HEXISTS {s}:witness %s", "w 2f");
+    expect("5", "HGET {s}:witness %s", "ww 1f");
     expect("1", "FCALL weir_leave 2 {s}:workers {s}:commands s v 0"); /* by an older program */
     expect("8", "HGET {s}:witness v");
     expect("0", "EXISTS {s}:workers");

@@ -30,15 +30,23 @@ register('weir_beat', 1, { 'text', 'text', 'text', 'number' }, beat, { 'allow-oo
 -- pending for it; deleting one with pending entries would lose them.
 -- KEYS    1 {S}:workers  2… the streams that it has read; then, with ARGV 4, {S}:witness
 -- ARGV    1 group  2 consumer  3 silence in ms from which on, or "0": at once
---         4 "witness", or left out by programs that are older than that key
+--         4 how the names in {S}:witness begin that go with it; left out by programs that are older
+--         than that key
 -- Returns 1 gone, 0 still alive or entries are pending: another takes them over first
 -- Errors  WRONGTYPE; a missing group counts as empty
+
+local function forget_witness(key, beginning)
+    if key_type(key) ~= 'hash' then return end
+    for _, name in ipairs(redis.call('HKEYS', key)) do
+        if name:sub(1, #beginning) == beginning then redis.call('HDEL', key, name) end
+    end
+end
 
 local function leave(keys, args)
     local about = redis.call('HGET', keys[1], args[2])
     local seen = about and tonumber(about:match('"heartbeat":(%d+)') or '0') or 0
     if server_ms() - seen < tonumber(args[3]) then return 0 end
-    local gone, streams = 1, args[4] == 'witness' and #keys - 1 or #keys
+    local gone, streams = 1, args[4] and #keys - 1 or #keys
     for i = 2, streams do
         local pending = redis.pcall('XPENDING', keys[i], args[1], '-', '+', '1', args[2])
         if pending[1] then
@@ -49,7 +57,7 @@ local function leave(keys, args)
     end
     if gone == 1 then
         redis.call('HDEL', keys[1], args[2])
-        if keys[streams + 1] then redis.pcall('HDEL', keys[streams + 1], args[2]) end
+        if args[4] then forget_witness(keys[#keys], args[4]) end
     end
     return gone
 end

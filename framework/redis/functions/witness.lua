@@ -1,7 +1,7 @@
 -- weir_witness: a worker has something on the server that grows by one each time, behind its commits:
 -- a server that knows a smaller number than the worker has lost the newest part of its history.
--- KEYS    1 {S}:witness (hash: consumer → number)
--- ARGV    1 consumer
+-- KEYS    1 {S}:witness (hash: process → number)
+-- ARGV    1 process: its consumer's name, a blank, and what no other process has
 -- Returns the number after this call
 -- Errors  WRONGTYPE, NOPERM
 -- What is no number counts as 0.
