@@ -83,14 +83,14 @@ struct weir_delivery {
     bool is_step;    /* a saga's command */
     bool compensating;
     bool suspect;
-    unsigned counted;            /* the server's delivery counter of the entry */
-    unsigned number;             /* of a saga's command */
-    unsigned long json_failures; /* when the handler was last called */
-    unsigned runs;               /* how often the handler ran into a conflict */
-    uint64_t loaded_on;          /* `reconnections` of the commands' link when loading began */
-    int64_t begun_at;            /* monotonic ms when the handler was last called */
-    int64_t refreshed_at;        /* monotonic ms when its claim was last renewed */
-    char *execute, *compensate;  /* fields of the step's record; NULL: not there */
+    bool torn;        /* memory ran out in the handler: what it has read or made may lack a piece */
+    unsigned counted; /* the server's delivery counter of the entry */
+    unsigned number;  /* of a saga's command */
+    unsigned runs;    /* how often the handler ran into a conflict */
+    uint64_t loaded_on;         /* `reconnections` of the commands' link when loading began */
+    int64_t begun_at;           /* monotonic ms when the handler was last called */
+    int64_t refreshed_at;       /* monotonic ms when its claim was last renewed */
+    char *execute, *compensate; /* fields of the step's record; NULL: not there */
     struct weir_load loads[WEIR_LOADS_MAX];
     weir_delivery_then *loaded;
     size_t answers_owed;

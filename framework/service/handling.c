@@ -69,8 +69,8 @@ static void commit(struct weir_delivery *delivery, const char *function)
 static void finish(struct weir_delivery *delivery, enum weir_outcome outcome)
 {
     struct weir_error mistake = delivery->effects.error;
-    if (mistake.status == WEIR_NO_MEMORY || weir_json_failures() != delivery->json_failures) {
-        weir_reason(&delivery->context, "no memory"); /* what was read or made may be torn */
+    if (mistake.status == WEIR_NO_MEMORY || delivery->torn) {
+        weir_reason(&delivery->context, "no memory");
         outcome = WEIR_RETRY;
     }
     if (outcome == WEIR_DONE && mistake.status != WEIR_OK) {
@@ -109,15 +109,16 @@ static void give_way(struct weir_delivery *delivery)
 static void run_handler(struct weir_delivery *delivery)
 {
     enum weir_outcome outcome;
+    unsigned long failures = weir_json_failures();
     weir_delivery_move(delivery, WEIR_DELIVERY_HANDLING);
     delivery->begun_at = weir_clock_monotonic_ms();
-    delivery->json_failures = weir_json_failures();
     weir_context_begin(&delivery->context);
     delivery->context.unchecked = delivery->route->unchecked;
     delivery->finished_at_once = false;
     WEIR_CRASH_POINT(HANDLE_BEGINNING);
     outcome = delivery->route->handler(&delivery->context, delivery->message);
     WEIR_CRASH_POINT(HANDLE_RETURNED);
+    delivery->torn = weir_json_failures() != failures;
     if (outcome == WEIR_DEFERRED && delivery->finished_at_once)
         outcome = delivery->early_outcome;
     else if (outcome == WEIR_DEFERRED && delivery->deferral == NULL)
