@@ -23,48 +23,78 @@ static size_t remembered(const struct weir_witness *witness)
 }
 
 /* The nth of those remembered, from the oldest on. */
-static struct weir_witnessed *commit_at(struct weir_witness *witness, size_t n)
+static const struct weir_witnessed *commit_at(const struct weir_witness *witness, size_t n)
 {
     uint64_t first = witness->committed - remembered(witness);
     return &witness->commits[(first + n) % WEIR_WITNESS_COMMITS];
 }
 
-/* The saga's id behind those named already, while there is room. */
+/* The first of those remembered that the server may not know any more. */
+static size_t first_in_doubt(const struct weir_witness *witness, int64_t left)
+{
+    size_t n = 0;
+    while (n < remembered(witness) && commit_at(witness, n)->confirmed < left)
+        n++;
+    return n;
+}
+
+/* The commits of one stream's messages, for one line. */
+struct doubted {
+    const char *stream, *first, *last;
+    size_t count;
+    struct weir_text sagas;
+};
+
+static void say(const struct weir_witness *witness, struct doubted *doubted)
+{
+    if (doubted->count > 0)
+        weir_log_error(witness->runtime->log, "commit.perhaps_lost",
+                       "stream=%s commits=%zu first=%s last=%s sagas=%s", doubted->stream,
+                       doubted->count, doubted->first, doubted->last,
+                       doubted->sagas.length > 0 ? doubted->sagas.at : NULL);
+    doubted->count = 0;
+    weir_text_clear(&doubted->sagas);
+}
+
+/* Ids have no commas where weir makes them; with one, a saga may be named twice. */
+static bool is_named(const struct weir_text *sagas, const char *saga)
+{
+    size_t length = strlen(saga);
+    for (const char *at = sagas->at; at != NULL && (at = strstr(at, saga)) != NULL; at += length)
+        if ((at == sagas->at || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
 static void name_saga(struct weir_text *sagas, const char *saga)
 {
-    if (saga[0] == '\0' || sagas->length + strlen(saga) > SAGAS_SHOWN ||
-        (sagas->length > 0 && strstr(sagas->at, saga) != NULL))
-        return;
-    weir_text_format(sagas, "%s%s", sagas->length > 0 ? "," : "", saga);
+    if (saga[0] != '\0' && (sagas->length == 0 || !is_named(sagas, saga)))
+        weir_text_format(sagas, "%s%s", sagas->length > 0 ? "," : "", saga);
 }
 
-/* One line for a stream: the commits of its messages that the server may have lost. */
-static void report_stream(struct weir_witness *witness, const char *stream, int64_t left)
+/* One line, or several where the ids of the sagas do not fit on one. */
+static void report_stream(const struct weir_witness *witness, size_t n)
 {
-    const struct weir_witnessed *first = NULL, *last = NULL;
-    struct weir_text sagas = {0};
-    size_t count = 0;
-    for (size_t i = 0; i < remembered(witness); i++) {
-        const struct weir_witnessed *commit = commit_at(witness, i);
-        if (commit->confirmed < left || commit->stream != stream)
+    struct doubted doubted = {.stream = commit_at(witness, n)->stream};
+    for (; n < remembered(witness); n++) {
+        const struct weir_witnessed *commit = commit_at(witness, n);
+        if (commit->stream != doubted.stream)
             continue;
-        first = first != NULL ? first : commit;
-        last = commit;
-        name_saga(&sagas, commit->saga);
-        count++;
+        if (doubted.sagas.length + strlen(commit->saga) > SAGAS_SHOWN)
+            say(witness, &doubted);
+        doubted.first = doubted.count++ == 0 ? commit->entry : doubted.first;
+        doubted.last = commit->entry;
+        name_saga(&doubted.sagas, commit->saga);
     }
-    weir_log_error(witness->runtime->log, "commit.perhaps_lost",
-                   "stream=%s commits=%zu first=%s last=%s sagas=%s", stream, count, first->entry,
-                   last->entry, sagas.length > 0 ? sagas.at : NULL);
-    weir_text_close(&sagas);
+    say(witness, &doubted);
+    weir_text_close(&doubted.sagas);
 }
 
-/* Whether an earlier one of the commits in question is of the same stream. */
-static bool reported_before(struct weir_witness *witness, size_t n, int64_t left)
+/* Whether an earlier one of the commits in doubt is of the same stream. */
+static bool reported_before(const struct weir_witness *witness, size_t first, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (commit_at(witness, i)->confirmed >= left &&
-            commit_at(witness, i)->stream == commit_at(witness, n)->stream)
+    for (size_t i = first; i < n; i++)
+        if (commit_at(witness, i)->stream == commit_at(witness, n)->stream)
             return true;
     return false;
 }
@@ -72,13 +102,17 @@ static bool reported_before(struct weir_witness *witness, size_t n, int64_t left
 static void report(struct weir_witness *witness, int64_t left)
 {
     const struct weir_runtime *runtime = witness->runtime;
+    size_t first = first_in_doubt(witness, left);
+    bool more = first == 0 && witness->committed > WEIR_WITNESS_COMMITS;
     witness->went_back++;
-    weir_log_error(runtime->log, "server.went_back", "server=%s key=%s known=%lld found=%lld",
+    weir_log_error(runtime->log, "server.went_back",
+                   "server=%s key=%s known=%lld found=%lld commits=%zu more=%s",
                    runtime->endpoint->shown, witness->key, (long long)witness->confirmed,
-                   (long long)left);
-    for (size_t i = 0; i < remembered(witness); i++)
-        if (commit_at(witness, i)->confirmed >= left && !reported_before(witness, i, left))
-            report_stream(witness, commit_at(witness, i)->stream, left);
+                   (long long)left, remembered(witness) - first,
+                   more ? "those before them are not remembered" : NULL);
+    for (size_t i = first; i < remembered(witness); i++)
+        if (!reported_before(witness, first, i))
+            report_stream(witness, i);
     witness->committed = 0;
 }
 

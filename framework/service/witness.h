@@ -17,7 +17,7 @@
 
 #define WEIR_WITNESS_EVERY_MS 10
 #define WEIR_WITNESS_GONE_MS 60000 /* silent for so long, a worker is forgotten by others */
-#define WEIR_WITNESS_COMMITS 64    /* so many are remembered, the newest */
+#define WEIR_WITNESS_COMMITS 1024  /* so many are remembered, the newest */
 
 struct weir_witnessed {
     const char *stream; /* borrowed from the worker */

@@ -85,12 +85,13 @@ static void what_is_behind_the_number_is_named(void **state)
     answer(3);
     commit(a, "4-0", "gone-2");
     commit(a, "5-0", "gone-1");
+    commit(a, "6-0", "gone");
     answer(3); /* 3 stands there now, so 2 was left */
     const char *text = log_text();
     assert_non_null(strstr(text, "server.went_back"));
     assert_non_null(strstr(text, "known=3 found=2"));
     assert_non_null(
-        strstr(text, "stream={s}:commands commits=3 first=2-0 last=5-0 sagas=gone-1,gone-2"));
+        strstr(text, "stream={s}:commands commits=4 first=2-0 last=6-0 sagas=gone-1,gone-2,gone"));
     assert_non_null(strstr(text, "stream={o}:events commits=1 first=3-0 last=3-0"));
     assert_null(strstr(text, "kept"));
     assert_int_equal(witness.went_back, 1);
@@ -109,7 +110,36 @@ static void only_the_newest_are_remembered(void **state)
         commit(stream, entry, NULL);
     }
     answer(1);
-    assert_non_null(strstr(log_text(), "commits=64 first=128-0 last=191-0"));
+    const char *text = log_text();
+    assert_non_null(strstr(text, "commits=1024 more=\"those before them are not remembered\""));
+    assert_non_null(strstr(text, "commits=1024 first=2048-0 last=3071-0"));
+}
+
+static void many_sagas_take_many_lines(void **state)
+{
+    (void)state;
+    static const char stream[] = "x";
+    char entry[24], saga[24];
+    size_t lines = 0;
+    answer(1);
+    for (int i = 0; i < 500; i++) {
+        snprintf(entry, sizeof entry, "%d-0", i);
+        snprintf(saga, sizeof saga, "saga-%04d", i);
+        commit(stream, entry, saga);
+    }
+    answer(1);
+    const char *text = log_text();
+    assert_non_null(strstr(text, "found=0 commits=500\n"));
+    for (int i = 0; i < 500; i++) {
+        snprintf(saga, sizeof saga, "saga-%04d", i);
+        if (strstr(text, saga) == NULL)
+            fail_msg("%s is not named", saga);
+    }
+    for (const char *at = text; (at = strstr(at, "commit.perhaps_lost")) != NULL; at++)
+        lines++;
+    assert_in_range(lines, 8, 10);
+    assert_non_null(strstr(text, "first=0-0"));
+    assert_non_null(strstr(text, "last=499-0"));
 }
 
 /* Others have forgotten a worker that was silent for so long; its number begins anew. */
@@ -144,11 +174,9 @@ static void an_answer_of_another_form_says_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_growing_number_is_fine),
-        CASE(what_is_behind_the_number_is_named),
-        CASE(only_the_newest_are_remembered),
-        CASE(who_was_silent_begins_anew),
-        CASE(an_answer_of_another_form_says_nothing),
+        CASE(a_growing_number_is_fine),       CASE(what_is_behind_the_number_is_named),
+        CASE(only_the_newest_are_remembered), CASE(many_sagas_take_many_lines),
+        CASE(who_was_silent_begins_anew),     CASE(an_answer_of_another_form_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
