@@ -74,6 +74,17 @@ static void look_at_version(const struct server *server)
                               evicts);
 }
 
+static void look_at_replicas(const struct server *server)
+{
+    int64_t wanted = 0, near = info_number(server, "min_slaves_good_slaves");
+    struct word setting = setting_of(server, "min-replicas-to-write");
+    if (weir_slice_integer(weir_slice_of(setting.text), &wanted) && near < wanted)
+        weir_doctor_find(server->doctor, WEIR_FINDING_PROBLEM, "role", "min-replicas-to-write",
+                         "is %" PRId64 ", and %" PRId64 " replicas are near enough: the server "
+                         "refuses writes (NOREPLICAS); bring replicas back, or set it lower",
+                         wanted, near);
+}
+
 static void look_at_role(const struct server *server)
 {
     if (info_is(server, "role", "master"))
@@ -197,14 +208,15 @@ static void look_at_library(struct weir_doctor *doctor)
 void weir_doctor_look_at_server(struct weir_doctor *doctor)
 {
     redisReply *info = weir_doctor_ask(doctor, "rights", "INFO", "INFO", NULL);
-    redisReply *settings = weir_doctor_ask(doctor, "rights", "CONFIG", "CONFIG", "GET",
-                                           "appendfsync", "no-appendfsync-on-rewrite",
-                                           "aof-use-rdb-preamble", "maxmemory-clients", NULL);
+    redisReply *settings = weir_doctor_ask(
+        doctor, "rights", "CONFIG", "CONFIG", "GET", "appendfsync", "no-appendfsync-on-rewrite",
+        "aof-use-rdb-preamble", "maxmemory-clients", "min-replicas-to-write", NULL);
     struct server server = {doctor, info && info->type == REDIS_REPLY_STRING ? info : NULL,
                             settings};
     if (server.info) {
         look_at_version(&server);
         look_at_role(&server);
+        look_at_replicas(&server);
         look_at_memory(&server);
         look_at_durability(&server);
     }

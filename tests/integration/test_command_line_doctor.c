@@ -75,6 +75,15 @@ static void finds_a_replica(void **state)
     expect_finding(1, "problem", "role", "replica", "is a replica of 127.0.0.1:1");
 }
 
+static void finds_missing_replicas(void **state)
+{
+    (void)state;
+    test_do(&server, "CONFIG SET min-replicas-to-write 1");
+    expect_finding(1, "problem", "role", "min-replicas-to-write", "is 1, and 0 replicas");
+    test_do(&server, "CONFIG SET min-replicas-to-write 0");
+    expect_nothing_of("role");
+}
+
 static void finds_evictions(void **state)
 {
     (void)state;
@@ -194,6 +203,9 @@ static void lacks_rights(void **state)
     expect_finding(0, "warning", "rights", "INFO", "this user may not");
     expect_finding(0, "warning", "rights", "CONFIG", "this user may not");
     expect_finding(0, "ok", "library", "weir", "version");
+    test_do(&server, "ACL SETUSER reader -time");
+    expect_finding(0, "warning", "rights", "TIME", "that of this machine");
+    expect_finding(0, "ok", "library", "weir", "version");
     test_do(&server, "ACL SETUSER reader -scan -fcall");
     expect_finding(0, "warning", "rights", "SCAN", "this user may not");
     expect_finding(0, "warning", "rights", "weir", "this user may not");
@@ -292,6 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(finds_nothing_wrong, clear),
         cmocka_unit_test_setup(finds_a_replica, clear),
+        cmocka_unit_test_setup(finds_missing_replicas, clear),
         cmocka_unit_test_setup(finds_evictions, clear),
         cmocka_unit_test_setup(finds_little_memory, clear),
         cmocka_unit_test_setup(finds_what_is_not_kept, clear),
