@@ -227,12 +227,13 @@ static enum weir_status open_master(struct weir_client *client,
 {
     int64_t end = weir_clock_monotonic_ms() + timeout_ms;
     int64_t each = timeout_ms < ATTEMPT_MS ? timeout_ms : ATTEMPT_MS; /* one that hangs is left */
+    size_t sentinel = 0;
     struct weir_random random;
     weir_random_init(&random, weir_random_seed());
     for (unsigned attempt = 1;; attempt++) {
         struct weir_address master;
         *error = (struct weir_error){0};
-        if (weir_sentinel_find(endpoint, each, &master, error) != WEIR_OK)
+        if (weir_sentinel_find(endpoint, each, &sentinel, &master, error) != WEIR_OK)
             return error->status;
         enum weir_status status = open_at(client, endpoint, &master, each, error);
         if (status == WEIR_OK)

@@ -64,6 +64,14 @@ static void say_lost(struct weir_link *link, const struct weir_error *error)
     link->not_master = false;
 }
 
+/* A master that was served by may have died since; one that was only named, and cannot be reached
+ * or is none, may have been named by a Sentinel that does not know better. */
+static void doubt_sentinel(struct weir_link *link)
+{
+    if (link->settings.endpoint->master != NULL && link->state != WEIR_LINK_READY)
+        weir_sentinel_watch_distrust(&link->sentinels);
+}
+
 /* The connection is gone and hiredis has let go of it: wait, then try again. */
 static void wait_and_retry(struct weir_link *link, const struct weir_error *error)
 {
@@ -71,6 +79,7 @@ static void wait_and_retry(struct weir_link *link, const struct weir_error *erro
     link->failures++;
     link->owed = link->greetings_owed = 0;
     link->client_id = -1;
+    doubt_sentinel(link);
     move(link, WEIR_LINK_WAITING);
     int64_t pause = weir_backoff_ms(BACKOFF_BASE_MS, BACKOFF_CAP_MS, link->failures, &link->random);
     say_lost(link, error);

@@ -130,16 +130,19 @@ static enum weir_status find_by(const struct weir_address *sentinel,
 }
 
 enum weir_status weir_sentinel_find(const struct weir_endpoint *endpoint, int64_t limit_ms,
-                                    struct weir_address *out, struct weir_error *error)
+                                    size_t *next, struct weir_address *out,
+                                    struct weir_error *error)
 {
     struct weir_sentinel_round round = {0};
     if (limit_ms > WEIR_SENTINEL_LIMIT_MS)
         limit_ms = WEIR_SENTINEL_LIMIT_MS;
-    for (size_t i = 0; i < endpoint->sentinel_count; i++) {
+    while (round.asked < endpoint->sentinel_count) {
         struct weir_error own = {0};
-        if (find_by(&endpoint->sentinels[i], endpoint, limit_ms, out, &own) == WEIR_OK)
+        const struct weir_address *sentinel = &endpoint->sentinels[*next];
+        *next = (*next + 1) % endpoint->sentinel_count;
+        if (find_by(sentinel, endpoint, limit_ms, out, &own) == WEIR_OK)
             return WEIR_OK;
-        weir_sentinel_round_failed(&round, &endpoint->sentinels[i], &own);
+        weir_sentinel_round_failed(&round, sentinel, &own);
     }
     return weir_sentinel_round_end(&round, endpoint, error);
 }

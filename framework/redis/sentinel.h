@@ -37,9 +37,12 @@ enum weir_status weir_sentinel_round_end(const struct weir_sentinel_round *round
                                          const struct weir_endpoint *endpoint,
                                          struct weir_error *error);
 
-/* Asks them in turn, and waits; for each at most limit_ms, and no more than a second. */
+/* Asks them in turn, and waits; for each at most limit_ms, and no more than a second. `next` is the
+ * index of the first that is asked, and then of the one behind the last: who finds no master where
+ * one has said, asks again with it, so that one that is late for ever hides it from nobody. */
 WEIR_CHECKED enum weir_status weir_sentinel_find(const struct weir_endpoint *endpoint,
-                                                 int64_t limit_ms, struct weir_address *out,
+                                                 int64_t limit_ms, size_t *next,
+                                                 struct weir_address *out,
                                                  struct weir_error *error);
 
 #endif

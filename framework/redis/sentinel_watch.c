@@ -28,6 +28,12 @@ static void let_go(struct weir_sentinel_watch *watch)
     redisAsyncFree(connection);
 }
 
+static void turn_to_next(struct weir_sentinel_watch *watch)
+{
+    let_go(watch);
+    watch->current = (watch->current + 1) % watch->settings.endpoint->sentinel_count;
+}
+
 /* ---- What comes of it ---------------------------------------------------------------------- */
 
 /* One line for each change, not for each question. */
@@ -54,9 +60,8 @@ static void found(struct weir_sentinel_watch *watch, const struct weir_address *
 static void pass_on(struct weir_sentinel_watch *watch, const struct weir_error *error)
 {
     weir_lookup_cancel(&watch->lookup);
-    let_go(watch);
     weir_sentinel_round_failed(&watch->round, current(watch), error);
-    watch->current = (watch->current + 1) % watch->settings.endpoint->sentinel_count;
+    turn_to_next(watch);
     set_timer(watch, 0);
 }
 
@@ -205,6 +210,12 @@ void weir_sentinel_watch_ask(struct weir_sentinel_watch *watch)
     watch->under_way = true;
     memset(&watch->round, 0, sizeof watch->round);
     begin_with_current(watch);
+}
+
+void weir_sentinel_watch_distrust(struct weir_sentinel_watch *watch)
+{
+    if (!watch->under_way)
+        turn_to_next(watch);
 }
 
 void weir_sentinel_watch_close(struct weir_sentinel_watch *watch)

@@ -1,5 +1,6 @@
 /* Asks Sentinels where the master is, from the loop. The connection to the one that has answered is
- * kept for the next question; where it fails, the others are asked in turn, each for a second. */
+ * kept for the next question; where it fails, or is not to be trusted, the others are asked in
+ * turn, each for a second. */
 #ifndef WEIR_REDIS_SENTINEL_WATCH_H
 #define WEIR_REDIS_SENTINEL_WATCH_H
 
@@ -37,6 +38,10 @@ void weir_sentinel_watch_init(struct weir_sentinel_watch *watch,
 /* Asks; `found` or `failed` follows once, from the loop. Does nothing while a question is under
  * way. */
 void weir_sentinel_watch_ask(struct weir_sentinel_watch *watch);
+/* There is no master where the last one that was asked has said: it may be late for ever, so the
+ * next question goes to the next Sentinel. Does nothing while a question is under way. Allowed from
+ * inside both. */
+void weir_sentinel_watch_distrust(struct weir_sentinel_watch *watch);
 /* Neither is called any more; a second call does nothing. Allowed from inside both. */
 void weir_sentinel_watch_close(struct weir_sentinel_watch *watch);
 

@@ -8,9 +8,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "support/fake_server.h"
 #include "support/server.h"
 
 #define SHORT_MS 300
@@ -188,6 +192,84 @@ static void finds_no_server(void **state)
     close_connection(&one);
 }
 
+/* ---- Sentinels ----------------------------------------------------------------------------- */
+
+#define MASTER "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+#define REPLICA "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:9000\r\n$9\r\nconnected\r\n:1\r\n"
+
+static const char *port_of(const struct fake_server *fake)
+{
+    return strrchr(fake->url, ':') + 1;
+}
+
+#define POINT_MAX 128
+/* The answer that says where the master is. */
+static void point(char *answer, const struct fake_server *fake)
+{
+    snprintf(answer, POINT_MAX, "*2\r\n$9\r\n127.0.0.1\r\n$%zu\r\n%s\r\n", strlen(port_of(fake)),
+             port_of(fake));
+}
+
+/* Lets these servers, which are in the loop, serve in a process of their own, as the client waits.
+ */
+static pid_t serve_aside(struct ev_loop *loop)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ev_loop_fork(loop);
+    ev_run(loop, 0);
+    _exit(0);
+}
+
+/* The first of two Sentinels names for ever what was the master once; `role` is what that says of
+ * itself, NULL where it is gone. */
+static void opens_behind_a_late_sentinel(const char *role)
+{
+    struct fake_server old, master, late, right;
+    struct fake_server *const all[] = {&old, &master, &late, &right};
+    struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+    struct weir_endpoint endpoint;
+    struct weir_client client;
+    struct weir_error error = {0};
+    char to_old[POINT_MAX], to_master[POINT_MAX], url[256];
+    for (int i = 0; i < 4; i++) {
+        fake_server_start(all[i], loop);
+        all[i]->no_greeting = true;
+    }
+    if (role == NULL)
+        fake_server_refuse(&old);
+    old.answer = role;
+    master.answer = MASTER;
+    point(to_old, &old);
+    point(to_master, &master);
+    late.answer = to_old;
+    right.answer = to_master;
+    pid_t aside = serve_aside(loop);
+    snprintf(url, sizeof(url), "redis-sentinel://127.0.0.1:%s,127.0.0.1:%s/shop", port_of(&late),
+             port_of(&right));
+    assert_int_equal(weir_endpoint_parse(url, &endpoint, NULL), WEIR_OK);
+    enum weir_status status = weir_client_open(&client, &endpoint, LONG_MS, &error);
+    if (status != WEIR_OK)
+        fail_msg("%s", error.text);
+    weir_client_close(&client);
+    weir_endpoint_close(&endpoint);
+    assert_int_equal(kill(aside, SIGKILL), 0);
+    assert_int_equal(waitpid(aside, NULL, 0), aside);
+    for (int i = 0; i < 4; i++)
+        fake_server_stop(all[i]);
+    ev_loop_destroy(loop);
+}
+
+static void asks_another_sentinel_where_no_master_is(void **state)
+{
+    (void)state;
+    opens_behind_a_late_sentinel(NULL);
+    opens_behind_a_late_sentinel(REPLICA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +279,7 @@ int main(void)
         cmocka_unit_test(logs_in),
         cmocka_unit_test(tells_a_lost_answer_from_a_refused_one),
         cmocka_unit_test(finds_no_server),
+        cmocka_unit_test(asks_another_sentinel_where_no_master_is),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -347,6 +347,41 @@ static void tunes_its_sockets(void **state)
     assert_tuned(the_link.sentinels.connection->c.fd, 1000);
 }
 
+/* One Sentinel that knows of no fail-over names what was the master once, and answers for ever. */
+static void does_not_stay_with_a_sentinel_that_is_late(void **state)
+{
+    (void)state;
+    first.answer = points_to_one;
+    second.answer = points_to_two;
+    fake_server_refuse(&one);
+    open_by_sentinels("127.0.0.1");
+    RUN_UNTIL(seen.ready == 1);
+    assert_int_equal(two.connections, 1);
+    weir_link_close(&the_link);
+    weir_endpoint_close(&endpoint);
+    fake_server_listen(&one);
+    one.role = REPLICA;
+    open_by_sentinels("127.0.0.1");
+    RUN_UNTIL(seen.ready == 2);
+    assert_int_equal(two.connections, 2);
+    RUN_UNTIL(second.commands >= 3); /* and it is the one that knows who is asked from now on */
+    assert_int_equal(first.commands, 2);
+    assert_int_equal(seen.lost, 2);
+}
+
+/* A name that cannot be one, so that no resolver is asked. */
+static void does_not_stay_with_a_sentinel_that_names_nobody(void **state)
+{
+    (void)state;
+    char answer[160];
+    snprintf(answer, sizeof(answer), "*2\r\n$70\r\n%070d\r\n$1\r\n1\r\n", 0);
+    first.answer = answer;
+    second.answer = points_to_two;
+    open_by_sentinels("127.0.0.1");
+    RUN_UNTIL(seen.ready == 1);
+    assert_int_equal(two.connections, 1);
+}
+
 /* ---- A new master -------------------------------------------------------------------------- */
 
 /* The old one hangs, so that nothing but Sentinel tells; the silence limit is a minute here. */
@@ -375,6 +410,7 @@ static void asks_again_where_sentinel_is_late(void **state)
 {
     (void)state;
     first.answer = points_to_one;
+    second.answer = NO_MASTER;
     one.role = REPLICA; /* it has been demoted, and Sentinel still points to it */
     open_by_sentinels("127.0.0.1");
     RUN_UNTIL(seen.lost == 2);
@@ -455,6 +491,8 @@ int main(void)
         CASE(waits_for_a_sentinel_that_knows),
         CASE(is_denied_where_all_want_another_password),
         CASE(tunes_its_sockets),
+        CASE(does_not_stay_with_a_sentinel_that_is_late),
+        CASE(does_not_stay_with_a_sentinel_that_names_nobody),
         CASE(leaves_a_master_that_was_replaced),
         CASE(asks_again_where_sentinel_is_late),
         CASE(stays_where_sentinels_are_gone),
