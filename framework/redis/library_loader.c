@@ -30,7 +30,7 @@ static void on_loaded(void *user, enum weir_answer answer, const redisReply *rep
 {
     struct weir_library_loader *loader = user;
     if (answer == WEIR_ANSWER_UNKNOWN) {
-        loader->under_way = false;
+        weir_library_loader_lost(loader);
         return;
     }
     if (answer == WEIR_ANSWER_REFUSED && !loader->crossed &&
@@ -66,7 +66,7 @@ static void on_version(void *user, enum weir_answer answer, const redisReply *re
     struct weir_library_loader *loader = user;
     int64_t version = 0;
     if (answer == WEIR_ANSWER_UNKNOWN)
-        loader->under_way = false;
+        weir_library_loader_lost(loader);
     else if (answer == WEIR_ANSWER_REFUSED && weir_refusal_of(reply->str) != WEIR_REFUSAL_FUNCTION)
         finish(loader, reply->str);
     else if (answer == WEIR_ANSWER_DONE && weir_reply_integer(reply, &version) &&
@@ -81,6 +81,11 @@ static void ask(struct weir_library_loader *loader)
     const char *arguments[] = {"FCALL", "weir_version", "0"};
     loader->under_way =
         weir_link_send(loader->link, 3, arguments, NULL, on_version, loader) == WEIR_OK;
+}
+
+void weir_library_loader_lost(struct weir_library_loader *loader)
+{
+    loader->under_way = loader->crossed = false;
 }
 
 void weir_library_loader_ensure(struct weir_library_loader *loader)

@@ -17,6 +17,9 @@ struct weir_library_loader {
     void (*done)(void *user, const struct weir_error *error);
 };
 
+/* The connection is lost, and with it what was known of the server; answers that were owed have
+ * come as unknown. */
+void weir_library_loader_lost(struct weir_library_loader *loader);
 /* Asks for the version and loads the library where it is missing or older. Does nothing while it
  * is about it already. */
 void weir_library_loader_ensure(struct weir_library_loader *loader);

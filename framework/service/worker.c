@@ -206,7 +206,7 @@ static void on_link_lost(void *user, const struct weir_error *error)
 {
     struct weir_worker *worker = user;
     worker->library_ready = false;
-    worker->library.under_way = false;
+    weir_library_loader_lost(&worker->library);
     if (error->status == WEIR_DENIED)
         denied(worker, error);
 }

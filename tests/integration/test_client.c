@@ -228,7 +228,7 @@ static pid_t serve_aside(struct ev_loop *loop)
  * itself, NULL where it is gone. */
 static void opens_behind_a_late_sentinel(const char *role)
 {
-    struct fake_server old, master, late, right;
+    static struct fake_server old, master, late, right;
     struct fake_server *const all[] = {&old, &master, &late, &right};
     struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
     struct weir_endpoint endpoint;

@@ -76,8 +76,9 @@ static void answer_command(struct fake_server *fake)
         return;
     }
     fake->commands++;
-    if (fake->answer)
-        put(fake, fake->answer);
+    const char *answer = fake->choose ? fake->choose(fake, fake->input) : fake->answer;
+    if (answer)
+        put(fake, answer);
     fake->hang_up = fake->ending != FAKE_STAYS;
 }
 

@@ -22,17 +22,20 @@ struct fake_server {
     ev_timer slowly;
     char url[64];
     /* How it behaves, for the test to set. */
-    const char *role;        /* answer to ROLE; NULL: it is a master */
-    const char *ping;        /* answer to PING; NULL: "+PONG\r\n" */
-    bool no_greeting;        /* nobody greets it: all is answered by `answer` */
-    bool mute;               /* accepts, and never answers anything */
-    const char *answer;      /* to each command behind the greeting; NULL: none */
+    const char *role;   /* answer to ROLE; NULL: it is a master */
+    const char *ping;   /* answer to PING; NULL: "+PONG\r\n" */
+    bool no_greeting;   /* nobody greets it: all is answered by `answer` */
+    bool mute;          /* accepts, and never answers anything */
+    const char *answer; /* to each command behind the greeting; NULL: none */
+    /* Where it is given, it chooses the answer to each such command, by the bytes that have come.
+     */
+    const char *(*choose)(struct fake_server *fake, const char *command);
     enum fake_ending ending; /* behind each such answer, and where there is none */
     bool bytewise;           /* one byte for each turn of the loop */
     /* What it has seen. */
     size_t connections, commands; /* commands behind the greeting */
     /* Its own. */
-    char input[65536], output[65536];
+    char input[262144], output[65536];
     size_t input_length, output_length, output_sent;
     size_t greeted;
     bool hang_up;
