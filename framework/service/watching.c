@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "redis/entry_id.h"
 #include "redis/reply.h"
 
-#define LOOK_EVERY_MS 10000
-#define AHEAD_MS 60000 /* clocks of servers that take over from each other differ by less */
+#define LOOK_EVERY_MS 60000
+#define HASTENED_EVERY_MS 1000 /* however much goes wrong at the same time */
+#define AHEAD_MS 60000         /* clocks of servers that take over from each other differ by less */
 
 /* ---- What is said ---------------------------------------------------------------------------- */
 
@@ -95,7 +97,7 @@ static void wait_for_next(struct weir_watching *watching, int64_t after_ms)
 static void answered(struct weir_watching *watching)
 {
     if (--watching->owed == 0)
-        wait_for_next(watching, LOOK_EVERY_MS);
+        wait_for_next(watching, watching->hastened ? HASTENED_EVERY_MS : LOOK_EVERY_MS);
 }
 
 /* A user without the right to ask is not told; nothing else depends on it. */
@@ -140,8 +142,9 @@ static void look(struct weir_watching *watching)
     if (watching->owed > 0)
         return;
     watching->server_ms = 0;
-    ask(watching, 2, (const char *[]){"INFO", "memory"}, on_info, watching);
-    ask(watching, 2, (const char *[]){"INFO", "cluster"}, on_info, watching);
+    watching->hastened = false;
+    watching->looked_at = weir_clock_monotonic_ms();
+    ask(watching, 3, (const char *[]){"INFO", "memory", "cluster"}, on_info, watching);
     ask(watching, 1, (const char *[]){"TIME"}, on_time, watching);
     for (size_t i = 0; i < watching->stream_count; i++)
         ask(watching, 3, (const char *[]){"XINFO", "STREAM", watching->streams[i].key}, on_stream,
@@ -183,8 +186,12 @@ void weir_watching_start(struct weir_watching *watching)
 
 void weir_watching_hasten(struct weir_watching *watching)
 {
-    if (!watching->stopped)
-        look(watching);
+    int64_t since = weir_clock_monotonic_ms() - watching->looked_at;
+    if (watching->stopped || watching->hastened)
+        return;
+    watching->hastened = true;
+    if (watching->owed == 0)
+        wait_for_next(watching, since < HASTENED_EVERY_MS ? HASTENED_EVERY_MS - since : 0);
 }
 
 void weir_watching_stop(struct weir_watching *watching)

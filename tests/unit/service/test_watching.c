@@ -158,6 +158,32 @@ static void it_watches_no_more_than_it_has_room_for(void **state)
     assert_int_equal(watching.stream_count, WEIR_WATCHED_MAX);
 }
 
+/* However often something goes wrong, the server is asked at most once a second. */
+static void it_looks_earlier_but_not_all_the_time(void **state)
+{
+    (void)state;
+    static struct weir_link closed;
+    runtime.link = &closed;
+    weir_watching_hasten(&watching);
+    assert_false(ev_is_active(&watching.timer)); /* not started */
+    weir_watching_start(&watching);
+    int64_t first = watching.looked_at;
+    assert_true(first > 0);
+    assert_true(ev_timer_remaining(runtime.loop, &watching.timer) > 30.);
+    weir_watching_hasten(&watching);
+    double rest = ev_timer_remaining(runtime.loop, &watching.timer);
+    assert_true(rest <= 1.);
+    watching.looked_at -= 2000;
+    weir_watching_hasten(&watching); /* it is on its way already */
+    assert_true(ev_timer_remaining(runtime.loop, &watching.timer) == rest);
+    ev_run(runtime.loop, EVRUN_ONCE);
+    assert_true(watching.looked_at >= first);
+    assert_true(ev_timer_remaining(runtime.loop, &watching.timer) > 30.);
+    watching.owed = 1; /* what is wrong now may have been fine when it was asked about */
+    weir_watching_hasten(&watching);
+    assert_true(watching.hastened);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -168,6 +194,7 @@ int main(void)
         CASE(a_cluster_is_told_of_once),
         CASE(ids_ahead_of_the_time_are_told_of),
         CASE(a_stream_at_its_end_is_told_of),
+        CASE(it_looks_earlier_but_not_all_the_time),
         CASE(it_watches_no_more_than_it_has_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
