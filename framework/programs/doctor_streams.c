@@ -7,7 +7,6 @@
 #include "redis/entry_id.h"
 #include "redis/reply.h"
 
-#define AHEAD_MS 1000
 #define TEN_YEARS_MS UINT64_C(315360000000)
 #define WAITS_LONG_MS 60000
 
@@ -21,10 +20,11 @@ static bool id_of(struct weir_slice text, struct weir_entry_id *id)
 /* Ids are never smaller than the last: one that lies in the future holds all later ones there. */
 static void judge_last_id(struct weir_doctor *doctor, const char *key, struct weir_entry_id last)
 {
+    enum weir_stream_ids ids = weir_entry_id_judge(&last, doctor->now_ms);
     uint64_t now = (uint64_t)doctor->now_ms;
-    if (last.ms <= now + AHEAD_MS)
+    if (ids == WEIR_IDS_FINE)
         return;
-    if (last.ms == UINT64_MAX)
+    if (ids == WEIR_IDS_EXHAUSTED)
         weir_doctor_find(doctor, WEIR_FINDING_PROBLEM, "ids", key,
                          "has come to the greatest id there is and takes hardly any entry more; "
                          "stop its readers, rename it, and copy its entries into a new one");

@@ -1,6 +1,8 @@
 /* Reads and compares ids of stream entries. */
 #include "redis/entry_id.h"
 
+#define AHEAD_MS 60000
+
 #include <string.h>
 
 static bool read_number(const char *at, size_t length, uint64_t *out)
@@ -27,4 +29,11 @@ bool weir_entry_id_read(struct weir_slice text, struct weir_entry_id *id)
 bool weir_entry_id_less(const struct weir_entry_id *one, const struct weir_entry_id *other)
 {
     return one->ms < other->ms || (one->ms == other->ms && one->sequence < other->sequence);
+}
+
+enum weir_stream_ids weir_entry_id_judge(const struct weir_entry_id *last, int64_t now_ms)
+{
+    if (last->ms == UINT64_MAX)
+        return WEIR_IDS_EXHAUSTED;
+    return now_ms > 0 && last->ms > (uint64_t)now_ms + AHEAD_MS ? WEIR_IDS_AHEAD : WEIR_IDS_FINE;
 }

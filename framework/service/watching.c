@@ -6,12 +6,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "redis/entry_id.h"
 #include "redis/reply.h"
 
 #define LOOK_EVERY_MS 60000
 #define HASTENED_EVERY_MS 1000 /* however much goes wrong at the same time */
-#define AHEAD_MS 60000         /* clocks of servers that take over from each other differ by less */
 
 /* ---- What is said ---------------------------------------------------------------------------- */
 
@@ -50,14 +48,6 @@ void weir_watching_info(struct weir_watching *watching, struct weir_slice info)
         see_cluster(watching, value);
 }
 
-static enum weir_stream_ids ids_of(const struct weir_entry_id *id, int64_t server_ms)
-{
-    if (id->ms == UINT64_MAX)
-        return WEIR_IDS_EXHAUSTED;
-    return server_ms > 0 && id->ms > (uint64_t)server_ms + AHEAD_MS ? WEIR_IDS_AHEAD
-                                                                    : WEIR_IDS_FINE;
-}
-
 void weir_watching_last_id(struct weir_watched *stream, struct weir_slice id)
 {
     struct weir_log *log = stream->watching->runtime->log;
@@ -68,7 +58,7 @@ void weir_watching_last_id(struct weir_watched *stream, struct weir_slice id)
         return;
     if (now == 0 && last.ms != UINT64_MAX && before == WEIR_IDS_AHEAD)
         return; /* nothing to compare it with */
-    stream->ids = ids_of(&last, now);
+    stream->ids = weir_entry_id_judge(&last, now);
     if (stream->ids == before)
         return;
     if (stream->ids == WEIR_IDS_EXHAUSTED)

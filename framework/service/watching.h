@@ -4,12 +4,10 @@
 #ifndef WEIR_SERVICE_WATCHING_H
 #define WEIR_SERVICE_WATCHING_H
 
+#include "redis/entry_id.h"
 #include "service/service.h"
 
 #define WEIR_WATCHED_MAX (WEIR_INBOXES_MAX + 2)
-
-/* How a stream's newest id stands to the server's clock. */
-enum weir_stream_ids { WEIR_IDS_FINE, WEIR_IDS_AHEAD, WEIR_IDS_EXHAUSTED };
 
 struct weir_watching {
     const struct weir_runtime *runtime;

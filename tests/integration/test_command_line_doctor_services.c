@@ -158,6 +158,8 @@ static void finds_dead_letters(void **state)
 static void finds_ids_ahead_of_the_clock(void **state)
 {
     (void)state;
+    test_do(&server, "XADD {orders}:events %lld-0 type T", server_ms() + 50000);
+    expect_nothing_of("ids"); /* clocks are never quite alike */
     test_do(&server, "XADD {orders}:events %lld-0 type T", server_ms() + 2 * HOUR_MS);
     expect_finding(0, "warning", "ids", "{orders}:events", "ahead of the server's clock");
     test_do(&server, "XADD {orders}:dead %lld-0 reason r", server_ms() + 20 * YEAR_MS);

@@ -56,11 +56,31 @@ static void orders_ids_as_numbers(void **state)
         }
 }
 
+static enum weir_stream_ids judged(const char *text, int64_t now_ms)
+{
+    struct weir_entry_id id;
+    assert_true(weir_entry_id_read(weir_slice_of(text), &id));
+    return weir_entry_id_judge(&id, now_ms);
+}
+
+static void judges_ids_by_the_time(void **state)
+{
+    (void)state;
+    assert_int_equal(judged("0-0", 1700000000000), WEIR_IDS_FINE);
+    assert_int_equal(judged("1700000060000-9", 1700000000000), WEIR_IDS_FINE);
+    assert_int_equal(judged("1700000060001-0", 1700000000000), WEIR_IDS_AHEAD);
+    assert_int_equal(judged("1700000060001-0", 0), WEIR_IDS_FINE); /* there is nothing to tell */
+    assert_int_equal(judged("18446744073709551614-0", 1), WEIR_IDS_AHEAD);
+    assert_int_equal(judged("18446744073709551615-0", 0), WEIR_IDS_EXHAUSTED);
+    assert_int_equal(judged("18446744073709551615-0", 1700000000000), WEIR_IDS_EXHAUSTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_what_is_no_id),
         cmocka_unit_test(orders_ids_as_numbers),
+        cmocka_unit_test(judges_ids_by_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
