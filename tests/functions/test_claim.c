@@ -96,6 +96,37 @@ static void the_delivery_counter_is_left_alone(void **state)
     expect("[1-0, [[1-0, 4, [type, T1]]], 0]", RECOVER "new - 10");
 }
 
+static long long calls_of(const char *command)
+{
+    char name[64];
+    long long calls = 0;
+    snprintf(name, sizeof name, "cmdstat_%s:calls=", command);
+    redisReply *stats = test_ask(&server, "INFO commandstats");
+    const char *at = strstr(stats->str, name);
+    if (at != NULL)
+        calls = atoll(at + strlen(name));
+    freeReplyObject(stats);
+    return calls;
+}
+
+/* What has just been claimed has been idle for 0 ms, and need not be given that once more. */
+static void what_was_claimed_is_not_claimed_again(void **state)
+{
+    (void)state;
+    deliver(20);
+    for (int i = 1; i <= 20; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d-0", i);
+        set_idle(id, "40000");
+    }
+    test_do(&server, "CONFIG RESETSTAT");
+    expect("[0-0, [[1-0, 1, *", CLAIM "new 30000 0-0 20");
+    assert_string_equal(holder("20-0"), "new");
+    assert_int_equal(calls_of("xautoclaim"), 1);
+    assert_int_equal(calls_of("xclaim"), 0);
+    assert_int_equal(calls_of("xrange"), 20);
+}
+
 /* Follows the cursor to its end; returns how many messages came, in how many calls. */
 static int claim_all(const char *limit, int *calls)
 {
@@ -262,6 +293,7 @@ int main(void)
         EACH(claims_what_has_been_idle),
         EACH(nothing_idle_nothing_claimed),
         EACH(the_delivery_counter_is_left_alone),
+        EACH(what_was_claimed_is_not_claimed_again),
         EACH(the_cursor_leads_past_many_entries),
         EACH(deleted_bodies_are_noted_when_claimed),
         EACH(recovers_only_its_own_in_pages),

@@ -21,11 +21,14 @@ end
 -- XAUTOCLAIM looks at so many entries for each that it may take.
 local LOOKED_AT = 10
 
-local function date_now(stream, group, from, to, count)
+-- `claimed` is what has just been: it has been idle for 0 ms indeed.
+local function date_now(stream, group, from, to, count, claimed)
+    local fresh = {}
+    for _, id in ipairs(claimed) do fresh[id] = true end
     local rows = redis.call('XPENDING', stream, group, from == '0-0' and '-' or from,
         to == '0-0' and '+' or to, whole(count * LOOKED_AT))
     for _, row in ipairs(rows) do
-        if row[3] == 0 and entry_body(stream, row[1]) then -- XCLAIM would drop one without body
+        if row[3] == 0 and not fresh[row[1]] and entry_body(stream, row[1]) then -- XCLAIM would drop one without body
             redis.call('XCLAIM', stream, group, row[2], '0', row[1], 'JUSTID')
         end
     end
@@ -34,7 +37,7 @@ end
 local function claim(keys, args)
     local answer = redis.call('XAUTOCLAIM', keys[1], args[1], args[2], args[3], args[4],
         'COUNT', args[5], 'JUSTID')
-    date_now(keys[1], args[1], args[4], answer[1], tonumber(args[5]))
+    date_now(keys[1], args[1], args[4], answer[1], tonumber(args[5]), answer[2])
     local entries = {}
     for _, id in ipairs(answer[2]) do
         local pending = redis.call('XPENDING', keys[1], args[1], id, id, '1')
