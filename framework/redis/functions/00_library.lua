@@ -48,11 +48,15 @@ end
 -- says: it would end in the middle. `keys`: how many it needs; `arguments`: "text" or "number" for
 -- each that it needs. What comes behind them is its own business.
 local function register(name, keys, arguments, callback, flags)
+    local numbers, count = {}, #arguments
+    for i = 1, count do
+        if arguments[i] == 'number' then numbers[#numbers + 1] = i end
+    end
     local function malformed(given_keys, given)
-        if #given_keys < keys or #given < #arguments then return true end
-        for i, kind in ipairs(arguments) do
-            local number = kind == 'number' and (integer(given[i]) or -1)
-            if number and (number < 0 or number > TIME_MAX) then return true end
+        if #given_keys < keys or #given < count then return true end
+        for i = 1, #numbers do
+            local number = integer(given[numbers[i]])
+            if not number or number < 0 or number > TIME_MAX then return true end
         end
         return false
     end
