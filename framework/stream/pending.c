@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 
 #define BATCH_MAX 64
@@ -43,14 +44,31 @@ static size_t take(struct weir_pending *pending, const redisReply *reply, size_t
 
 /* ---- Take-over --------------------------------------------------------------------------- */
 
+static void begin_round(struct weir_pending *pending)
+{
+    pending->none_pending = true;
+    pending->round_began = weir_clock_monotonic_ms();
+}
+
+/* What was not even pending when the round began cannot be claimed before the claim time has
+ * passed. A little earlier does no harm, and the timer keeps its step. */
+static void end_round(struct weir_pending *pending)
+{
+    if (pending->none_pending)
+        pending->quiet_until =
+            pending->round_began + pending->settings.claim_idle_ms - pending->claims.every_ms / 2;
+}
+
 static bool call_claim(void *user, struct weir_periodic *periodic)
 {
     struct weir_pending *pending = user;
     const struct weir_pending_settings *settings = &pending->settings;
     size_t batch = batch_size(pending);
     char idle[24], count[24];
-    if (batch == 0 || pending->recovering)
+    if (batch == 0 || pending->recovering || weir_clock_monotonic_ms() < pending->quiet_until)
         return false;
+    if (pending->claim_stream == 0 && strcmp(pending->cursor, "0-0") == 0)
+        begin_round(pending);
     snprintf(idle, sizeof idle, "%lld", (long long)settings->claim_idle_ms);
     snprintf(count, sizeof count, "%zu", batch);
     WEIR_CRASH_POINT(CLAIM_SENDING);
@@ -72,10 +90,15 @@ static int64_t on_claimed(void *user, const redisReply *reply)
     if (pending->cursor[0] == '\0')
         strcpy(pending->cursor, "0-0");
     pending->claimed += take(pending, reply, stream, true);
+    if (weir_reply_at(reply, 3) == NULL) /* nor does a library say so that is older than this */
+        pending->none_pending = false;
     if (strcmp(pending->cursor, "0-0") != 0)
         return 0; /* XAUTOCLAIM looks at a part of the pending entries at a time */
     pending->claim_stream = (stream + 1) % pending->settings.stream_count;
-    return pending->claim_stream != 0 ? 0 : -1;
+    if (pending->claim_stream != 0)
+        return 0;
+    end_round(pending);
+    return -1;
 }
 
 /* ---- Recovery ---------------------------------------------------------------------------- */
@@ -183,6 +206,7 @@ void weir_pending_init(struct weir_pending *pending, const struct weir_pending_s
 
 void weir_pending_start(struct weir_pending *pending)
 {
+    pending->quiet_until = 0; /* the server may be another */
     weir_periodic_start(&pending->claims);
     weir_periodic_start(&pending->recoveries);
 }

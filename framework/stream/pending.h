@@ -30,9 +30,12 @@ struct weir_pending {
     struct weir_pending_settings settings;
     struct weir_periodic claims, recoveries;
     size_t claim_stream, recover_stream;
-    char cursor[48];  /* of XAUTOCLAIM in claim_stream */
-    char from[48];    /* of the recovery in recover_stream; "" : nothing to recover */
-    uint64_t claimed; /* counter */
+    char cursor[48];     /* of XAUTOCLAIM in claim_stream */
+    char from[48];       /* of the recovery in recover_stream; "" : nothing to recover */
+    uint64_t claimed;    /* counter */
+    bool none_pending;   /* as far as the round of claims that is under way has come */
+    int64_t round_began; /* monotonic ms */
+    int64_t quiet_until; /* monotonic ms before which there can be nothing to claim */
     bool recovering, restart;
 };
 

@@ -83,17 +83,6 @@ static void assert_each_once(struct test_server *at, long long count)
     assert_int_equal(test_ask_integer(at, "XLEN {work}:events"), count);
 }
 
-static long long calls_of(struct test_server *at, const char *command)
-{
-    char name[64];
-    snprintf(name, sizeof(name), "cmdstat_%s:calls=", command);
-    char *text = test_ask_text(at, "INFO commandstats");
-    const char *line = strstr(text, name);
-    long long calls = line ? atoll(line + strlen(name)) : 0;
-    free(text);
-    return calls;
-}
-
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* What is left in the inbox stays there: the worker does not fill its hands. */
@@ -108,10 +97,10 @@ static void reading_stops_while_there_is_no_memory(void **state)
     test_do(&server, "CONFIG SET maxmemory 1");
     kill(one.pid, SIGCONT);
     test_worker_await_log(&one, "commit.put_off");
-    long long calls = calls_of(&server, "fcall"), reads = calls_of(&server, "xreadgroup");
-    AWAIT(calls_of(&server, "fcall") > calls + 5); /* it has tried again and again */
+    long long calls = test_calls_of(&server, "fcall"), reads = test_calls_of(&server, "xreadgroup");
+    AWAIT(test_calls_of(&server, "fcall") > calls + 5); /* it has tried again and again */
     assert_in_range(test_pending(&server, WORK), 1, BATCHES);
-    assert_true(calls_of(&server, "xreadgroup") <= reads + 1);
+    assert_true(test_calls_of(&server, "xreadgroup") <= reads + 1);
     assert_int_equal(marks(&server), 1);
     test_do(&server, "CONFIG SET maxmemory 0");
     assert_each_once(&server, MANY + 1);

@@ -77,7 +77,9 @@ static void nothing_idle_nothing_claimed(void **state)
 {
     (void)state;
     deliver(0);
-    expect("[0-0, [], 0]", CLAIM "new 0 0-0 10");
+    test_do(&server, "CONFIG RESETSTAT");
+    expect("[0-0, [], 0, 0]", CLAIM "new 0 0-0 10");
+    assert_int_equal(test_calls_of(&server, "xautoclaim"), 0);
     deliver(2);
     expect("[0-0, [], 0]", CLAIM "new 30000 0-0 10");
     assert_string_equal(holder("1-0"), "old");
@@ -96,19 +98,6 @@ static void the_delivery_counter_is_left_alone(void **state)
     expect("[1-0, [[1-0, 4, [type, T1]]], 0]", RECOVER "new - 10");
 }
 
-static long long calls_of(const char *command)
-{
-    char name[64];
-    long long calls = 0;
-    snprintf(name, sizeof name, "cmdstat_%s:calls=", command);
-    redisReply *stats = test_ask(&server, "INFO commandstats");
-    const char *at = strstr(stats->str, name);
-    if (at != NULL)
-        calls = atoll(at + strlen(name));
-    freeReplyObject(stats);
-    return calls;
-}
-
 /* What has just been claimed has been idle for 0 ms, and need not be given that once more. */
 static void what_was_claimed_is_not_claimed_again(void **state)
 {
@@ -122,9 +111,9 @@ static void what_was_claimed_is_not_claimed_again(void **state)
     test_do(&server, "CONFIG RESETSTAT");
     expect("[0-0, [[1-0, 1, *", CLAIM "new 30000 0-0 20");
     assert_string_equal(holder("20-0"), "new");
-    assert_int_equal(calls_of("xautoclaim"), 1);
-    assert_int_equal(calls_of("xclaim"), 0);
-    assert_int_equal(calls_of("xrange"), 20);
+    assert_int_equal(test_calls_of(&server, "xautoclaim"), 1);
+    assert_int_equal(test_calls_of(&server, "xclaim"), 0);
+    assert_int_equal(test_calls_of(&server, "xrange"), 20);
 }
 
 /* Follows the cursor to its end; returns how many messages came, in how many calls. */

@@ -208,6 +208,25 @@ static void takes_no_more_than_it_may(void **state)
     test_worker_end_well(&one);
 }
 
+/* What is not pending cannot be claimed before the claim time has passed. Both counts are taken of
+ * one process, so that they grow together, however slow it is. */
+static void an_idle_service_is_looked_at_seldom(void **state)
+{
+    (void)state;
+    struct test_worker one =
+        test_worker_start(&server, WORK, "one", OPTIONS("--claim-idle", "400ms"));
+    send_many("Mark", 1, 0);
+    test_await_settled(&server, WORK);
+    assert_each_once(1);
+    long long promotions = test_calls_of(&server, "zrangebyscore");
+    AWAIT(test_calls_of(&server, "zrangebyscore") >= promotions + 1);
+    long long claims = test_calls_of(&server, "xpending");
+    promotions = test_calls_of(&server, "zrangebyscore");
+    AWAIT(test_calls_of(&server, "zrangebyscore") >= promotions + 3); /* each second */
+    assert_in_range(test_calls_of(&server, "xpending") - claims, 1, 15);
+    test_worker_end_well(&one);
+}
+
 /* ---- Stopping ------------------------------------------------------------------------------ */
 
 static void assert_gone(const char *consumer)
@@ -279,6 +298,7 @@ int main(int argc, char **argv)
         CASE(a_deferred_handler_without_outcome_is_retried),
         CASE(waiting_for_a_turn_is_no_timeout),
         CASE(takes_no_more_than_it_may),
+        CASE(an_idle_service_is_looked_at_seldom),
         CASE(stops_after_what_it_has_begun),
         CASE(stops_at_once_when_idle),
         CASE(a_second_signal_stops_at_once),

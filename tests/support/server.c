@@ -253,3 +253,14 @@ char *test_ask_text(struct test_server *server, const char *format, ...)
     freeReplyObject(reply);
     return text;
 }
+
+long long test_calls_of(struct test_server *server, const char *command)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "cmdstat_%s:calls=", command);
+    char *text = test_ask_text(server, "INFO commandstats");
+    const char *line = strstr(text, name);
+    long long calls = line ? atoll(line + strlen(name)) : 0;
+    free(text);
+    return calls;
+}

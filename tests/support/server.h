@@ -62,6 +62,10 @@ long long test_ask_integer(struct test_server *server, const char *format, ...);
 /* The same for a text; NULL for nil. To be freed. */
 char *test_ask_text(struct test_server *server, const char *format, ...);
 
+/* How often the server has carried out a command, named as in INFO commandstats, since it started.
+ */
+long long test_calls_of(struct test_server *server, const char *command);
+
 /* What a program has left behind. */
 struct test_run {
     int code;  /* exit code; 128 + signal where a signal ended it; 127: could not be started */

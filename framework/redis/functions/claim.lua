@@ -2,7 +2,8 @@
 -- KEYS    1 stream  2 {S}:dead
 -- ARGV    1 group  2 consumer  3 idle time in ms from which on  4 cursor ("0-0" at first)
 --         5 how many at the most
--- Returns {next cursor, {{entry id, deliveries so far, {field, value, …}}, …}, number lost}
+-- Returns {next cursor, {{entry id, deliveries so far, {field, value, …}}, …}, number lost}, with a 0
+--         behind it where nothing at all is pending in the group
 -- Errors  NOGROUP, WRONGTYPE
 --
 -- JUSTID leaves the delivery counter alone: it counts how often handling has begun, not how often
@@ -35,6 +36,7 @@ local function date_now(stream, group, from, to, count, claimed)
 end
 
 local function claim(keys, args)
+    if redis.call('XPENDING', keys[1], args[1])[1] == 0 then return { '0-0', {}, 0, 0 } end
     local answer = redis.call('XAUTOCLAIM', keys[1], args[1], args[2], args[3], args[4],
         'COUNT', args[5], 'JUSTID')
     date_now(keys[1], args[1], args[4], answer[1], tonumber(args[5]), answer[2])
