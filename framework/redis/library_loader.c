@@ -14,8 +14,6 @@ static void finish(struct weir_library_loader *loader, const char *refusal)
 {
     struct weir_error error = {0};
     loader->under_way = loader->crossed = false;
-    if (loader->quiet) /* the next check tells, or the next call that misses it */
-        return;
     if (refusal == NULL) {
         loader->done(loader->user, NULL);
         return;
@@ -56,7 +54,6 @@ static void load(struct weir_library_loader *loader, bool replace)
     if (replace)
         arguments[count++] = "REPLACE";
     arguments[count++] = weir_function_library_source();
-    loader->quiet = false;
     if (weir_link_send(loader->link, count, arguments, NULL, on_loaded, loader) != WEIR_OK)
         loader->under_way = false;
 }
@@ -90,15 +87,14 @@ void weir_library_loader_lost(struct weir_library_loader *loader)
 
 void weir_library_loader_ensure(struct weir_library_loader *loader)
 {
-    loader->quiet = false;
     if (!loader->under_way)
         ask(loader);
 }
 
-void weir_library_loader_check(struct weir_library_loader *loader)
+void weir_library_loader_heard(struct weir_library_loader *loader, int64_t version)
 {
-    if (loader->under_way)
+    if (loader->under_way || version >= weir_function_library_version())
         return;
-    loader->quiet = true;
-    ask(loader);
+    loader->under_way = true;
+    load(loader, true);
 }

@@ -8,7 +8,6 @@ struct weir_library_loader {
     struct weir_link *link; /* borrowed */
     struct weir_log *log;
     bool under_way;
-    bool quiet;     /* nobody waits to hear that it is there */
     bool crossed;   /* another has loaded one at the same time */
     uint64_t loads; /* counter */
     void *user;
@@ -23,8 +22,9 @@ void weir_library_loader_lost(struct weir_library_loader *loader);
 /* Asks for the version and loads the library where it is missing or older. Does nothing while it
  * is about it already. */
 void weir_library_loader_ensure(struct weir_library_loader *loader);
-/* The same from time to time: of two programs that load different versions at the same moment the
- * older one may come last. `done` follows only where it had to be loaded, or was refused. */
-void weir_library_loader_check(struct weir_library_loader *loader);
+/* The server has told the number of its library, as it does with each sign of life: of two programs
+ * that load different versions at the same moment the older one may come last. An older one than
+ * this program's is replaced; `done` follows only then. */
+void weir_library_loader_heard(struct weir_library_loader *loader, int64_t version);
 
 #endif

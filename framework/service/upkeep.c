@@ -14,6 +14,7 @@
 #define BEAT_EVERY_MS 5000
 #define GONE_AFTER "60000" /* WEIR_WITNESS_GONE_MS */
 #define REFRESH_MAX 256
+#define OTHER_SHOWN 120 /* bytes of a namesake's entry in a line */
 
 /* ---- Schedule ---------------------------------------------------------------------------- */
 
@@ -63,28 +64,21 @@ static void identify(const struct weir_worker *worker, char *text, size_t room)
 }
 
 /* Nothing goes wrong by two processes of one name, but each takes what the other has in hand for
- * its own and does it as well. */
-static void on_own_entry(void *user, enum weir_answer answer, const redisReply *reply)
+ * its own and does it as well. What stood there before the first sign of life may be a dead one's.
+ */
+static void look_for_namesake(struct weir_worker *worker, struct weir_slice overwritten)
 {
-    struct weir_worker *worker = user;
     char own[128];
-    bool shared;
     identify(worker, own, sizeof own);
-    if (answer != WEIR_ANSWER_DONE || reply->type != REDIS_REPLY_STRING)
+    if (worker->started_ms == 0 || overwritten.length == 0)
         return;
-    shared = strncmp(reply->str, own, strlen(own)) != 0;
+    bool shared = overwritten.length < strlen(own) || memcmp(overwritten.at, own, strlen(own)) != 0;
     if (shared && !worker->name_shared)
-        weir_log_warning(worker->runtime.log, "worker.name_shared", "consumer=%s other=%.120s",
-                         worker->runtime.consumer, reply->str);
+        weir_log_warning(worker->runtime.log, "worker.name_shared", "consumer=%s other=%.*s",
+                         worker->runtime.consumer,
+                         (int)(overwritten.length < OTHER_SHOWN ? overwritten.length : OTHER_SHOWN),
+                         overwritten.at);
     worker->name_shared = shared;
-}
-
-/* What stands there before the first sign of life may be a dead process's. */
-static void look_for_namesake(struct weir_worker *worker)
-{
-    const char *arguments[] = {"HGET", worker->keys[WEIR_KEY_WORKERS], worker->runtime.consumer};
-    if (worker->started_ms != 0)
-        (void)!weir_link_send(&worker->link, 3, arguments, NULL, on_own_entry, worker);
 }
 
 static bool call_beat(void *user, struct weir_periodic *periodic)
@@ -92,9 +86,6 @@ static bool call_beat(void *user, struct weir_periodic *periodic)
     struct weir_worker *worker = user;
     char head[256], tail[512], own[128];
     identify(worker, own, sizeof own);
-    look_for_namesake(worker);
-    if (worker->library_ready)
-        weir_library_loader_check(&worker->library);
     snprintf(head, sizeof head,
              "%s\"version\":\"" WEIR_VERSION "\",\"started\":%lld,\"heartbeat\":", own,
              (long long)worker->started_ms);
@@ -110,7 +101,7 @@ static bool call_beat(void *user, struct weir_periodic *periodic)
         (unsigned long long)worker->conflicts, (unsigned long long)worker->pending.claimed,
         (unsigned long long)worker->witness.went_back);
     return weir_periodic_send(periodic, 8,
-                              (const char *[]){"FCALL", "weir_beat", "1",
+                              (const char *[]){"FCALL", "weir_alive", "1",
                                                worker->keys[WEIR_KEY_WORKERS],
                                                worker->runtime.consumer, head, tail, GONE_AFTER});
 }
@@ -146,24 +137,31 @@ static enum weir_status forget(struct weir_worker *worker, const char *consumer,
     return weir_link_send(&worker->link, count, arguments, NULL, answered, worker);
 }
 
-static void forget_gone(struct weir_worker *worker, const char *consumer)
+/* One at a time, another each time: one may be held by pending messages. */
+static void forget_one(struct weir_worker *worker, redisReply *const *gone, size_t count)
 {
+    const redisReply *name = count > 0 ? gone[worker->next_to_forget++ % count] : NULL;
     char witness[160];
-    snprintf(witness, sizeof witness, "%s ", consumer);
-    (void)!forget(worker, consumer, GONE_AFTER, witness, ignore_answer);
+    if (name == NULL || name->type != REDIS_REPLY_STRING)
+        return;
+    snprintf(witness, sizeof witness, "%s ", name->str);
+    (void)!forget(worker, name->str, GONE_AFTER, witness, ignore_answer);
 }
 
 static int64_t on_beat(void *user, const redisReply *reply)
 {
     struct weir_worker *worker = user;
-    size_t gone = weir_reply_array(reply, 2) ? reply->elements - 1 : 0;
+    struct weir_slice overwritten;
+    int64_t version;
     WEIR_CRASH_POINT(BEAT_ANSWERED);
     weir_witness_heard(&worker->witness);
-    if (gone > 0) { /* one at a time, another each time: one may be held by pending messages */
-        const redisReply *name = reply->element[1 + worker->next_to_forget++ % gone];
-        if (name->type == REDIS_REPLY_STRING)
-            forget_gone(worker, name->str);
-    }
+    if (!weir_reply_array(reply, 3))
+        return -1;
+    if (weir_reply_integer(reply->element[1], &version))
+        weir_library_loader_heard(&worker->library, version);
+    if (weir_reply_text(reply->element[2], &overwritten))
+        look_for_namesake(worker, overwritten);
+    forget_one(worker, reply->element + 3, reply->elements - 3);
     if (worker->started_ms == 0 && weir_reply_integer(weir_reply_at(reply, 0), &worker->started_ms))
         return 0; /* say at once since when */
     return -1;

@@ -221,7 +221,7 @@ static void end_all(void)
 
 static const char *const of_workers[] = {
     "weir_commit", "weir_version", "XGROUP",       "XREADGROUP", "weir_recover",
-    "weir_claim",  "HGETALL",      "weir_promote", "weir_beat",  "weir_trim",
+    "weir_claim",  "HGETALL",      "weir_promote", "weir_alive", "weir_trim",
     "weir_due",    "weir_refresh", "SETNAME",
 };
 

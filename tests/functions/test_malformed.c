@@ -13,6 +13,7 @@ static const char *const calls[] = {
     "FCALL weir_promote 2 {s}:scheduled {s}:commands 10",
     "FCALL weir_promote 3 {s}:scheduled {s}:commands {s}:dead all",
     "FCALL weir_beat 1 {s}:workers c { }",
+    "FCALL weir_alive 1 {s}:workers c { }",
     "FCALL weir_beat 1 {s}:workers c { } 1e3",
     "FCALL weir_leave 1 {s}:workers s c",
     "FCALL weir_expire 1 {s}:index 0",

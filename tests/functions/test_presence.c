@@ -1,9 +1,10 @@
-/* weir_beat, weir_leave, weir_witness, weir_version, and the library as a whole. */
+/* weir_beat, weir_alive, weir_leave, weir_witness, weir_version, and the library as a whole. */
 #include "functions.h"
 
 #include "support/worker.h"
 
 #define BEAT "FCALL weir_beat 1 {s}:workers "
+#define ALIVE "FCALL weir_alive 1 {s}:workers "
 #define LEAVE "FCALL weir_leave 3 {s}:workers {s}:commands {a}:events s "
 
 /* ---- Signs of life ------------------------------------------------------------------------- */
@@ -13,6 +14,7 @@ static void refuses_another_type(void **state)
     (void)state;
     test_do(&server, "SET {s}:workers 1");
     expect_untouched("!WRONGTYPE*", BEAT "w a b 1000");
+    expect_untouched("!WRONGTYPE*", ALIVE "w a b 1000");
     expect_untouched("!WRONGTYPE*", LEAVE "w 0");
     test_do(&server, "SET {s}:witness 1");
     expect_untouched("!WRONGTYPE*", "FCALL weir_witness 1 {s}:witness w");
@@ -63,6 +65,27 @@ static void a_beat_carries_the_time_of_the_server(void **state)
     snprintf(wanted, sizeof wanted, "{\"heartbeat\":%lld,\"x\":1}", given);
     expect(wanted, "HGET {s}:workers w");
     expect("-1", "PTTL {s}:workers");
+}
+
+/* What a worker of today calls says all that weir_beat says, and more. */
+static void a_sign_of_life_tells_of_library_and_namesake(void **state)
+{
+    (void)state;
+    long long before = server_now();
+    redisReply *reply = test_ask(&server, ALIVE "w %s %s 60000", "{\"heartbeat\":", ",\"x\":1}");
+    assert_int_equal(reply->elements, 3);
+    assert_in_range(reply->element[0]->integer, before, server_now());
+    assert_int_equal(reply->element[1]->integer, WEIR_FUNCTION_LIBRARY_VERSION);
+    assert_string_equal(reply->element[2]->str, "");
+    freeReplyObject(reply);
+    char *first = test_ask_text(&server, "HGET {s}:workers w");
+    test_do(&server, "HSET {s}:workers old {\"heartbeat\":1}");
+    reply = test_ask(&server, ALIVE "w %s %s 60000", "{\"heartbeat\":", "}");
+    assert_int_equal(reply->elements, 4);
+    assert_string_equal(reply->element[2]->str, first);
+    assert_string_equal(reply->element[3]->str, "old");
+    freeReplyObject(reply);
+    free(first);
 }
 
 static void add_worker(const char *name, long long heartbeat)
@@ -243,7 +266,7 @@ static void it_survives_a_flush_and_holds_these_functions(void **state)
         "weir_recover",      "weir_refresh", "weir_trim",    "weir_beat",    "weir_leave",
         "weir_witness",      "weir_version", "weir_expire",  "weir_count",   "weir_due_steps",
         "weir_forget_steps", "weir_retire",  "weir_turn",    "weir_rebuild", "weir_rebuild_note",
-        "weir_rebuild_step"};
+        "weir_rebuild_step", "weir_alive"};
     enum { COUNT = sizeof names / sizeof names[0] };
     test_do(&server, "FLUSHALL");
     redisReply *list = test_ask(&server, "FUNCTION LIST LIBRARYNAME weir");
@@ -289,6 +312,7 @@ static void every_function_is_bounded(void **state)
         {"FCALL weir_recover 2 {s}:commands {s}:dead s w - 50", "XLEN {s}:dead", "0"},
         {"FCALL weir_trim 2 {a}:events {s}:readers 0 200", "XLEN {a}:events", "19800"},
         {"FCALL weir_beat 1 {s}:workers w a b 1000", "HLEN {s}:workers", "20001"},
+        {"FCALL weir_alive 1 {s}:workers w a b 1000", "HLEN {s}:workers", "20001"},
         {"FCALL weir_leave 2 {s}:workers {s}:commands s w 0", "HLEN {s}:workers", "20001"},
         {"FCALL weir_refresh 1 {s}:commands s w 77-1", "XLEN {s}:commands", "20000"},
         {"FCALL weir_settle 1 {s}:commands s 77-1 1", "XLEN {s}:commands", "19999"},
@@ -302,7 +326,7 @@ static void every_function_is_bounded(void **state)
             reply->element[1]->type == REDIS_REPLY_ARRAY)
             entries = (long long)reply->element[1]->elements;
         assert_true(entries == 0 || entries == 50);
-        assert_true(reply->type != REDIS_REPLY_ARRAY || reply->elements <= 17);
+        assert_true(reply->type != REDIS_REPLY_ARRAY || reply->elements <= 19);
         freeReplyObject(reply);
         expect(calls[i].left, calls[i].look);
     }
@@ -315,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EACH(refuses_another_type),
         EACH(a_beat_carries_the_time_of_the_server),
+        EACH(a_sign_of_life_tells_of_library_and_namesake),
         EACH(a_witness_s_number_grows_by_one),
         EACH(who_leaves_bears_no_witness_any_more),
         EACH(the_silent_are_gone),

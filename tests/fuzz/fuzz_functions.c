@@ -159,6 +159,7 @@ static const struct call_shape {
     {"weir_retire", "de", "s|0|0"},
     {"weir_trim", "de", "0|10|1"},
     {"weir_version", "", ""},
+    {"weir_alive", "f", "c|{\"heartbeat\":|}|1000"},
 };
 
 /* What the data is like before the first call: something of everything, some of it odd. */

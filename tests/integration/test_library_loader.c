@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "redis/function_library.h"
 #include "support/fake_server.h"
 #include "support/server.h"
 
@@ -18,6 +19,7 @@
 #define MISSING "-ERR Function not found\r\n"
 #define EXISTS "-ERR Library 'weir' already exists\r\n"
 #define OLDER ":1\r\n"
+#define OWN ":1000000\r\n"
 #define LOADED "$4\r\nweir\r\n"
 #define LOSES NULL /* the server closes the connection, and answers nothing */
 
@@ -173,6 +175,24 @@ static void replaces_nothing_after_a_load_of_unknown_end(void **state)
                                {NONE, NULL}});
 }
 
+/* A sign of life tells it: of two that have loaded at the same moment the older one came last. */
+static void replaces_what_it_has_heard_to_be_older(void **state)
+{
+    (void)state;
+    steps = (const struct step[]){{VERSION, OWN}, {REPLACE, LOADED}, {NONE, NULL}};
+    weir_link_open(&the_link);
+    run_until_done(1);
+    weir_library_loader_heard(&loader, weir_function_library_version());
+    weir_library_loader_heard(&loader, weir_function_library_version() + 1);
+    assert_false(loader.under_way);
+    weir_library_loader_heard(&loader, weir_function_library_version() - 1);
+    assert_true(loader.under_way);
+    weir_library_loader_heard(&loader, 1); /* it is about it already */
+    run_until_done(2);
+    assert_int_equal(step, 2);
+    assert_int_equal(refused, 0);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, start, stop)
 
 int main(void)
@@ -182,6 +202,7 @@ int main(void)
         CASE(loads_into_an_empty_server_without_replacing),
         CASE(replaces_what_is_no_library_of_weirs),
         CASE(replaces_nothing_by_what_it_saw_before_a_loss),
+        CASE(replaces_what_it_has_heard_to_be_older),
         CASE(replaces_nothing_after_a_load_of_unknown_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

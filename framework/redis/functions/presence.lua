@@ -26,6 +26,22 @@ end
 
 register('weir_beat', 1, { 'text', 'text', 'text', 'number' }, beat, { 'allow-oom' })
 
+-- weir_alive: the same, with all that a worker wants to know each time. Its name is its own, as a
+-- program relies on what weir_beat of an older library does not say.
+-- KEYS, ARGV and errors as those of weir_beat
+-- Returns {server's time in ms, the library's number, the entry that was overwritten or "",
+--         consumers that are gone, …}: at most 16
+
+local function alive(keys, args)
+    local before = redis.call('HGET', keys[1], args[1])
+    local answer = beat(keys, args)
+    table.insert(answer, 2, before or '')
+    table.insert(answer, 2, VERSION)
+    return answer
+end
+
+register('weir_alive', 1, { 'text', 'text', 'text', 'number' }, alive, { 'allow-oom' })
+
 -- weir_leave: removes a worker that has stopped, and its consumer in each group where nothing is
 -- pending for it; deleting one with pending entries would lose them.
 -- KEYS    1 {S}:workers  2… the streams that it has read; then, with ARGV 4, {S}:witness
