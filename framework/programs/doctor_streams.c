@@ -27,7 +27,9 @@ static void judge_last_id(struct weir_doctor *doctor, const char *key, struct we
     if (ids == WEIR_IDS_EXHAUSTED)
         weir_doctor_find(doctor, WEIR_FINDING_PROBLEM, "ids", key,
                          "has come to the greatest id there is and takes hardly any entry more; "
-                         "stop its readers, rename it, and copy its entries into a new one");
+                         "take that entry out by XDEL, set the stream back to the last good id by "
+                         "XSETID, and its groups by XGROUP SETID; see \"A stream that takes no "
+                         "more\" in weir's README");
     else if (last.ms > now + TEN_YEARS_MS)
         weir_doctor_find(
             doctor, WEIR_FINDING_PROBLEM, "ids", key,

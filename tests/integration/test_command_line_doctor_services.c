@@ -175,6 +175,11 @@ static void finds_a_stream_at_its_end(void **state)
     expect_finding(1, "problem", "ids", "{orders}:commands", "the greatest id there is");
     test_do(&server, "XTRIM {orders}:commands MAXLEN 0");
     expect_finding(1, "problem", "ids", "{orders}:commands", "the greatest id there is");
+    expect_finding(1, "problem", "ids", "{orders}:commands", "by XSETID");
+    test_do(&server, "XSETID {orders}:commands 1-1"); /* which is what is needed */
+    test_do(&server, "XDEL {orders}:events 18446744073709551615-18446744073709551615");
+    test_do(&server, "XSETID {orders}:events 1-1");
+    expect_nothing_of("ids");
 }
 
 static void finds_other_types(void **state)
