@@ -304,6 +304,7 @@ main() {
     write_plan "$seed" $((minutes * 60000)) "${chosen[@]}" >"$dir/plan"
     run_all
     await_quiet
+    sample_last
     check_run
     print_figures
     if ((checks_failed > 0)); then

@@ -220,19 +220,12 @@ static void hasten_schedule(struct weir_delivery *delivery)
         delivery->context.runtime->hasten(delivery->worker, delay_ms);
 }
 
-/* What only faults bring about is worth a line; what is everyday only where one looks closely. */
-static enum weir_log_level level_of(enum weir_ending ending, bool fenced)
-{
-    bool rare = fenced || ending == WEIR_ENDING_REPEATED || ending == WEIR_ENDING_NULL ||
-                ending == WEIR_ENDING_BARRED;
-    return rare ? WEIR_LOG_INFO : WEIR_LOG_DEBUG;
-}
-
+/* A client that repeats itself must not fill the log: how often each happens, its worker's sign of
+ * life tells. */
 static void log_end(struct weir_delivery *delivery, bool fenced)
 {
     const weir_message *message = delivery->message;
-    weir_log_write(delivery->context.runtime->log, level_of(delivery->ending, fenced),
-                   fenced ? "message.fenced" : "message.handled",
+    weir_log_debug(delivery->context.runtime->log, fenced ? "message.fenced" : "message.handled",
                    "outcome=%s type=%s stream=%s entry=%s saga=%s step=%s deliveries=%u reason=%s",
                    weir_ending_text(delivery->ending), message->type, message->stream,
                    message->entry, message->saga, message->step, message->deliveries,

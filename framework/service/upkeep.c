@@ -84,22 +84,26 @@ static void look_for_namesake(struct weir_worker *worker, struct weir_slice over
 static bool call_beat(void *user, struct weir_periodic *periodic)
 {
     struct weir_worker *worker = user;
-    char head[256], tail[512], own[128];
+    char head[256], tail[768], own[128];
     identify(worker, own, sizeof own);
     snprintf(head, sizeof head,
              "%s\"version\":\"" WEIR_VERSION "\",\"started\":%lld,\"heartbeat\":", own,
              (long long)worker->started_ms);
-    snprintf(
-        tail, sizeof tail,
-        ",\"inHand\":%u,\"received\":%llu,\"done\":%llu,\"rejected\":%llu,\"retried\":%llu,"
-        "\"dead\":%llu,\"fenced\":%llu,\"conflicts\":%llu,\"takenOver\":%llu,\"wentBack\":%llu}",
-        HASH_COUNT(worker->deliveries), (unsigned long long)worker->received,
-        (unsigned long long)worker->endings[WEIR_ENDING_DONE],
-        (unsigned long long)worker->endings[WEIR_ENDING_REJECTED],
-        (unsigned long long)worker->endings[WEIR_ENDING_RETRIED],
-        (unsigned long long)worker->endings[WEIR_ENDING_BURIED], (unsigned long long)worker->fenced,
-        (unsigned long long)worker->conflicts, (unsigned long long)worker->pending.claimed,
-        (unsigned long long)worker->witness.went_back);
+    snprintf(tail, sizeof tail,
+             ",\"inHand\":%u,\"received\":%llu,\"done\":%llu,\"rejected\":%llu,\"retried\":%llu,"
+             "\"dead\":%llu,\"repeated\":%llu,\"null\":%llu,\"barred\":%llu,\"fenced\":%llu,"
+             "\"conflicts\":%llu,\"takenOver\":%llu,\"wentBack\":%llu}",
+             HASH_COUNT(worker->deliveries), (unsigned long long)worker->received,
+             (unsigned long long)worker->endings[WEIR_ENDING_DONE],
+             (unsigned long long)worker->endings[WEIR_ENDING_REJECTED],
+             (unsigned long long)worker->endings[WEIR_ENDING_RETRIED],
+             (unsigned long long)worker->endings[WEIR_ENDING_BURIED],
+             (unsigned long long)worker->endings[WEIR_ENDING_REPEATED],
+             (unsigned long long)worker->endings[WEIR_ENDING_NULL],
+             (unsigned long long)worker->endings[WEIR_ENDING_BARRED],
+             (unsigned long long)worker->fenced, (unsigned long long)worker->conflicts,
+             (unsigned long long)worker->pending.claimed,
+             (unsigned long long)worker->witness.went_back);
     return weir_periodic_send(periodic, 8,
                               (const char *[]){"FCALL", "weir_alive", "1",
                                                worker->keys[WEIR_KEY_WORKERS],

@@ -21,6 +21,25 @@ sample_workers() {
     timeout 5 "$cli" -s "$dir/redis.sock" -e EVAL "$workers_script" 0 >>"$dir/samples" 2>/dev/null || true
 }
 
+# Whether every process that lives has given a sign of life since SECONDS of the server's clock.
+all_told_since() { # SECONDS
+    local line pid
+    while read -r line; do
+        [[ $line =~ \"pid\":([0-9]+) ]] || continue
+        pid=${BASH_REMATCH[1]}
+        [[ $line =~ \"heartbeat\":([0-9]+) ]] || continue
+        ((BASH_REMATCH[1] >= $1 * 1000)) || ! kill -0 "$pid" 2>/dev/null || return 1
+    done < <(redis EVAL "$workers_script" 0)
+}
+
+# What has happened since the last sign of life counts as well.
+sample_last() {
+    local now
+    now=$(redis TIME | head -n 1)
+    await all_told_since "$now" || printf 'not all have given a sign of life at the end\n'
+    sample_workers
+}
+
 # The sum of a counter over all processes there were, each by the last that was seen of it.
 counted() { # COUNTER
     awk -v counter="$1" '
@@ -128,10 +147,10 @@ count_sometimes() {
     count_steps
     sometimes=(
         ['take-overs by another']=$(logged ' message.taken_over')
-        ['fenced commits']=$(logged ' message.fenced')
-        ['duplicates answered']=$(logged ' message.handled .*outcome=repeated')
-        ['null compensations']=$(logged ' message.handled .*outcome=null')
-        ['late executions barred']=$(logged ' message.handled .*outcome=barred')
+        ['fenced commits']=$(counted fenced)
+        ['duplicates answered']=$(counted repeated)
+        ['null compensations']=$(counted null)
+        ['late executions barred']=$(counted barred)
         ['stale replies']=$(logged ' saga.(stale|unknown) .*type=Step')
         ['timeouts won against a reply']=$late_replies
         ['replies won against a timeout']=$(logged ' saga.(woken_early|stale .*type=SagaWake)')
