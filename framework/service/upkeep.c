@@ -64,8 +64,7 @@ static void identify(const struct weir_worker *worker, char *text, size_t room)
 }
 
 /* Nothing goes wrong by two processes of one name, but each takes what the other has in hand for
- * its own and does it as well. What stood there before the first sign of life may be a dead one's.
- */
+ * its own and does it as well. What the first sign of life overwrites may be a dead process's. */
 static void look_for_namesake(struct weir_worker *worker, struct weir_slice overwritten)
 {
     char own[128];

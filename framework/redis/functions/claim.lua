@@ -29,7 +29,8 @@ local function date_now(stream, group, from, to, count, claimed)
     local rows = redis.call('XPENDING', stream, group, from == '0-0' and '-' or from,
         to == '0-0' and '+' or to, whole(count * LOOKED_AT))
     for _, row in ipairs(rows) do
-        if row[3] == 0 and not fresh[row[1]] and entry_body(stream, row[1]) then -- XCLAIM would drop one without body
+        -- XCLAIM would drop one without body
+        if row[3] == 0 and not fresh[row[1]] and entry_body(stream, row[1]) then
             redis.call('XCLAIM', stream, group, row[2], '0', row[1], 'JUSTID')
         end
     end
