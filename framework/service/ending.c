@@ -11,6 +11,8 @@
 #include "service/worker_state.h"
 
 #define COMMIT "weir_commit"
+/* With a mark that names a need, which an older library refuses for good: it has no such name. */
+#define COMMIT_DURABLE "weir_commit_durable"
 #define SETTLE "weir_settle" /* writes nothing else: carried out without memory, too */
 #define UNCOUNTED_RETRY_MS 200
 #define ESSENTIAL_RETRY_MS 5000 /* of what has used up its deliveries and is not to be buried */
@@ -84,6 +86,8 @@ const char *weir_ending_done(struct weir_delivery *delivery)
         weir_step_end_succeeded(delivery);
     else
         mark_done(delivery);
+    if (leaves_mark(delivery) && weir_durability_wanted(delivery->context.runtime->need))
+        return COMMIT_DURABLE;
     return delivery->effects.effect_count == 0 ? SETTLE : COMMIT;
 }
 

@@ -23,7 +23,7 @@ enum weir_commit_outcome {
 
 struct weir_commit {
     struct weir_effects *effects; /* borrowed until answered */
-    const char *function;         /* "weir_commit", "weir_settle", "weir_project" */
+    const char *function;         /* "weir_commit", "weir_settle", "weir_project", … */
     const char *const *head_keys; /* KEYS[1…]; borrowed until answered */
     size_t head_key_count;
     const char *const *head; /* ARGV[1…]; borrowed until answered */

@@ -63,6 +63,32 @@ const char *weir_function_library_source(void)
     return source;
 }
 
+/* Replaces the one place where `source` holds `now`. */
+static void change(char *source, size_t room, const char *now, const char *then)
+{
+    char *place = strstr(source, now);
+    size_t length = strlen(now), other = strlen(then);
+    assert_non_null(place);
+    assert_true(strlen(source) + other - length < room);
+    memmove(place + other, place + length, strlen(place + length) + 1);
+    memcpy(place, then, other);
+    assert_null(strstr(place + other, now));
+}
+
+/* The library as it was before marks could name a need. */
+static const char *without_needs(void)
+{
+    static char source[sizeof(own_source) + 64];
+    char now[64], then[64];
+    memcpy(source, own_source, sizeof(own_source));
+    snprintf(now, sizeof(now), "local VERSION = %d\n", OWN);
+    snprintf(then, sizeof(then), "local VERSION = %d\n", OWN - 1);
+    change(source, sizeof(source), now, then);
+    change(source, sizeof(source), "check = life_and_texts,", "check = life_and_text,");
+    change(source, sizeof(source), "\nregister('weir_commit_durable',", "\n-- (");
+    return source;
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -235,6 +261,31 @@ static void an_older_one_by_hand_is_replaced(void **state)
     test_worker_end_well(&new);
 }
 
+/* It meets one that does not know a need for durability, again and again: nothing is buried for it.
+ */
+static void a_need_waits_for_the_library_that_knows_it(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 3, IDS = 50 };
+    struct test_worker one =
+        test_worker_start(&server, WORK, "one", OPTIONS(QUICK, "--replicas", "1"));
+    for (int round = 0; round < ROUNDS; round++) {
+        test_do(&server, "FUNCTION LOAD REPLACE %s", without_needs());
+        for (int i = round * IDS; i < (round + 1) * IDS; i++)
+            test_do(&server, "XADD {work}:commands * type Mark id i%d data {\"n\":\"n%d\"}", i, i);
+        assert_each_once((round + 1) * IDS);
+        assert_int_equal(server_version(), OWN);
+    }
+    for (int i = 0; i < ROUNDS * IDS; i++) {
+        redisReply *reply = test_ask(&server, "GET {work}:seen:i%d", i);
+        assert_int_equal(reply->type, REDIS_REPLY_STRING);
+        assert_non_null(strstr(reply->str, " replicas:1"));
+        freeReplyObject(reply);
+    }
+    assert_int_equal(test_worker_logged(&one, "message.dead"), 0);
+    test_worker_end_well(&one);
+}
+
 /* A library of that name that is none of weir's stands in nobody's way for ever. */
 static void a_foreign_library_is_replaced(void **state)
 {
@@ -301,10 +352,15 @@ static void rights_that_go_cost_nothing(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        CASE(the_newer_replaces_the_older_one),       CASE(the_older_leaves_the_newer_one_alone),
-        CASE(the_newest_stands_in_the_end),           CASE(one_that_comes_late_undoes_nothing),
-        CASE(an_older_one_by_hand_is_replaced),       CASE(a_foreign_library_is_replaced),
-        CASE(is_replaced_again_and_again_under_load), CASE(rights_that_go_cost_nothing),
+        CASE(the_newer_replaces_the_older_one),
+        CASE(the_older_leaves_the_newer_one_alone),
+        CASE(the_newest_stands_in_the_end),
+        CASE(one_that_comes_late_undoes_nothing),
+        CASE(an_older_one_by_hand_is_replaced),
+        CASE(a_foreign_library_is_replaced),
+        CASE(a_need_waits_for_the_library_that_knows_it),
+        CASE(is_replaced_again_and_again_under_load),
+        CASE(rights_that_go_cost_nothing),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, test_work_service);

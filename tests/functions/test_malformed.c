@@ -10,6 +10,7 @@ static const char *const calls[] = {
     "FCALL weir_refresh 1 {s}:commands s",
     "FCALL weir_commit 0 s 1-1 1",
     "FCALL weir_settle 1 {s}:commands s 1-1",
+    "FCALL weir_commit_durable 1 {s}:commands s 1-1",
     "FCALL weir_promote 2 {s}:scheduled {s}:commands 10",
     "FCALL weir_promote 3 {s}:scheduled {s}:commands {s}:dead all",
     "FCALL weir_beat 1 {s}:workers c { }",

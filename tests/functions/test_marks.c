@@ -3,6 +3,8 @@
 
 #define MARK "{s}:seen:m1"
 #define COMMIT "FCALL weir_commit 4 {s}:commands {s}:good " MARK " {s}:events s 1-1 1 "
+#define COMMIT_DURABLE                                                                             \
+    "FCALL weir_commit_durable 4 {s}:commands {s}:good " MARK " {s}:events s 1-1 1 "
 #define PUBLISH "XADD 4 2 type Marked "
 
 static int deliver(void **state)
@@ -110,6 +112,10 @@ static void done_says_how_durable_it_has_to_be(void **state)
     snprintf(wanted, sizeof wanted, "done {s}:events %s disk", last->element[0]->element[0]->str);
     freeReplyObject(last);
     expect(wanted, "GET " MARK);
+    deliver(state);
+    expect("1", COMMIT_DURABLE "DONE 3 3 100000 {s}:events disk");
+    expect("done - - disk", "GET " MARK);
+    expect_untouched("0", COMMIT_DURABLE "DONE 3 3 100000 {s}:events disk");
 }
 
 static void done_without_an_event_says_no_more(void **state)

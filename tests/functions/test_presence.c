@@ -262,11 +262,12 @@ static void it_survives_a_flush_and_holds_these_functions(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "weir_commit",       "weir_settle",  "weir_project", "weir_promote", "weir_claim",
-        "weir_recover",      "weir_refresh", "weir_trim",    "weir_beat",    "weir_leave",
-        "weir_witness",      "weir_version", "weir_expire",  "weir_count",   "weir_due_steps",
-        "weir_forget_steps", "weir_retire",  "weir_turn",    "weir_rebuild", "weir_rebuild_note",
-        "weir_rebuild_step", "weir_alive"};
+        "weir_commit",       "weir_settle",         "weir_project",   "weir_promote",
+        "weir_claim",        "weir_recover",        "weir_refresh",   "weir_trim",
+        "weir_beat",         "weir_leave",          "weir_witness",   "weir_version",
+        "weir_expire",       "weir_count",          "weir_due_steps", "weir_forget_steps",
+        "weir_retire",       "weir_turn",           "weir_rebuild",   "weir_rebuild_note",
+        "weir_rebuild_step", "weir_commit_durable", "weir_alive"};
     enum { COUNT = sizeof names / sizeof names[0] };
     test_do(&server, "FLUSHALL");
     redisReply *list = test_ask(&server, "FUNCTION LIST LIBRARYNAME weir");

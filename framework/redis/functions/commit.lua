@@ -1,4 +1,4 @@
--- weir_commit, weir_settle: all effects of one handled message, and its acknowledgement, at once.
+-- weir_commit, weir_settle, weir_commit_durable: all effects of one handled message, and its acknowledgement, at once.
 -- KEYS    1 the stream that the message was read from; 2… the keys of the operations
 -- ARGV    1 consumer group  2 entry id  3 "1": delete the entry (commands), "0": leave it (events)
 --         4… operations
@@ -8,8 +8,10 @@
 -- Errors  NOPERM, and the server's own (WRONGTYPE of the stream); nothing was written
 --
 -- The answer of XACK is the fence: of two workers that finish one message the first wins. Before it
--- entries are appended, which are taken back where it answers 0. weir_settle is the same for acknowledgements that write nothing else; it
--- runs on a server without memory left, so that what is in flight can drain.
+-- entries are appended, which are taken back where it answers 0. weir_settle is the same for
+-- acknowledgements that write nothing else; it runs on a server without memory left, so that what is
+-- in flight can drain. weir_commit_durable is the same for a DONE that names a need, which libraries
+-- before it refuse for good: they do not have this name.
 
 -- An answer that somebody else has finished the message comes before any other: what was read may
 -- have changed by that very commit.
@@ -36,3 +38,4 @@ end
 
 register('weir_commit', 1, { 'text', 'text', 'text' }, commit)
 register('weir_settle', 1, { 'text', 'text', 'text' }, commit, { 'allow-oom' })
+register('weir_commit_durable', 1, { 'text', 'text', 'text' }, commit)
