@@ -84,8 +84,8 @@ void weir_client_set_timeout(struct weir_client *client, int64_t timeout_ms)
         (void)redisSetTimeout(client->connection, limit_of(timeout_ms));
 }
 
-redisReply *weir_client_call(struct weir_client *client, struct weir_error *error, size_t count,
-                             const char *const *arguments, const size_t *lengths)
+redisReply *weir_client_exchange(struct weir_client *client, struct weir_error *error, size_t count,
+                                 const char *const *arguments, const size_t *lengths)
 {
     const char *command = arguments[0];
     if (!weir_client_connected(client)) {
@@ -95,12 +95,19 @@ redisReply *weir_client_call(struct weir_client *client, struct weir_error *erro
     }
     redisReply *reply =
         redisCommandArgv(client->connection, (int)count, (const char **)arguments, lengths);
-    if (!reply) {
+    if (!reply)
         lose(client, error, command);
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        refuse(client, error, command, reply->str);
-        if (weir_refusal_of(reply->str) == WEIR_REFUSAL_ROLE)
-            weir_client_close(client); /* the next one that is opened finds the master */
+    else if (reply->type == REDIS_REPLY_ERROR && weir_refusal_of(reply->str) == WEIR_REFUSAL_ROLE)
+        weir_client_close(client); /* the next one that is opened finds the master */
+    return reply;
+}
+
+redisReply *weir_client_call(struct weir_client *client, struct weir_error *error, size_t count,
+                             const char *const *arguments, const size_t *lengths)
+{
+    redisReply *reply = weir_client_exchange(client, error, count, arguments, lengths);
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        refuse(client, error, arguments[0], reply->str);
         freeReplyObject(reply);
         reply = NULL;
     }

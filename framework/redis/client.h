@@ -37,7 +37,11 @@ bool weir_client_connected(const struct weir_client *client);
 WEIR_CHECKED redisReply *weir_client_call(struct weir_client *client, struct weir_error *error,
                                           size_t count, const char *const *arguments,
                                           const size_t *lengths);
-/* The same for texts, ended by NULL. */
+/* The same, but an error that the server answers is a reply like any other. */
+WEIR_CHECKED redisReply *weir_client_exchange(struct weir_client *client, struct weir_error *error,
+                                              size_t count, const char *const *arguments,
+                                              const size_t *lengths);
+/* As weir_client_call for texts, ended by NULL. */
 WEIR_CHECKED redisReply *weir_client_ask(struct weir_client *client, struct weir_error *error,
                                          const char *command, ...) __attribute__((sentinel));
 

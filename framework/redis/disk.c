@@ -22,17 +22,12 @@ void weir_disk_take_server(struct weir_disk_signs *signs, const redisReply *repl
                  version.at);
 }
 
-void weir_disk_take_waitaof(struct weir_disk_signs *signs, const redisReply *reply, const char *why)
+void weir_disk_take_waitaof(struct weir_disk_signs *signs, const redisReply *reply)
 {
-    static const char before[] = " refused WAITAOF: "; /* a client puts its server there */
-    const char *own;
+    bool refused = reply != NULL && reply->type == REDIS_REPLY_ERROR;
     signs->waitaof = weir_reply_array(reply, 2);
-    if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
-        why = reply->str;
-    if (why != NULL && (own = strstr(why, before)) != NULL)
-        why = own + sizeof before - 1;
     snprintf(signs->refusal, sizeof signs->refusal, "%.*s", (int)sizeof signs->refusal - 1,
-             why != NULL ? why : "");
+             refused ? reply->str : "");
 }
 
 static bool setting_is(const redisReply *reply, const char *name, const char *wanted)
@@ -96,7 +91,7 @@ static redisReply *ask(struct weir_client *client, struct weir_error *error, int
                        const char **arguments)
 {
     memset(error, 0, sizeof *error);
-    return weir_client_call(client, error, (size_t)count, arguments, NULL);
+    return weir_client_exchange(client, error, (size_t)count, arguments, NULL);
 }
 
 enum weir_disk weir_disk_ask(struct weir_client *client, struct weir_error *why)
@@ -107,7 +102,7 @@ enum weir_disk weir_disk_ask(struct weir_client *client, struct weir_error *why)
     weir_disk_take_server(&signs, reply);
     freeReplyObject(reply);
     reply = ask(client, &error, WEIR_DISK_ASK_WAITAOF);
-    weir_disk_take_waitaof(&signs, reply, error.text);
+    weir_disk_take_waitaof(&signs, reply);
     freeReplyObject(reply);
     reply = ask(client, &error, WEIR_DISK_ASK_SETTINGS);
     weir_disk_take_settings(&signs, reply);

@@ -46,11 +46,9 @@ struct weir_disk_signs {
         "CONFIG", "GET", "appendonly", "appendfsync", "no-appendfsync-on-rewrite"                  \
     }
 
-/* Each takes the answer to one of them: a reply, an error reply or NULL (`why` instead: the text of
- * an error that the caller has; may be NULL). */
+/* Each takes the answer to one of them: a reply, an error reply, or NULL where there is none. */
 void weir_disk_take_server(struct weir_disk_signs *signs, const redisReply *reply);
-void weir_disk_take_waitaof(struct weir_disk_signs *signs, const redisReply *reply,
-                            const char *why);
+void weir_disk_take_waitaof(struct weir_disk_signs *signs, const redisReply *reply);
 void weir_disk_take_settings(struct weir_disk_signs *signs, const redisReply *reply);
 /* Whether the settings promise it. */
 bool weir_disk_settings_promise(const struct weir_disk_signs *signs);

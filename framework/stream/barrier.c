@@ -352,7 +352,7 @@ static void on_server(void *user, enum weir_answer given, const redisReply *repl
 static void on_waitaof(void *user, enum weir_answer given, const redisReply *reply)
 {
     struct weir_barrier *barrier = user;
-    weir_disk_take_waitaof(&barrier->signs, reply, NULL);
+    weir_disk_take_waitaof(&barrier->signs, reply);
     judge(barrier, given);
 }
 

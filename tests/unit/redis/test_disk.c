@@ -39,7 +39,7 @@ static void take(struct weir_disk_signs *signs, const char *info, redisReply *wa
     redisReply *server = bulk(info);
     memset(signs, 0, sizeof *signs);
     weir_disk_take_server(signs, server);
-    weir_disk_take_waitaof(signs, waitaof_take, NULL);
+    weir_disk_take_waitaof(signs, waitaof_take);
     weir_disk_take_settings(signs, settings_take);
     freeReplyObject(server);
     freeReplyObject(waitaof_take);
@@ -112,7 +112,7 @@ static void answers_of_other_shapes_promise_nothing(void **state)
     assert_false(signs.settings_known);
     memset(&signs, 0, sizeof signs);
     weir_disk_take_server(&signs, NULL);
-    weir_disk_take_waitaof(&signs, NULL, NULL);
+    weir_disk_take_waitaof(&signs, NULL);
     weir_disk_take_settings(&signs, NULL);
     assert_int_equal(weir_disk_judge(&signs, &error), WEIR_DISK_NOT);
 }
