@@ -81,6 +81,20 @@ static bool look_at_disk(struct confirming *one, enum weir_disk disk)
     return reply != NULL;
 }
 
+/* What only passes is waited out. */
+static enum weir_disk find_out(struct weir_client *client, struct weir_patience *patience,
+                               struct weir_error *error)
+{
+    enum weir_disk disk;
+    do {
+        *error = (struct weir_error){0};
+        weir_patience_bind(patience, client);
+        disk = weir_disk_ask(client, error);
+    } while (disk == WEIR_DISK_UNASKED && weir_client_connected(client) &&
+             weir_patience_pause(patience));
+    return disk;
+}
+
 static bool is_reached(const struct confirming *one)
 {
     return one->copies >= (int64_t)one->need.replicas && (!one->need.disk || one->on_disk);
@@ -108,7 +122,7 @@ enum weir_status weir_confirm(struct weir_client *client, const char *prefix, co
     bool going = true;
     weir_patience_bind(patience, client);
     if (need.disk) {
-        disk = weir_disk_ask(client, &first);
+        disk = find_out(client, patience, &first);
         going = disk == WEIR_DISK_BY_WAITAOF || disk == WEIR_DISK_BY_SETTINGS;
     }
     going = going && write_once(&one, prefix, service);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "redis/refusal.h"
 #include "redis/reply.h"
 
 /* ---- Answers ----------------------------------------------------------------------------- */
@@ -22,12 +23,26 @@ void weir_disk_take_server(struct weir_disk_signs *signs, const redisReply *repl
                  version.at);
 }
 
+static const char *error_of(const redisReply *reply)
+{
+    return reply != NULL && reply->type == REDIS_REPLY_ERROR ? reply->str : "";
+}
+
+static void note_passing(struct weir_disk_signs *signs, const redisReply *reply)
+{
+    const char *why = reply != NULL ? error_of(reply) : "no answer came";
+    enum weir_refusal refusal = weir_refusal_of(why);
+    if (reply == NULL || refusal == WEIR_REFUSAL_SERVER || refusal == WEIR_REFUSAL_ROLE)
+        snprintf(signs->passing, sizeof signs->passing, "%.*s", (int)sizeof signs->passing - 1,
+                 why);
+}
+
 void weir_disk_take_waitaof(struct weir_disk_signs *signs, const redisReply *reply)
 {
-    bool refused = reply != NULL && reply->type == REDIS_REPLY_ERROR;
     signs->waitaof = weir_reply_array(reply, 2);
     snprintf(signs->refusal, sizeof signs->refusal, "%.*s", (int)sizeof signs->refusal - 1,
-             refused ? reply->str : "");
+             error_of(reply));
+    note_passing(signs, reply);
 }
 
 static bool setting_is(const redisReply *reply, const char *name, const char *wanted)
@@ -43,6 +58,7 @@ void weir_disk_take_settings(struct weir_disk_signs *signs, const redisReply *re
     signs->always = signs->settings_known && setting_is(reply, "appendfsync", "always");
     signs->may_skip =
         signs->settings_known && !setting_is(reply, "no-appendfsync-on-rewrite", "no");
+    note_passing(signs, reply);
 }
 
 /* ---- Judgement --------------------------------------------------------------------------- */
@@ -52,9 +68,14 @@ bool weir_disk_settings_promise(const struct weir_disk_signs *signs)
     return signs->settings_known && signs->appendonly && signs->always && !signs->may_skip;
 }
 
+static const char *name_of(const struct weir_disk_signs *signs)
+{
+    return signs->server[0] != '\0' ? signs->server : "the server";
+}
+
 static enum weir_disk refuse(const struct weir_disk_signs *signs, struct weir_error *why)
 {
-    const char *server = signs->server[0] != '\0' ? signs->server : "the server";
+    const char *server = name_of(signs);
     bool unknown_command = strstr(signs->refusal, "unknown command") != NULL;
     if (signs->settings_known && !signs->appendonly)
         weir_error_set(why, WEIR_REFUSED,
@@ -80,6 +101,11 @@ enum weir_disk weir_disk_judge(const struct weir_disk_signs *signs, struct weir_
 {
     if (signs->waitaof)
         return WEIR_DISK_BY_WAITAOF;
+    if (signs->passing[0] != '\0') {
+        weir_error_set(why, WEIR_UNAVAILABLE, "%s cannot tell now of its disk: %s", name_of(signs),
+                       signs->passing);
+        return WEIR_DISK_UNASKED;
+    }
     if (weir_disk_settings_promise(signs))
         return WEIR_DISK_BY_SETTINGS;
     return refuse(signs, why);
@@ -107,7 +133,7 @@ enum weir_disk weir_disk_ask(struct weir_client *client, struct weir_error *why)
     reply = ask(client, &error, WEIR_DISK_ASK_SETTINGS);
     weir_disk_take_settings(&signs, reply);
     freeReplyObject(reply);
-    if (!weir_client_connected(client)) {
+    if (!weir_client_connected(client) && error.status != WEIR_OK) {
         weir_error_set(why, error.status, "%s", error.text);
         return WEIR_DISK_UNASKED;
     }

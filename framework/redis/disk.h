@@ -24,6 +24,7 @@ struct weir_disk_signs {
     char server[48];       /* "Redis 7.0.15"; "": not known */
     bool waitaof;          /* it has carried out WAITAOF */
     char refusal[160];     /* why it has not */
+    char passing[160];     /* why it answers not now: nothing follows from that; "": it does */
     bool settings_known;   /* CONFIG GET was answered */
     bool appendonly;       /* keeps an append-only file */
     bool always, may_skip; /* of appendfsync; of no-appendfsync-on-rewrite */
@@ -54,11 +55,12 @@ void weir_disk_take_settings(struct weir_disk_signs *signs, const redisReply *re
 bool weir_disk_settings_promise(const struct weir_disk_signs *signs);
 
 /* What follows from the answers. With WEIR_DISK_NOT `why` is a sentence that names the server and
- * says what to do. */
+ * says what to do. WEIR_DISK_UNASKED and WEIR_UNAVAILABLE where nothing does, because the server
+ * does not serve now: it is to be asked again. */
 enum weir_disk weir_disk_judge(const struct weir_disk_signs *signs, struct weir_error *why);
 
-/* Asks all three over a client, one after the other. WEIR_DISK_UNASKED with an error where the
- * connection was lost. */
+/* Asks all three over a client, one after the other, and judges. WEIR_DISK_UNASKED with an error
+ * also where the connection was lost. */
 enum weir_disk weir_disk_ask(struct weir_client *client, struct weir_error *why);
 
 #endif

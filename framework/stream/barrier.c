@@ -11,8 +11,9 @@
 #define NOTE_LIFE_MS "60000"
 #define REPLICAS_SLICE_MS "250" /* others wait behind it for so long */
 #define DISK_SLICE_MS "2000"    /* a server that syncs every second needs most of one */
-#define PAUSE_MS 50             /* between rounds for what has not been reached */
-#define ASK_AGAIN_MS 2000       /* a server that could not tell of its disk */
+#define ROUND_MS 250
+#define PAUSE_MS 50       /* between rounds for what has not been reached */
+#define ASK_AGAIN_MS 2000 /* a server that could not tell of its disk */
 
 /* ---- Waits ------------------------------------------------------------------------------- */
 
@@ -329,6 +330,16 @@ static bool is_stale(const struct weir_barrier *barrier)
            weir_clock_monotonic_ms() - barrier->asked_at >= ASK_AGAIN_MS;
 }
 
+/* Said once: it is asked until it is known. */
+static void say_unknown(struct weir_barrier *barrier)
+{
+    bool unknown = barrier->disk == WEIR_DISK_UNASKED;
+    if (unknown && !barrier->unknown_said)
+        weir_log_warning(barrier->settings.log, "durability.unknown", "reason=%s",
+                         barrier->disk_why.text);
+    barrier->unknown_said = unknown;
+}
+
 static void judge(struct weir_barrier *barrier, enum weir_answer given)
 {
     if (--barrier->signs_owed > 0 || given == WEIR_ANSWER_UNKNOWN || barrier->signs_missing)
@@ -336,6 +347,11 @@ static void judge(struct weir_barrier *barrier, enum weir_answer given)
     memset(&barrier->disk_why, 0, sizeof barrier->disk_why);
     barrier->disk = weir_disk_judge(&barrier->signs, &barrier->disk_why);
     barrier->asked_at = weir_clock_monotonic_ms();
+    say_unknown(barrier);
+    if (barrier->disk == WEIR_DISK_UNASKED) {
+        kick(barrier, ROUND_MS);
+        return;
+    }
     if (barrier->settings.known != NULL)
         barrier->settings.known(barrier->settings.user,
                                 barrier->disk == WEIR_DISK_NOT ? barrier->disk_why.text : NULL);
@@ -375,6 +391,7 @@ static void ask_sign(struct weir_barrier *barrier, weir_link_answered *answered,
 static void ask_signs(struct weir_barrier *barrier)
 {
     barrier->signs_missing = false;
+    memset(&barrier->signs, 0, sizeof barrier->signs);
     ask_sign(barrier, on_server, WEIR_DISK_ASK_SERVER);
     ask_sign(barrier, on_waitaof, WEIR_DISK_ASK_WAITAOF);
     ask_sign(barrier, on_settings, WEIR_DISK_ASK_SETTINGS);
@@ -395,8 +412,13 @@ static void reconnect(struct weir_barrier *barrier)
 
 static void begin_round(struct weir_barrier *barrier)
 {
-    if (barrier->closed || barrier->round || barrier->signs_owed > 0 || barrier->first == NULL)
+    if (barrier->closed || barrier->round || barrier->signs_owed > 0)
         return;
+    if (barrier->first == NULL) {
+        if (barrier->disk == WEIR_DISK_UNASKED && barrier->link.state == WEIR_LINK_READY)
+            ask_signs(barrier); /* somebody may wait for `known` */
+        return;
+    }
     if (barrier->elsewhere)
         reconnect(barrier);
     if (barrier->link.state != WEIR_LINK_READY ||

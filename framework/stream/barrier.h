@@ -90,7 +90,7 @@ struct weir_barrier {
     char refusal[128]; /* of a command of the round; "": none */
     char note[WEIR_KEY_MAX];
     char numbers[WEIR_BARRIER_LEVELS_MAX][16];
-    bool waiting_said, elsewhere_said;
+    bool waiting_said, elsewhere_said, unknown_said;
     uint64_t rounds; /* counter: notes picked up */
 };
 

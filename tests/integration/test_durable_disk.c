@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "support/command_line.h"
+#include "support/proxy.h"
 #include "support/replica.h"
 #include "support/sagas.h"
 #include "support/step_service.h"
@@ -144,6 +145,53 @@ static void a_right_that_is_missing_is_named(void **state)
     expect_refused("has refused WAITAOF: NOPERM");
 }
 
+/* ---- A server that does not serve now ------------------------------------------------------ */
+
+static redisContext *run_endless_script(void)
+{
+    redisContext *client = redisConnectUnix(server.socket);
+    assert_non_null(client);
+    redisAppendCommand(client, "EVAL %s 0", "while true do end");
+    for (int done = 0; !done;)
+        assert_int_equal(redisBufferWrite(client, &done), REDIS_OK);
+    return client;
+}
+
+static bool is_busy(void)
+{
+    redisReply *reply = redisCommand(server.connection, "GET key");
+    bool busy = reply && reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "BUSY", 4) == 0;
+    freeReplyObject(reply);
+    return busy;
+}
+
+/* Just when the server is asked for its disk, a script holds it up: that is no inability. */
+static void what_passes_ends_no_worker(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    settings("yes", "always");
+    test_do(&server, "CONFIG SET busy-reply-threshold 50");
+    test_proxy_start(&proxy, &server, (struct proxy_trap){"WAITAOF", "1", PROXY_HOLD});
+    struct test_worker worker =
+        test_worker_launch(proxy.url, STEPS, "one", OPTIONS("--durable-disk"));
+    test_proxy_await(&proxy);
+    redisContext *script = run_endless_script();
+    AWAIT(is_busy());
+    test_proxy_release(&proxy, PROXY_NONE);
+    test_worker_await_log(&worker, "durability.unknown reason=");
+    assert_false(test_worker_ended(&worker));
+    freeReplyObject(redisCommand(server.connection, "SCRIPT KILL"));
+    AWAIT(!is_busy());
+    redisFree(script);
+    test_worker_await_log(&worker, "worker.ready");
+    assert_int_equal(test_worker_logged(&worker, "durability.refused"), 0);
+    assert_int_equal(test_worker_logged(&worker, "cannot tell now of its disk: BUSY"), 1);
+    test_worker_end_well(&worker);
+    test_proxy_stop(&proxy);
+    test_do(&server, "CONFIG SET busy-reply-threshold 5000");
+}
+
 /* ---- Where it can ------------------------------------------------------------------------ */
 
 static void expect_served(void)
@@ -209,6 +257,7 @@ int main(int argc, char **argv)
         TEST(without_a_file_it_is_refused),
         TEST(what_an_old_server_cannot_tell_is_refused),
         TEST(a_right_that_is_missing_is_named),
+        TEST(what_passes_ends_no_worker),
         TEST(a_server_that_syncs_before_it_answers_is_served),
         TEST(a_server_that_waits_for_its_file_is_served),
         TEST(an_ability_that_is_lost_later_is_named),

@@ -102,6 +102,58 @@ static void what_cannot_be_told_is_refused(void **state)
                "the server has no WAITAOF");
 }
 
+/* What passes says nothing of what the server can do: it is to be asked again. */
+static void nothing_follows_from_what_passes(void **state)
+{
+    (void)state;
+    static const char *const passing[] = {
+        "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN "
+        "NOSAVE.\r\n",
+        "-LOADING Redis is loading the dataset in memory\r\n",
+        "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+        "-READONLY You can't write against a read only replica.\r\n",
+        "-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
+    };
+    static const struct {
+        bool waitaof, settings; /* which is answered so */
+        enum weir_disk outcome;
+    } cases[] = {
+        {true, false, WEIR_DISK_UNASKED},
+        {false, true, WEIR_DISK_UNASKED},
+        {true, true, WEIR_DISK_UNASKED},
+        {false, false, WEIR_DISK_NOT}, /* the same server when it has passed */
+    };
+    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
+        for (size_t j = 0; j < sizeof cases / sizeof cases[0]; j++) {
+            struct weir_disk_signs signs;
+            struct weir_error error = {0};
+            const char *refusal = passing[i];
+            take(&signs, OLD,
+                 cases[j].waitaof ? reply_of(refusal, strlen(refusal))
+                                  : REPLY("-" UNKNOWN_COMMAND "\r\n"),
+                 cases[j].settings ? reply_of(refusal, strlen(refusal))
+                                   : settings("yes", "everysec", "no"));
+            assert_int_equal(weir_disk_judge(&signs, &error), cases[j].outcome);
+            if (cases[j].outcome != WEIR_DISK_UNASKED)
+                continue;
+            assert_int_equal(error.status, WEIR_UNAVAILABLE);
+            assert_non_null(strstr(error.text, "Redis 7.0.15 cannot tell now of its disk: "));
+            assert_memory_equal(strstr(error.text, ": ") + 2, refusal + 1, 20);
+        }
+}
+
+/* A server that waits for its file need not tell its settings. */
+static void what_is_settled_needs_no_more(void **state)
+{
+    (void)state;
+    struct weir_disk_signs signs;
+    struct weir_error error = {0};
+    take(&signs, VALKEY, REPLY("*2\r\n:0\r\n:0\r\n"), REPLY("-BUSY a script\r\n"));
+    assert_int_equal(weir_disk_judge(&signs, &error), WEIR_DISK_BY_WAITAOF);
+    take(&signs, VALKEY, REPLY("-BUSY a script\r\n"), settings("yes", "always", "no"));
+    assert_int_equal(weir_disk_judge(&signs, &error), WEIR_DISK_UNASKED);
+}
+
 static void answers_of_other_shapes_promise_nothing(void **state)
 {
     (void)state;
@@ -110,11 +162,13 @@ static void answers_of_other_shapes_promise_nothing(void **state)
     take(&signs, OLD, REPLY(":1\r\n"), REPLY("*0\r\n"));
     assert_int_equal(weir_disk_judge(&signs, &error), WEIR_DISK_NOT);
     assert_false(signs.settings_known);
+    memset(&error, 0, sizeof error);
     memset(&signs, 0, sizeof signs);
     weir_disk_take_server(&signs, NULL);
     weir_disk_take_waitaof(&signs, NULL);
     weir_disk_take_settings(&signs, NULL);
-    assert_int_equal(weir_disk_judge(&signs, &error), WEIR_DISK_NOT);
+    assert_int_equal(weir_disk_judge(&signs, &error), WEIR_DISK_UNASKED);
+    assert_string_equal(error.text, "the server cannot tell now of its disk: no answer came");
 }
 
 int main(void)
@@ -123,6 +177,8 @@ int main(void)
         cmocka_unit_test(a_new_server_waits_for_it),
         cmocka_unit_test(an_old_server_says_it_by_its_settings),
         cmocka_unit_test(what_cannot_be_told_is_refused),
+        cmocka_unit_test(nothing_follows_from_what_passes),
+        cmocka_unit_test(what_is_settled_needs_no_more),
         cmocka_unit_test(answers_of_other_shapes_promise_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
