@@ -3,22 +3,19 @@
 
 #include <stdio.h>
 
-#include "base/backoff.h"
 #include "base/clock.h"
-#include "redis/disk.h"
 #include "redis/key_names.h"
-#include "redis/reply.h"
+#include "redis/reach.h"
 
 #define SLICE_MS 1000 /* of one WAIT: less than an answer may take */
-#define NOTE_LIFE_MS "60000"
 
 struct confirming {
     struct weir_client *client;
     struct weir_durability need;
     struct weir_patience *patience;
     struct weir_error *error;
-    int64_t copies;
-    bool on_disk;
+    enum weir_disk disk;
+    struct weir_reach reach;
 };
 
 static redisReply *ask(struct confirming *one, int count, const char **arguments)
@@ -29,17 +26,20 @@ static redisReply *ask(struct confirming *one, int count, const char **arguments
 
 static bool write_once(struct confirming *one, const char *prefix, const char *service)
 {
-    char key[WEIR_KEY_MAX], name[48];
+    char note[WEIR_KEY_MAX];
     redisReply *reply;
-    snprintf(name, sizeof name, "note:%016llx", (unsigned long long)weir_random_seed());
-    weir_key_named(key, prefix, service, name);
-    reply = ask(one, 5, (const char *[]){"SET", key, "", "PX", NOTE_LIFE_MS});
+    weir_reach_note(note, prefix, service);
+    reply = ask(one, WEIR_REACH_LAY_NOTE(note));
     freeReplyObject(reply);
     if (reply == NULL)
         return false;
-    reply = ask(one, 2, (const char *[]){"DEL", key});
+    reply = ask(one, WEIR_REACH_PICK_UP(note));
+    if (!weir_reach_take_note(&one->reach, reply))
+        weir_error_set(one->error, WEIR_UNKNOWN,
+                       "%s was emptied since; what was done before may be gone",
+                       one->client->server);
     freeReplyObject(reply);
-    return reply != NULL;
+    return one->reach.copies >= 0;
 }
 
 /* How long the server may hold the answer back: the client waits for it longer than that. */
@@ -47,7 +47,7 @@ static const char *slice(const struct confirming *one, char *text, size_t room)
 {
     int64_t left = one->patience->deadline - weir_clock_monotonic_ms() - 100;
     int64_t ms = left > SLICE_MS ? SLICE_MS : left;
-    snprintf(text, room, "%lld", (long long)(ms < 1 ? 1 : ms)); /* 0 would be for ever */
+    snprintf(text, room, "%lld", (long long)(ms < 1 ? 1 : ms));
     return text;
 }
 
@@ -56,60 +56,48 @@ static bool look_at_copies(struct confirming *one)
     char count[16], limit[24];
     redisReply *reply;
     snprintf(count, sizeof count, "%u", one->need.replicas);
-    reply = ask(one, 3, (const char *[]){"WAIT", count, slice(one, limit, sizeof limit)});
-    (void)weir_reply_integer(reply, &one->copies);
+    reply = ask(one, WEIR_REACH_COPIES(count, slice(one, limit, sizeof limit)));
+    (void)weir_reach_take_copies(&one->reach, reply);
     freeReplyObject(reply);
     return reply != NULL;
 }
 
-static bool look_at_disk(struct confirming *one, enum weir_disk disk)
+static bool look_at_disk(struct confirming *one)
 {
+    const char *words[WEIR_REACH_WORDS_MAX];
     char limit[24];
-    int64_t local = 0;
-    struct weir_disk_signs signs = {0};
-    redisReply *reply =
-        disk == WEIR_DISK_BY_WAITAOF
-            ? ask(one, 4, (const char *[]){"WAITAOF", "1", "0", slice(one, limit, sizeof limit)})
-            : ask(one, WEIR_DISK_ASK_SETTINGS);
-    if (disk == WEIR_DISK_BY_SETTINGS) {
-        weir_disk_take_settings(&signs, reply);
-        one->on_disk = weir_disk_settings_promise(&signs);
-    } else {
-        one->on_disk = weir_reply_integer(weir_reply_at(reply, 0), &local) && local >= 1;
-    }
+    int count = weir_reach_ask_disk(one->disk, slice(one, limit, sizeof limit), words);
+    redisReply *reply = ask(one, count, words);
+    (void)weir_reach_take_disk(&one->reach, one->disk, reply);
     freeReplyObject(reply);
     return reply != NULL;
 }
 
 /* What only passes is waited out. */
-static enum weir_disk find_out(struct weir_client *client, struct weir_patience *patience,
-                               struct weir_error *error)
+static bool find_out(struct confirming *one)
 {
-    enum weir_disk disk;
     do {
-        *error = (struct weir_error){0};
-        weir_patience_bind(patience, client);
-        disk = weir_disk_ask(client, error);
-    } while (disk == WEIR_DISK_UNASKED && weir_client_connected(client) &&
-             weir_patience_pause(patience));
-    return disk;
+        *one->error = (struct weir_error){0};
+        weir_patience_bind(one->patience, one->client);
+        one->disk = weir_disk_ask(one->client, one->error);
+    } while (one->disk == WEIR_DISK_UNASKED && weir_client_connected(one->client) &&
+             weir_patience_pause(one->patience));
+    return one->disk == WEIR_DISK_BY_WAITAOF || one->disk == WEIR_DISK_BY_SETTINGS;
 }
 
-static bool is_reached(const struct confirming *one)
+static void say_not_reached(const struct confirming *one)
 {
-    return one->copies >= (int64_t)one->need.replicas && (!one->need.disk || one->on_disk);
+    char need[WEIR_DURABILITY_TEXT_MAX], told[WEIR_REACH_TEXT_MAX];
+    weir_error_set(one->error, WEIR_NOT_FOUND, "it is done, but has not reached %s in time%s",
+                   weir_durability_describe(one->need, need),
+                   weir_reach_tell(one->reach.copies, one->need, told));
 }
 
-static enum weir_status say_not_reached(const struct confirming *one)
+/* One look at what is still missing; false with an error. */
+static bool look(struct confirming *one)
 {
-    char need[WEIR_DURABILITY_TEXT_MAX];
-    weir_durability_describe(one->need, need);
-    if (one->copies < (int64_t)one->need.replicas)
-        return weir_error_set(one->error, WEIR_NOT_FOUND,
-                              "it is done, but has not reached %s in time: %lld replica%s it", need,
-                              (long long)one->copies, one->copies == 1 ? " has" : "s have");
-    return weir_error_set(one->error, WEIR_NOT_FOUND, "it is done, but has not reached %s in time",
-                          need);
+    return (one->reach.copies >= (int64_t)one->need.replicas || look_at_copies(one)) &&
+           (!one->need.disk || one->reach.on_disk || look_at_disk(one));
 }
 
 enum weir_status weir_confirm(struct weir_client *client, const char *prefix, const char *service,
@@ -117,20 +105,18 @@ enum weir_status weir_confirm(struct weir_client *client, const char *prefix, co
                               struct weir_error *error)
 {
     struct weir_error first = {0};
-    struct confirming one = {.client = client, .need = need, .patience = patience, .error = &first};
-    enum weir_disk disk = WEIR_DISK_UNASKED;
-    bool going = true;
+    struct confirming one = {.client = client,
+                             .need = need,
+                             .patience = patience,
+                             .error = &first,
+                             .reach = {.copies = -1}};
+    bool going;
     weir_patience_bind(patience, client);
-    if (need.disk) {
-        disk = find_out(client, patience, &first);
-        going = disk == WEIR_DISK_BY_WAITAOF || disk == WEIR_DISK_BY_SETTINGS;
-    }
-    going = going && write_once(&one, prefix, service);
-    while (going && !is_reached(&one)) {
-        going = (one.copies >= (int64_t)need.replicas || look_at_copies(&one)) &&
-                (!need.disk || one.on_disk || look_at_disk(&one, disk));
-        if (going && !is_reached(&one) && !weir_patience_pause(patience)) {
-            (void)say_not_reached(&one);
+    going = (!need.disk || find_out(&one)) && write_once(&one, prefix, service);
+    while (going && !weir_reach_suffices(&one.reach, need)) {
+        going = look(&one);
+        if (going && !weir_reach_suffices(&one.reach, need) && !weir_patience_pause(patience)) {
+            say_not_reached(&one);
             going = false;
         }
     }

@@ -5,15 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "redis/reply.h"
 
 #define SILENCE_MS 10000
-#define NOTE_LIFE_MS "60000"
-#define REPLICAS_SLICE_MS "250" /* others wait behind it for so long */
-#define DISK_SLICE_MS "2000"    /* a server that syncs every second needs most of one */
+#define PAUSE_MS 50 /* between rounds for what has not been reached */
 #define ROUND_MS 250
-#define PAUSE_MS 50       /* between rounds for what has not been reached */
-#define ASK_AGAIN_MS 2000 /* a server that could not tell of its disk */
 
 /* ---- Waits ------------------------------------------------------------------------------- */
 
@@ -74,18 +69,12 @@ static bool is_over(const struct weir_barrier *barrier, const struct weir_barrie
 static void say_how_far(const struct weir_barrier *barrier, const struct weir_barrier_wait *wait,
                         char *text, size_t room)
 {
-    char need[WEIR_DURABILITY_TEXT_MAX];
+    char need[WEIR_DURABILITY_TEXT_MAX], told[WEIR_REACH_TEXT_MAX];
+    const char *refusal = barrier->round.refusal;
     weir_durability_describe(wait->need, need);
-    if (barrier->refusal[0] != '\0')
-        snprintf(text, room, "it has not reached %s within %lld ms: %s", need,
-                 (long long)wait->limit_ms, barrier->refusal);
-    else if (barrier->told >= 0 && barrier->told < (int64_t)wait->need.replicas)
-        snprintf(text, room, "it has not reached %s within %lld ms: %lld replica%s it", need,
-                 (long long)wait->limit_ms, (long long)barrier->told,
-                 barrier->told == 1 ? " has" : "s have");
-    else
-        snprintf(text, room, "it has not reached %s within %lld ms", need,
-                 (long long)wait->limit_ms);
+    weir_reach_tell(barrier->round.told, wait->need, told);
+    snprintf(text, room, "it has not reached %s within %lld ms%s%s", need,
+             (long long)wait->limit_ms, refusal[0] != '\0' ? ": " : told, refusal);
 }
 
 static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
@@ -107,16 +96,16 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
     watch_limit(barrier);
 }
 
-/* ---- The end of a round ------------------------------------------------------------------ */
+/* ---- A round ----------------------------------------------------------------------------- */
 
 static bool is_reached(const struct weir_barrier *barrier, const struct weir_barrier_wait *wait)
 {
-    return wait->in_round && (int64_t)wait->need.replicas <= barrier->copies &&
-           (!wait->need.disk || barrier->on_disk);
+    return wait->in_round && weir_reach_suffices(&barrier->round.reach, wait->need);
 }
 
-static void answer_reached(struct weir_barrier *barrier)
+static void on_progress(void *user)
 {
+    struct weir_barrier *barrier = user;
     struct weir_barrier_wait *wait;
     while ((wait = find(barrier, is_reached)) != NULL)
         answer(barrier, wait, WEIR_BARRIER_REACHED, "");
@@ -126,14 +115,15 @@ static void answer_reached(struct weir_barrier *barrier)
 static void say_waiting(struct weir_barrier *barrier, const struct weir_barrier_wait *held_up)
 {
     char need[WEIR_DURABILITY_TEXT_MAX];
+    const struct weir_reach *reach = &barrier->round.reach;
     if (held_up != NULL && !barrier->waiting_said)
         weir_log_warning(barrier->settings.log, "durability.waiting",
                          "need=%s replicas=%lld disk=%s",
-                         weir_durability_write(held_up->need, need), (long long)barrier->copies,
-                         barrier->on_disk ? "yes" : "no");
+                         weir_durability_write(held_up->need, need), (long long)reach->copies,
+                         reach->on_disk ? "yes" : "no");
     else if (held_up == NULL && barrier->waiting_said)
         weir_log_info(barrier->settings.log, "durability.reached", "replicas=%lld",
-                      (long long)barrier->copies);
+                      (long long)reach->copies);
     barrier->waiting_said = held_up != NULL;
 }
 
@@ -143,13 +133,15 @@ static bool took_part(const struct weir_barrier *barrier, const struct weir_barr
     return wait->in_round;
 }
 
-static void end_round(struct weir_barrier *barrier)
+static void on_round_ended(void *user)
 {
+    struct weir_barrier *barrier = user;
     struct weir_barrier_wait *held_up = find(barrier, took_part);
-    bool told = barrier->picked_up && !barrier->lost;
-    barrier->round = false;
+    bool told = barrier->round.picked_up && !barrier->round.lost;
     if (told)
         say_waiting(barrier, held_up);
+    if (barrier->round.picked_up)
+        barrier->elsewhere_said = false;
     for (struct weir_barrier_wait *wait = barrier->first; wait != NULL; wait = wait->next) {
         wait->asked = wait->asked || (wait->in_round && told);
         wait->in_round = false;
@@ -157,127 +149,6 @@ static void end_round(struct weir_barrier *barrier)
     watch_limit(barrier);
     if (barrier->first != NULL)
         kick(barrier, held_up != NULL ? PAUSE_MS : 0);
-}
-
-static void settle_answer(struct weir_barrier *barrier, enum weir_answer given,
-                          const redisReply *reply)
-{
-    if (given == WEIR_ANSWER_UNKNOWN)
-        barrier->lost = true;
-    else if (given == WEIR_ANSWER_REFUSED)
-        snprintf(barrier->refusal, sizeof barrier->refusal, "%s", reply->str);
-    if (--barrier->owed == 0)
-        end_round(barrier);
-}
-
-static void on_picked_up(void *user, enum weir_answer given, const redisReply *reply)
-{
-    struct weir_barrier *barrier = user;
-    int64_t found = 0;
-    barrier->picked_up =
-        given == WEIR_ANSWER_DONE && weir_reply_integer(reply, &found) && found == 1;
-    barrier->elsewhere = given == WEIR_ANSWER_DONE && !barrier->picked_up;
-    barrier->elsewhere_said = barrier->elsewhere_said && !barrier->picked_up;
-    barrier->rounds += barrier->picked_up;
-    if (barrier->picked_up) {
-        barrier->copies = 0;
-        answer_reached(barrier);
-    }
-    settle_answer(barrier, given, reply);
-}
-
-static void on_copies(void *user, enum weir_answer given, const redisReply *reply)
-{
-    struct weir_barrier *barrier = user;
-    int64_t copies;
-    if (given == WEIR_ANSWER_DONE && barrier->picked_up && weir_reply_integer(reply, &copies)) {
-        barrier->copies = barrier->told = copies;
-        answer_reached(barrier);
-    }
-    settle_answer(barrier, given, reply);
-}
-
-static void on_disk_answer(void *user, enum weir_answer given, const redisReply *reply)
-{
-    struct weir_barrier *barrier = user;
-    int64_t local = 0;
-    if (given == WEIR_ANSWER_DONE && barrier->picked_up) {
-        if (barrier->disk == WEIR_DISK_BY_SETTINGS) {
-            weir_disk_take_settings(&barrier->signs, reply);
-            barrier->on_disk = weir_disk_settings_promise(&barrier->signs);
-        } else {
-            barrier->on_disk = weir_reply_integer(weir_reply_at(reply, 0), &local) && local >= 1;
-        }
-        answer_reached(barrier);
-    }
-    settle_answer(barrier, given, reply);
-}
-
-/* ---- A round ----------------------------------------------------------------------------- */
-
-static bool send_own(struct weir_barrier *barrier, weir_link_answered *answered, int count,
-                     const char **arguments)
-{
-    if (weir_link_send(&barrier->link, count, arguments, NULL, answered, barrier) != WEIR_OK)
-        return false;
-    barrier->owed++;
-    return true;
-}
-
-/* Distinct numbers of replicas, least first, so that who asks for less need not wait for who asks
- * for more; what is beyond the room is asked for by a later round. */
-static void collect_levels(struct weir_barrier *barrier, bool *disk)
-{
-    barrier->level_count = 0;
-    *disk = false;
-    for (struct weir_barrier_wait *wait = barrier->first; wait != NULL; wait = wait->next) {
-        size_t at = 0;
-        *disk |= wait->in_round && wait->need.disk;
-        while (at < barrier->level_count && barrier->levels[at] < wait->need.replicas)
-            at++;
-        if (!wait->in_round || wait->need.replicas == 0 ||
-            (at < barrier->level_count && barrier->levels[at] == wait->need.replicas) ||
-            barrier->level_count == WEIR_BARRIER_LEVELS_MAX)
-            continue;
-        memmove(&barrier->levels[at + 1], &barrier->levels[at],
-                (barrier->level_count - at) * sizeof barrier->levels[0]);
-        barrier->levels[at] = wait->need.replicas;
-        barrier->level_count++;
-    }
-}
-
-/* The note lies there: pick it up, and wait behind it. */
-static void wait_behind_note(struct weir_barrier *barrier)
-{
-    bool disk, sent;
-    collect_levels(barrier, &disk);
-    sent = send_own(barrier, on_picked_up, 2, (const char *[]){"DEL", barrier->note});
-    for (size_t i = 0; sent && i < barrier->level_count; i++) {
-        snprintf(barrier->numbers[i], sizeof barrier->numbers[i], "%u", barrier->levels[i]);
-        sent = send_own(barrier, on_copies, 3,
-                        (const char *[]){"WAIT", barrier->numbers[i], REPLICAS_SLICE_MS});
-    }
-    if (sent && disk && barrier->disk == WEIR_DISK_BY_WAITAOF)
-        sent = send_own(barrier, on_disk_answer, 4,
-                        (const char *[]){"WAITAOF", "1", "0", DISK_SLICE_MS});
-    else if (sent && disk && barrier->disk == WEIR_DISK_BY_SETTINGS)
-        sent = send_own(barrier, on_disk_answer, WEIR_DISK_ASK_SETTINGS);
-    if (!sent && barrier->owed == 0) {
-        barrier->lost = true;
-        end_round(barrier);
-    }
-}
-
-static void on_note(void *user, enum weir_answer given, const redisReply *reply)
-{
-    struct weir_barrier *barrier = user;
-    (void)reply;
-    if (given == WEIR_ANSWER_DONE && !barrier->closed) {
-        wait_behind_note(barrier);
-        return;
-    }
-    barrier->lost = true; /* or the server takes no writes now: later again */
-    end_round(barrier);
 }
 
 static bool came_before_connection(const struct weir_barrier *barrier,
@@ -288,7 +159,7 @@ static bool came_before_connection(const struct weir_barrier *barrier,
 
 static bool asks_in_vain(const struct weir_barrier *barrier, const struct weir_barrier_wait *wait)
 {
-    return wait->need.disk && barrier->disk == WEIR_DISK_NOT;
+    return wait->need.disk && barrier->ability.disk == WEIR_DISK_NOT;
 }
 
 static void answer_hopeless(struct weir_barrier *barrier)
@@ -298,103 +169,8 @@ static void answer_hopeless(struct weir_barrier *barrier)
         answer(barrier, wait, WEIR_BARRIER_UNKNOWN,
                "the connection was lost since; what was seen before may be gone");
     while ((wait = find(barrier, asks_in_vain)) != NULL)
-        answer(barrier, wait, WEIR_BARRIER_REFUSED, barrier->disk_why.text);
+        answer(barrier, wait, WEIR_BARRIER_REFUSED, barrier->ability.why.text);
     watch_limit(barrier);
-}
-
-static void lay_note(struct weir_barrier *barrier)
-{
-    char name[48];
-    snprintf(name, sizeof name, "note:%016llx", (unsigned long long)weir_random_seed());
-    weir_key_named(barrier->note, barrier->settings.prefix, barrier->settings.service, name);
-    barrier->round = true;
-    barrier->lost = barrier->picked_up = barrier->on_disk = false;
-    barrier->refusal[0] = '\0';
-    barrier->copies = -1;
-    barrier->owed = 0;
-    for (struct weir_barrier_wait *wait = barrier->first; wait != NULL; wait = wait->next)
-        wait->in_round = true;
-    if (weir_link_send(barrier->settings.commits, 5,
-                       (const char *[]){"SET", barrier->note, "", "PX", NOTE_LIFE_MS}, NULL,
-                       on_note, barrier) != WEIR_OK) {
-        barrier->lost = true;
-        end_round(barrier);
-    }
-}
-
-/* ---- What the server can do -------------------------------------------------------------- */
-
-static bool is_stale(const struct weir_barrier *barrier)
-{
-    return barrier->disk == WEIR_DISK_NOT &&
-           weir_clock_monotonic_ms() - barrier->asked_at >= ASK_AGAIN_MS;
-}
-
-/* Said once: it is asked until it is known. */
-static void say_unknown(struct weir_barrier *barrier)
-{
-    bool unknown = barrier->disk == WEIR_DISK_UNASKED;
-    if (unknown && !barrier->unknown_said)
-        weir_log_warning(barrier->settings.log, "durability.unknown", "reason=%s",
-                         barrier->disk_why.text);
-    barrier->unknown_said = unknown;
-}
-
-static void judge(struct weir_barrier *barrier, enum weir_answer given)
-{
-    if (--barrier->signs_owed > 0 || given == WEIR_ANSWER_UNKNOWN || barrier->signs_missing)
-        return;
-    memset(&barrier->disk_why, 0, sizeof barrier->disk_why);
-    barrier->disk = weir_disk_judge(&barrier->signs, &barrier->disk_why);
-    barrier->asked_at = weir_clock_monotonic_ms();
-    say_unknown(barrier);
-    if (barrier->disk == WEIR_DISK_UNASKED) {
-        kick(barrier, ROUND_MS);
-        return;
-    }
-    if (barrier->settings.known != NULL)
-        barrier->settings.known(barrier->settings.user,
-                                barrier->disk == WEIR_DISK_NOT ? barrier->disk_why.text : NULL);
-    kick(barrier, 0);
-}
-
-static void on_server(void *user, enum weir_answer given, const redisReply *reply)
-{
-    struct weir_barrier *barrier = user;
-    weir_disk_take_server(&barrier->signs, reply);
-    judge(barrier, given);
-}
-
-static void on_waitaof(void *user, enum weir_answer given, const redisReply *reply)
-{
-    struct weir_barrier *barrier = user;
-    weir_disk_take_waitaof(&barrier->signs, reply);
-    judge(barrier, given);
-}
-
-static void on_settings(void *user, enum weir_answer given, const redisReply *reply)
-{
-    struct weir_barrier *barrier = user;
-    weir_disk_take_settings(&barrier->signs, reply);
-    judge(barrier, given);
-}
-
-static void ask_sign(struct weir_barrier *barrier, weir_link_answered *answered, int count,
-                     const char **arguments)
-{
-    if (weir_link_send(&barrier->link, count, arguments, NULL, answered, barrier) == WEIR_OK)
-        barrier->signs_owed++;
-    else
-        barrier->signs_missing = true; /* no memory: nothing is concluded, and asked again */
-}
-
-static void ask_signs(struct weir_barrier *barrier)
-{
-    barrier->signs_missing = false;
-    memset(&barrier->signs, 0, sizeof barrier->signs);
-    ask_sign(barrier, on_server, WEIR_DISK_ASK_SERVER);
-    ask_sign(barrier, on_waitaof, WEIR_DISK_ASK_WAITAOF);
-    ask_sign(barrier, on_settings, WEIR_DISK_ASK_SETTINGS);
 }
 
 /* The own connection is to another server than the commits', or one of the two is stale. */
@@ -404,36 +180,51 @@ static void reconnect(struct weir_barrier *barrier)
         weir_log_warning(barrier->settings.log, "durability.elsewhere", "server=%s",
                          barrier->settings.endpoint->shown);
     barrier->elsewhere_said = true;
-    barrier->elsewhere = false;
-    barrier->disk = WEIR_DISK_UNASKED;
+    barrier->round.elsewhere = false;
     weir_link_close(&barrier->link);
+    weir_ability_forget(&barrier->ability);
     weir_link_open(&barrier->link);
+}
+
+static bool links_ready(const struct weir_barrier *barrier)
+{
+    return barrier->link.state == WEIR_LINK_READY &&
+           barrier->settings.commits->state == WEIR_LINK_READY;
+}
+
+static void ask_ability(struct weir_barrier *barrier)
+{
+    if (barrier->link.state == WEIR_LINK_READY && !weir_ability_ask(&barrier->ability))
+        kick(barrier, ROUND_MS); /* no memory */
 }
 
 static void begin_round(struct weir_barrier *barrier)
 {
-    if (barrier->closed || barrier->round || barrier->signs_owed > 0)
-        return;
-    if (barrier->first == NULL) {
-        if (barrier->disk == WEIR_DISK_UNASKED && barrier->link.state == WEIR_LINK_READY)
-            ask_signs(barrier); /* somebody may wait for `known` */
-        return;
-    }
-    if (barrier->elsewhere)
-        reconnect(barrier);
-    if (barrier->link.state != WEIR_LINK_READY ||
-        barrier->settings.commits->state != WEIR_LINK_READY) {
-        kick(barrier, PAUSE_MS);
-        return;
-    }
-    if (barrier->disk == WEIR_DISK_UNASKED || is_stale(barrier)) {
-        ask_signs(barrier);
-        kick(barrier, PAUSE_MS);
-        return;
-    }
     answer_hopeless(barrier);
-    if (barrier->first != NULL && !barrier->round)
-        lay_note(barrier);
+    if (barrier->first == NULL)
+        return;
+    for (struct weir_barrier_wait *wait = barrier->first; wait != NULL; wait = wait->next) {
+        wait->in_round = true;
+        weir_round_want(&barrier->round, wait->need);
+    }
+    weir_round_begin(&barrier->round, barrier->ability.disk);
+}
+
+/* What comes next: the connections, what the server can do, a round. Each that ends kicks again. */
+static void go_on(struct weir_barrier *barrier)
+{
+    if (barrier->closed || barrier->round.under_way || barrier->ability.owed > 0)
+        return;
+    if (barrier->round.elsewhere && barrier->first != NULL)
+        reconnect(barrier);
+    if (!links_ready(barrier) && barrier->first != NULL)
+        kick(barrier, PAUSE_MS);
+    else if (barrier->ability.disk == WEIR_DISK_UNASKED)
+        ask_ability(barrier); /* also where nothing waits: somebody may wait for `known` */
+    else if (barrier->first != NULL && weir_ability_is_stale(&barrier->ability))
+        ask_ability(barrier);
+    else
+        begin_round(barrier);
 }
 
 static void on_kick(struct ev_loop *loop, ev_timer *timer, int events)
@@ -441,24 +232,42 @@ static void on_kick(struct ev_loop *loop, ev_timer *timer, int events)
     struct weir_barrier *barrier = timer->data;
     (void)loop;
     (void)events;
-    begin_round(barrier);
+    go_on(barrier);
 }
 
 /* ---- Life -------------------------------------------------------------------------------- */
 
 static void on_ready(void *user)
 {
-    struct weir_barrier *barrier = user;
-    barrier->signs_owed = 0;
-    ask_signs(barrier);
+    ask_ability(user);
 }
 
 static void on_lost(void *user, const struct weir_error *error)
 {
     struct weir_barrier *barrier = user;
     (void)error; /* the link has said so, and comes back */
-    barrier->disk = WEIR_DISK_UNASKED;
-    barrier->signs_owed = 0;
+    weir_ability_forget(&barrier->ability);
+}
+
+/* Said once: it is asked until it is known. */
+static void say_unknown(struct weir_barrier *barrier)
+{
+    bool unknown = barrier->ability.disk == WEIR_DISK_UNASKED;
+    if (unknown && !barrier->unknown_said)
+        weir_log_warning(barrier->settings.log, "durability.unknown", "reason=%s",
+                         barrier->ability.missing ? "no memory" : barrier->ability.why.text);
+    barrier->unknown_said = unknown;
+}
+
+static void on_judged(void *user)
+{
+    struct weir_barrier *barrier = user;
+    enum weir_disk disk = barrier->ability.disk;
+    say_unknown(barrier);
+    if (disk != WEIR_DISK_UNASKED && barrier->settings.known != NULL)
+        barrier->settings.known(barrier->settings.user,
+                                disk == WEIR_DISK_NOT ? barrier->ability.why.text : NULL);
+    kick(barrier, disk == WEIR_DISK_UNASKED ? ROUND_MS : 0);
 }
 
 void weir_barrier_init(struct weir_barrier *barrier, const struct weir_barrier_settings *settings)
@@ -474,10 +283,20 @@ void weir_barrier_init(struct weir_barrier *barrier, const struct weir_barrier_s
         .ready = on_ready,
         .lost = on_lost,
     };
+    struct weir_round_settings round = {
+        .commits = settings->commits,
+        .own = &barrier->link,
+        .prefix = settings->prefix,
+        .service = settings->service,
+        .user = barrier,
+        .progress = on_progress,
+        .ended = on_round_ended,
+    };
     memset(barrier, 0, sizeof *barrier);
     barrier->settings = *settings;
-    barrier->copies = barrier->told = -1;
     weir_link_init(&barrier->link, &link);
+    weir_ability_init(&barrier->ability, &barrier->link, barrier, on_judged);
+    weir_round_init(&barrier->round, &round);
     ev_timer_init(&barrier->kick, on_kick, 0., 0.);
     ev_timer_init(&barrier->limit, on_limit, 0., 0.);
     barrier->kick.data = barrier->limit.data = barrier;
@@ -517,8 +336,8 @@ void weir_barrier_cancel(struct weir_barrier *barrier, struct weir_barrier_wait 
 
 enum weir_disk weir_barrier_disk(const struct weir_barrier *barrier, const char **why)
 {
-    *why = barrier->disk_why.text;
-    return is_stale(barrier) ? WEIR_DISK_UNASKED : barrier->disk;
+    *why = barrier->ability.why.text;
+    return weir_ability_is_stale(&barrier->ability) ? WEIR_DISK_UNASKED : barrier->ability.disk;
 }
 
 void weir_barrier_close(struct weir_barrier *barrier)

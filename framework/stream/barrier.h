@@ -1,22 +1,10 @@
 /* Waits until what this process has seen has reached replicas or the disk.
  *
  * The commits' connection never waits: the barrier has a connection of its own, opened when it is
- * first asked. Waits come in rounds, at most one under way; all that were handed in before a round
- * began are answered by it. A round is
- *
- *   commits' connection   SET note          what was seen there lies before the note
- *   own connection        DEL note → 1      the same server and history: its place is behind the
- *                         WAIT, WAITAOF     note now, and so are these
- *
- * Why not WAIT alone: it waits for the place in the replication stream that its own connection has
- * come to. Up to Redis 7.0 every command brings a connection to the newest place, since 7.2 (and in
- * Valkey) only one that was itself propagated, so there has to be a write on it. And a write that
- * finds something that the other connection has left behind shows that both talk to one history: a
- * server that was restored or replaced in between does not have the note. A deletion that finds its
- * key is such a write, leaves nothing behind, and is taken by a server without memory, too.
- *
- * Until a note is picked up nothing is concluded. Where the commits' connection was made anew after
- * something had been seen on it, that may be gone: the outcome is unknown. */
+ * first asked. Waits come in rounds (stream/round.h), at most one under way; all that were handed
+ * in before a round began are answered by it. Until its note is picked up nothing is concluded
+ * (redis/reach.h says why). Where the commits' connection was made anew after something had been
+ * seen on it, that may be gone: the outcome is unknown. */
 #ifndef WEIR_STREAM_BARRIER_H
 #define WEIR_STREAM_BARRIER_H
 
@@ -25,9 +13,9 @@
 #include <stdint.h>
 
 #include "message/durability.h"
-#include "redis/disk.h"
-#include "redis/key_names.h"
 #include "redis/link.h"
+#include "stream/ability.h"
+#include "stream/round.h"
 
 enum weir_barrier_outcome {
     WEIR_BARRIER_REACHED,
@@ -63,35 +51,16 @@ struct weir_barrier_settings {
     void (*known)(void *user, const char *why);
 };
 
-#define WEIR_BARRIER_LEVELS_MAX 8 /* different numbers of replicas in one round */
-
 struct weir_barrier {
     struct weir_barrier_settings settings;
     struct weir_link link;
+    struct weir_ability ability;
+    struct weir_round round;
     ev_timer kick;  /* begins a round, from the loop */
     ev_timer limit; /* the first deadline */
     bool open, closed;
     struct weir_barrier_wait *first, *last; /* in the order of handing in */
-    /* What the server can do. */
-    struct weir_disk_signs signs;
-    enum weir_disk disk;
-    struct weir_error disk_why;
-    int64_t asked_at; /* monotonic ms */
-    size_t signs_owed;
-    bool signs_missing;
-    /* The round under way. */
-    bool round, lost, picked_up, on_disk;
-    bool elsewhere; /* the note was not there */
-    size_t owed;
-    unsigned levels[WEIR_BARRIER_LEVELS_MAX];
-    size_t level_count;
-    int64_t copies;    /* that the round knows of; -1: the note is not picked up */
-    int64_t told;      /* that the last WAIT has told of; -1: there was none */
-    char refusal[128]; /* of a command of the round; "": none */
-    char note[WEIR_KEY_MAX];
-    char numbers[WEIR_BARRIER_LEVELS_MAX][16];
     bool waiting_said, elsewhere_said, unknown_said;
-    uint64_t rounds; /* counter: notes picked up */
 };
 
 void weir_barrier_init(struct weir_barrier *barrier, const struct weir_barrier_settings *settings);

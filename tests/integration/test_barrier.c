@@ -258,7 +258,7 @@ static void what_was_seen_before_a_loss_is_unknown(void **state)
     RUN_UNTIL(answered == 1);
     test_server_freeze(&replica.server);
     submit(1, 1, false, LONG_MS);
-    RUN_UNTIL(barrier.round);
+    RUN_UNTIL(barrier.round.under_way);
     test_do(&primary.server, "CLIENT KILL ID %lld", (long long)commits.client_id);
     RUN_UNTIL(commits.reconnections > before);
     RUN_UNTIL(answered == 2);
@@ -281,7 +281,7 @@ static void its_own_connection_may_be_lost(void **state)
     RUN_UNTIL(answered == 1);
     test_server_freeze(&replica.server);
     submit(1, 1, false, LONG_MS);
-    RUN_UNTIL(barrier.round && barrier.owed > 0);
+    RUN_UNTIL(barrier.round.under_way && barrier.round.owed > 0);
     test_do(&primary.server, "CLIENT KILL ID %lld", (long long)barrier.link.client_id);
     test_server_thaw(&replica.server);
     RUN_UNTIL(answered == 2);
@@ -309,7 +309,7 @@ static void taken_back_and_closed(void **state)
     test_server_freeze(&replica.server);
     for (int i = 0; i < 4; i++)
         submit(i, 1, false, LONG_MS);
-    RUN_UNTIL(barrier.round && barrier.owed > 0);
+    RUN_UNTIL(barrier.round.under_way && barrier.round.owed > 0);
     weir_barrier_cancel(&barrier, &seen[1].wait);
     weir_barrier_cancel(&barrier, &seen[3].wait);
     test_server_thaw(&replica.server);
@@ -317,7 +317,7 @@ static void taken_back_and_closed(void **state)
     assert_int_equal(seen[1].answers + seen[3].answers, 0);
     test_server_freeze(&replica.server);
     submit(4, 1, false, LONG_MS);
-    RUN_UNTIL(barrier.round && barrier.owed > 0);
+    RUN_UNTIL(barrier.round.under_way && barrier.round.owed > 0);
     weir_barrier_close(&barrier);
     expect(4, WEIR_BARRIER_UNKNOWN, "the worker stops");
     assert_false(weir_barrier_submit(&barrier, &seen[4].wait));

@@ -1,0 +1,79 @@
+/* What the server can tell of its disk, asked over a link. */
+#include "stream/ability.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+#define ASK_AGAIN_MS 2000
+
+void weir_ability_init(struct weir_ability *ability, struct weir_link *link, void *user,
+                       void (*judged)(void *user))
+{
+    *ability = (struct weir_ability){.link = link, .user = user, .judged = judged};
+}
+
+static void settle(struct weir_ability *ability, enum weir_answer given)
+{
+    if (--ability->owed > 0 || given == WEIR_ANSWER_UNKNOWN)
+        return;
+    memset(&ability->why, 0, sizeof ability->why);
+    ability->disk =
+        ability->missing ? WEIR_DISK_UNASKED : weir_disk_judge(&ability->signs, &ability->why);
+    ability->judged_at = weir_clock_monotonic_ms();
+    ability->judged(ability->user);
+}
+
+static void on_server(void *user, enum weir_answer given, const redisReply *reply)
+{
+    struct weir_ability *ability = user;
+    weir_disk_take_server(&ability->signs, reply);
+    settle(ability, given);
+}
+
+static void on_waitaof(void *user, enum weir_answer given, const redisReply *reply)
+{
+    struct weir_ability *ability = user;
+    weir_disk_take_waitaof(&ability->signs, reply);
+    settle(ability, given);
+}
+
+static void on_settings(void *user, enum weir_answer given, const redisReply *reply)
+{
+    struct weir_ability *ability = user;
+    weir_disk_take_settings(&ability->signs, reply);
+    settle(ability, given);
+}
+
+static void send(struct weir_ability *ability, weir_link_answered *answered, int count,
+                 const char **arguments)
+{
+    if (weir_link_send(ability->link, count, arguments, NULL, answered, ability) == WEIR_OK)
+        ability->owed++;
+    else
+        ability->missing = true;
+}
+
+bool weir_ability_ask(struct weir_ability *ability)
+{
+    if (ability->owed > 0)
+        return true;
+    ability->missing = false;
+    memset(&ability->signs, 0, sizeof ability->signs);
+    send(ability, on_server, WEIR_DISK_ASK_SERVER);
+    send(ability, on_waitaof, WEIR_DISK_ASK_WAITAOF);
+    send(ability, on_settings, WEIR_DISK_ASK_SETTINGS);
+    return ability->owed > 0;
+}
+
+void weir_ability_forget(struct weir_ability *ability)
+{
+    ability->disk = WEIR_DISK_UNASKED;
+    memset(&ability->why, 0, sizeof ability->why);
+}
+
+bool weir_ability_is_stale(const struct weir_ability *ability)
+{
+    return ability->disk == WEIR_DISK_NOT &&
+           weir_clock_monotonic_ms() - ability->judged_at >= ASK_AGAIN_MS;
+}

@@ -1,0 +1,38 @@
+/* What the server can tell of its disk, asked over a link. */
+#ifndef WEIR_STREAM_ABILITY_H
+#define WEIR_STREAM_ABILITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "redis/disk.h"
+#include "redis/link.h"
+
+struct weir_ability {
+    struct weir_link *link; /* borrowed */
+    void *user;
+    /* All that was asked is answered; where it could not all be asked, or nothing followed, the
+     * judgement is WEIR_DISK_UNASKED. Not called where the connection was lost. */
+    void (*judged)(void *user);
+    /* The judgement; `why` where it is WEIR_DISK_NOT, or where nothing followed. */
+    enum weir_disk disk;
+    struct weir_error why;
+    /* Its own. */
+    struct weir_disk_signs signs;
+    int64_t judged_at; /* monotonic ms */
+    size_t owed;
+    bool missing;
+};
+
+void weir_ability_init(struct weir_ability *ability, struct weir_link *link, void *user,
+                       void (*judged)(void *user));
+/* Asks anew, unless that is under way; false where nothing could be sent. What was known is known
+ * until the answers have come. */
+WEIR_CHECKED bool weir_ability_ask(struct weir_ability *ability);
+/* Another connection, perhaps another server: nothing is known any more. */
+void weir_ability_forget(struct weir_ability *ability);
+/* Whether it was judged so long ago that it should be asked again before it is relied on: settings
+ * can be changed. */
+bool weir_ability_is_stale(const struct weir_ability *ability);
+
+#endif
