@@ -62,17 +62,6 @@ static bool look_at_copies(struct confirming *one)
     return reply != NULL;
 }
 
-static bool look_at_disk(struct confirming *one)
-{
-    const char *words[WEIR_REACH_WORDS_MAX];
-    char limit[24];
-    int count = weir_reach_ask_disk(one->disk, slice(one, limit, sizeof limit), words);
-    redisReply *reply = ask(one, count, words);
-    (void)weir_reach_take_disk(&one->reach, one->disk, reply);
-    freeReplyObject(reply);
-    return reply != NULL;
-}
-
 /* What only passes is waited out. */
 static bool find_out(struct confirming *one)
 {
@@ -83,6 +72,20 @@ static bool find_out(struct confirming *one)
     } while (one->disk == WEIR_DISK_UNASKED && weir_client_connected(one->client) &&
              weir_patience_pause(one->patience));
     return one->disk == WEIR_DISK_BY_WAITAOF || one->disk == WEIR_DISK_BY_SETTINGS;
+}
+
+static bool look_at_disk(struct confirming *one)
+{
+    const char *words[WEIR_REACH_WORDS_MAX];
+    char limit[24];
+    int count = weir_reach_ask_disk(one->disk, slice(one, limit, sizeof limit), words);
+    redisReply *reply;
+    enum weir_reach_disk told;
+    weir_patience_bind(one->patience, one->client);
+    reply = weir_client_exchange(one->client, one->error, (size_t)count, words, NULL);
+    told = weir_reach_take_disk(&one->reach, one->disk, reply);
+    freeReplyObject(reply);
+    return told == WEIR_REACH_DISK_CANNOT ? find_out(one) : reply != NULL;
 }
 
 static void say_not_reached(const struct confirming *one)

@@ -56,13 +56,14 @@ static bool is_passing(const redisReply *reply)
     return refusal == WEIR_REFUSAL_SERVER || refusal == WEIR_REFUSAL_ROLE;
 }
 
-bool weir_reach_take_disk(struct weir_reach *reach, enum weir_disk disk, const redisReply *reply)
+enum weir_reach_disk weir_reach_take_disk(struct weir_reach *reach, enum weir_disk disk,
+                                          const redisReply *reply)
 {
     struct weir_disk_signs signs = {0};
     int64_t local = 0;
     bool tells;
     if (is_passing(reply))
-        return true;
+        return WEIR_REACH_DISK_UNTOLD;
     if (disk == WEIR_DISK_BY_SETTINGS) {
         weir_disk_take_settings(&signs, reply);
         tells = weir_disk_settings_promise(&signs);
@@ -71,7 +72,7 @@ bool weir_reach_take_disk(struct weir_reach *reach, enum weir_disk disk, const r
         tells = weir_reply_array(reply, 2) && weir_reply_integer(weir_reply_at(reply, 0), &local);
         reach->on_disk = tells && local >= 1 && reach->copies >= 0;
     }
-    return tells;
+    return tells ? WEIR_REACH_DISK_TOLD : WEIR_REACH_DISK_CANNOT;
 }
 
 bool weir_reach_suffices(const struct weir_reach *reach, struct weir_durability need)

@@ -50,12 +50,18 @@ char *weir_reach_note(char *key, const char *prefix, const char *service);
  * it cannot. */
 int weir_reach_ask_disk(enum weir_disk disk, const char *limit_ms, const char **words);
 
-/* Each takes the answer to one of them. `true` where the note was there, and where a number came.
- */
+enum weir_reach_disk {
+    WEIR_REACH_DISK_UNTOLD, /* it does not say now, or there is no answer */
+    WEIR_REACH_DISK_TOLD,
+    WEIR_REACH_DISK_CANNOT, /* not in this way any more: the server has to be judged anew */
+};
+
+/* Each takes the answer to one of them: a reply, an error reply, or NULL where there is none.
+ * `true` where the note was there, and where a number came. */
 bool weir_reach_take_note(struct weir_reach *reach, const redisReply *reply);
 bool weir_reach_take_copies(struct weir_reach *reach, const redisReply *reply);
-/* False where the server cannot tell in this way any more: it has to be judged anew. */
-bool weir_reach_take_disk(struct weir_reach *reach, enum weir_disk disk, const redisReply *reply);
+enum weir_reach_disk weir_reach_take_disk(struct weir_reach *reach, enum weir_disk disk,
+                                          const redisReply *reply);
 
 bool weir_reach_suffices(const struct weir_reach *reach, struct weir_durability need);
 /* ": 1 replica has it", where that is what it lacks, else "". Returns `text`. */

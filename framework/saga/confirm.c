@@ -1,5 +1,7 @@
 /* Waiting until a step's success is as durable as it has to be, before the saga goes on. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "saga/handlers.h"
 
@@ -16,12 +18,27 @@ struct confirmation {
     struct weir_barrier_wait wait;
 };
 
+/* Once for each reason: replies are heard again and again until the server can. */
+static void say_refused(struct weir_coordinator *coordinator, weir_context *context,
+                        const char *why)
+{
+    if (strcmp(coordinator->refused_why, why) == 0)
+        return;
+    snprintf(coordinator->refused_why, sizeof coordinator->refused_why, "%s", why);
+    weir_log_warning(coordinator->runtime->log, "durability.refused", "saga=%s server=%s reason=%s",
+                     context != NULL ? context->message->saga : "",
+                     coordinator->runtime->endpoint->shown, why);
+}
+
 static void on_confirmed(void *user, enum weir_barrier_outcome outcome, const char *why)
 {
     struct confirmation *confirmation = user;
     weir_context *context = weir_deferral_context(confirmation->deferral);
-    (void)why;
     confirmation->coordinator->confirming--;
+    if (outcome == WEIR_BARRIER_REFUSED)
+        say_refused(confirmation->coordinator, context, why);
+    else if (outcome == WEIR_BARRIER_REACHED && confirmation->wait.need.disk)
+        confirmation->coordinator->refused_why[0] = '\0';
     if (context != NULL)
         context->confirmation = outcome == WEIR_BARRIER_REACHED ? WEIR_CONFIRMED : WEIR_UNCONFIRMED;
     weir_finish(confirmation->deferral, WEIR_AGAIN);

@@ -21,7 +21,8 @@ struct weir_coordinator {
     struct weir_periodic census;
     char under_way_keys[2][WEIR_KEY_MAX];
     int64_t in_flight;
-    int64_t confirming; /* messages that wait until something is durable */
+    int64_t confirming;    /* messages that wait until something is durable */
+    char refused_why[256]; /* why the server cannot tell, as it was said; "": it can */
 };
 
 /* Where starts wait while too many sagas are in flight. */

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-#define ASK_AGAIN_MS 2000
+#define ASK_AGAIN_MS 1000
 
 void weir_ability_init(struct weir_ability *ability, struct weir_link *link, void *user,
                        void (*judged)(void *user))
@@ -72,8 +72,13 @@ void weir_ability_forget(struct weir_ability *ability)
     memset(&ability->why, 0, sizeof ability->why);
 }
 
+void weir_ability_confirm(struct weir_ability *ability)
+{
+    ability->judged_at = weir_clock_monotonic_ms();
+}
+
 bool weir_ability_is_stale(const struct weir_ability *ability)
 {
-    return ability->disk == WEIR_DISK_NOT &&
+    return ability->disk != WEIR_DISK_UNASKED &&
            weir_clock_monotonic_ms() - ability->judged_at >= ASK_AGAIN_MS;
 }

@@ -31,8 +31,10 @@ void weir_ability_init(struct weir_ability *ability, struct weir_link *link, voi
 WEIR_CHECKED bool weir_ability_ask(struct weir_ability *ability);
 /* Another connection, perhaps another server: nothing is known any more. */
 void weir_ability_forget(struct weir_ability *ability);
-/* Whether it was judged so long ago that it should be asked again before it is relied on: settings
- * can be changed. */
+/* The server has just shown that it can as it was judged. */
+void weir_ability_confirm(struct weir_ability *ability);
+/* Whether that was so long ago (1 s) that it is to be asked again before anybody relies on it:
+ * settings can be changed. */
 bool weir_ability_is_stale(const struct weir_ability *ability);
 
 #endif

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 
 #define SILENCE_MS 10000
-#define PAUSE_MS 50 /* between rounds for what has not been reached */
-#define ROUND_MS 250
+#define PAUSE_MS 50  /* between rounds for what has not been reached */
+#define ROUND_MS 250 /* at the least, where it has not reached all */
 
 /* ---- Waits ------------------------------------------------------------------------------- */
 
@@ -133,11 +133,27 @@ static bool took_part(const struct weir_barrier *barrier, const struct weir_barr
     return wait->in_round;
 }
 
+/* Not at once again where the answers came at once, as refusals do. */
+static int64_t pause_after_round(const struct weir_barrier *barrier)
+{
+    int64_t left = barrier->round.begun_at + ROUND_MS - weir_clock_monotonic_ms();
+    return left > PAUSE_MS ? left : PAUSE_MS;
+}
+
+static void learn_of_disk(struct weir_barrier *barrier)
+{
+    if (barrier->round.disk_told == WEIR_REACH_DISK_TOLD)
+        weir_ability_confirm(&barrier->ability);
+    else if (barrier->round.disk_told == WEIR_REACH_DISK_CANNOT)
+        weir_ability_forget(&barrier->ability);
+}
+
 static void on_round_ended(void *user)
 {
     struct weir_barrier *barrier = user;
     struct weir_barrier_wait *held_up = find(barrier, took_part);
     bool told = barrier->round.picked_up && !barrier->round.lost;
+    learn_of_disk(barrier);
     if (told)
         say_waiting(barrier, held_up);
     if (barrier->round.picked_up)
@@ -148,7 +164,7 @@ static void on_round_ended(void *user)
     }
     watch_limit(barrier);
     if (barrier->first != NULL)
-        kick(barrier, held_up != NULL ? PAUSE_MS : 0);
+        kick(barrier, held_up != NULL ? pause_after_round(barrier) : 0);
 }
 
 static bool came_before_connection(const struct weir_barrier *barrier,
@@ -160,6 +176,13 @@ static bool came_before_connection(const struct weir_barrier *barrier,
 static bool asks_in_vain(const struct weir_barrier *barrier, const struct weir_barrier_wait *wait)
 {
     return wait->need.disk && barrier->ability.disk == WEIR_DISK_NOT;
+}
+
+/* The others find out for themselves what the server can do. */
+static bool relies_on_judgement(const struct weir_barrier *barrier,
+                                const struct weir_barrier_wait *wait)
+{
+    return asks_in_vain(barrier, wait) || !weir_durability_wanted(wait->need);
 }
 
 static void answer_hopeless(struct weir_barrier *barrier)
@@ -183,6 +206,7 @@ static void reconnect(struct weir_barrier *barrier)
     barrier->round.elsewhere = false;
     weir_link_close(&barrier->link);
     weir_ability_forget(&barrier->ability);
+    barrier->known_said = false;
     weir_link_open(&barrier->link);
 }
 
@@ -221,7 +245,7 @@ static void go_on(struct weir_barrier *barrier)
         kick(barrier, PAUSE_MS);
     else if (barrier->ability.disk == WEIR_DISK_UNASKED)
         ask_ability(barrier); /* also where nothing waits: somebody may wait for `known` */
-    else if (barrier->first != NULL && weir_ability_is_stale(&barrier->ability))
+    else if (weir_ability_is_stale(&barrier->ability) && find(barrier, relies_on_judgement) != NULL)
         ask_ability(barrier);
     else
         begin_round(barrier);
@@ -247,6 +271,18 @@ static void on_lost(void *user, const struct weir_error *error)
     struct weir_barrier *barrier = user;
     (void)error; /* the link has said so, and comes back */
     weir_ability_forget(&barrier->ability);
+    barrier->known_said = false;
+}
+
+static void tell_known(struct weir_barrier *barrier)
+{
+    const char *why = barrier->ability.disk == WEIR_DISK_NOT ? barrier->ability.why.text : "";
+    if (barrier->known_said && strcmp(barrier->known_why, why) == 0)
+        return;
+    barrier->known_said = true;
+    snprintf(barrier->known_why, sizeof barrier->known_why, "%s", why);
+    if (barrier->settings.known != NULL)
+        barrier->settings.known(barrier->settings.user, why[0] != '\0' ? why : NULL);
 }
 
 /* Said once: it is asked until it is known. */
@@ -264,9 +300,8 @@ static void on_judged(void *user)
     struct weir_barrier *barrier = user;
     enum weir_disk disk = barrier->ability.disk;
     say_unknown(barrier);
-    if (disk != WEIR_DISK_UNASKED && barrier->settings.known != NULL)
-        barrier->settings.known(barrier->settings.user,
-                                disk == WEIR_DISK_NOT ? barrier->ability.why.text : NULL);
+    if (disk != WEIR_DISK_UNASKED)
+        tell_known(barrier);
     kick(barrier, disk == WEIR_DISK_UNASKED ? ROUND_MS : 0);
 }
 

@@ -47,7 +47,7 @@ struct weir_barrier_settings {
     const char *prefix, *service;
     void *user;
     /* It is known what the server can do: `why` is NULL, or says that it has no way to tell of its
-     * disk. Again after each new connection. May be NULL. */
+     * disk. Again when that has changed, and after each new connection. May be NULL. */
     void (*known)(void *user, const char *why);
 };
 
@@ -60,7 +60,8 @@ struct weir_barrier {
     ev_timer limit; /* the first deadline */
     bool open, closed;
     struct weir_barrier_wait *first, *last; /* in the order of handing in */
-    bool waiting_said, elsewhere_said, unknown_said;
+    bool waiting_said, elsewhere_said, unknown_said, known_said;
+    char known_why[256]; /* what `known` was told; "": NULL */
 };
 
 void weir_barrier_init(struct weir_barrier *barrier, const struct weir_barrier_settings *settings);
@@ -70,8 +71,9 @@ void weir_barrier_open(struct weir_barrier *barrier);
 WEIR_CHECKED bool weir_barrier_submit(struct weir_barrier *barrier, struct weir_barrier_wait *wait);
 /* Takes back a wait that has not been answered. */
 void weir_barrier_cancel(struct weir_barrier *barrier, struct weir_barrier_wait *wait);
-/* What is known of the server's disk; WEIR_DISK_UNASKED where a wait has to find that out. What was
- * refused is asked again after a while: settings can be changed. */
+/* What the server was found to be able to do not longer than a second ago; WEIR_DISK_UNASKED
+ * where a wait has to find that out. Any wait does that needs nothing; one for the disk asks in
+ * passing, and again where it was refused. */
 enum weir_disk weir_barrier_disk(const struct weir_barrier *barrier, const char **why);
 /* All that wait are answered WEIR_BARRIER_UNKNOWN; from then on nothing is taken. */
 void weir_barrier_close(struct weir_barrier *barrier);

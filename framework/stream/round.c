@@ -73,7 +73,7 @@ static void on_copies(void *user, enum weir_answer given, const redisReply *repl
 static void on_disk(void *user, enum weir_answer given, const redisReply *reply)
 {
     struct weir_round *round = user;
-    (void)weir_reach_take_disk(&round->reach, round->disk, reply);
+    round->disk_told = weir_reach_take_disk(&round->reach, round->disk, reply);
     round->settings.progress(round->settings.user);
     settle(round, given, reply);
 }
@@ -132,6 +132,7 @@ void weir_round_begin(struct weir_round *round, enum weir_disk disk)
     round->refusal[0] = '\0';
     round->reach = (struct weir_reach){.copies = -1};
     round->disk = disk;
+    round->disk_told = WEIR_REACH_DISK_UNTOLD;
     round->begun_at = weir_clock_monotonic_ms();
     round->owed = 0;
     if (weir_link_send(settings->commits, WEIR_REACH_LAY_NOTE(round->note), NULL, on_note, round) !=

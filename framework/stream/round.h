@@ -27,9 +27,10 @@ struct weir_round {
     struct weir_round_settings settings;
     bool under_way;
     struct weir_reach reach;
-    bool picked_up;    /* the note */
-    bool elsewhere;    /* it was not there: the own connection is to another server or history */
-    bool lost;         /* not all that was asked is known */
+    bool picked_up; /* the note */
+    bool elsewhere; /* it was not there: the own connection is to another server or history */
+    bool lost;      /* not all that was asked is known */
+    enum weir_reach_disk disk_told;
     int64_t told;      /* copies that the last WAIT of any round has told of; -1: there was none */
     char refusal[128]; /* of a command of it; "": none */
     int64_t begun_at;  /* monotonic ms */

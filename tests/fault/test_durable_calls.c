@@ -278,6 +278,50 @@ static void the_disk_of_a_server_that_has_none_stays_unknown(void **state)
         fail_msg("%s", answer.reason);
 }
 
+static bool info_holds(const char *section, const char *text)
+{
+    char *info = test_ask_text(&primary.server, section);
+    bool holds = strstr(info, text) != NULL;
+    free(info);
+    return holds;
+}
+
+static void set_file(const char *appendonly)
+{
+    test_do(&primary.server, "CONFIG SET appendonly %s", appendonly);
+    AWAIT(!info_holds("INFO persistence", "aof_rewrite_in_progress:1") &&
+          !info_holds("INFO persistence", "aof_rewrite_scheduled:1"));
+}
+
+/* While somebody waits, the server changes, on the same connection: that is said. */
+static void a_server_that_cannot_tell_any_more_is_named(void **state)
+{
+    (void)state;
+    bool waits = test_server_has_waitaof(&primary.server);
+    test_do(&primary.server, "CONFIG SET appendfsync always");
+    set_file("yes");
+    struct test_worker worker = start_worker(OPTIONS("--replicas", "1", "--durable-disk"));
+    test_server_freeze(&replica.server);
+    test_do(&primary.server, "CONFIG RESETSTAT");
+    pid_t sender = test_spawn(WORDS(test_program("weir"), "send", WORK, "Mark", "--data",
+                                    "{\"n\":\"e\"}", "--id", "e", "--wait=60"),
+                              "sender.log");
+    AWAIT(info_holds("INFO commandstats", "cmdstat_wait:"));
+    if (waits)
+        set_file("no");
+    else
+        test_do(&primary.server, "CONFIG SET appendfsync everysec");
+    test_server_thaw(&replica.server);
+    assert_int_equal(test_end(sender, 0, 30000), 5);
+    test_await_text("sender.log",
+                    waits ? "keeps no append-only file"
+                          : "has no WAITAOF; use Redis 7.2 or newer, or set appendfsync always",
+                    1000);
+    assert_int_equal(marks("e"), 1);
+    test_worker_end_well(&worker);
+    set_file("no");
+}
+
 /* ---- Handlers ---------------------------------------------------------------------------- */
 
 static void a_handler_acts_outside_once_it_is_durable(void **state)
@@ -420,6 +464,7 @@ int main(int argc, char **argv)
         TEST(a_call_that_needs_nothing_does_not_wait),
         TEST(the_command_line_waits_as_well),
         TEST(the_disk_of_a_server_that_has_none_stays_unknown),
+        TEST(a_server_that_cannot_tell_any_more_is_named),
         TEST(a_handler_acts_outside_once_it_is_durable),
         TEST(a_limit_that_is_over_is_told),
         TEST(a_lost_connection_is_told),

@@ -164,17 +164,23 @@ static void submit(int i, unsigned replicas, bool disk, int64_t limit_ms)
     inside = false;
 }
 
-static long long calls_of(const char *command)
+static long long stat_of(const char *command, const char *what)
 {
     char name[64];
-    long long calls = 0;
+    long long number = 0;
     char *stats = test_ask_text(&primary.server, "INFO commandstats");
-    snprintf(name, sizeof name, "cmdstat_%s:calls=", command);
+    snprintf(name, sizeof name, "cmdstat_%s:", command);
     const char *found = strstr(stats, name);
-    if (found != NULL)
-        (void)sscanf(found + strlen(name), "%lld", &calls);
+    snprintf(name, sizeof name, "%s=", what);
+    if (found != NULL && (found = strstr(found, name)) != NULL)
+        (void)sscanf(found + strlen(name), "%lld", &number);
     free(stats);
-    return calls;
+    return number;
+}
+
+static long long calls_of(const char *command)
+{
+    return stat_of(command, "calls");
 }
 
 static void expect(int i, enum weir_barrier_outcome outcome, const char *why)
@@ -330,10 +336,14 @@ static void a_server_that_takes_no_writes_is_waited_for(void **state)
     submit(0, 0, false, LONG_MS);
     RUN_UNTIL(answered == 1);
     test_do(&primary.server, "CONFIG SET maxmemory 1");
+    test_do(&primary.server, "CONFIG RESETSTAT");
+    long long begun = test_now();
     submit(1, 0, false, SHORT_MS);
     submit(2, 0, false, LONG_MS);
     RUN_UNTIL(answered == 2);
     expect(1, WEIR_BARRIER_UNKNOWN, "");
+    /* the answer comes at once, and the question not again before 250 ms are over */
+    assert_in_range(stat_of("set", "rejected_calls"), 1, 2 + (test_now() - begun) / 250);
     test_do(&primary.server, "CONFIG SET maxmemory 0");
     RUN_UNTIL(answered == 3);
     expect(2, WEIR_BARRIER_REACHED, "");
@@ -372,12 +382,81 @@ static void the_disk_is_reached_or_refused_by_what_the_server_has(void **state)
     RUN_UNTIL(answered == 3);
     expect(1, WEIR_BARRIER_REACHED, "");
     expect(2, WEIR_BARRIER_REACHED, "");
-    if (!waits) {
-        test_do(&primary.server, "CONFIG SET appendfsync everysec");
-        submit(3, 0, true, SHORT_MS);
-        RUN_UNTIL(answered == 4);
-        expect(3, WEIR_BARRIER_NOT_REACHED, "it has not reached the disk within 600 ms");
+    test_do(&primary.server, "CONFIG SET appendonly no");
+}
+
+/* ---- An ability that comes and goes ------------------------------------------------------- */
+
+static bool is_rewriting(void)
+{
+    char *info = test_ask_text(&primary.server, "INFO persistence");
+    bool busy = strstr(info, "aof_rewrite_in_progress:1") != NULL ||
+                strstr(info, "aof_rewrite_scheduled:1") != NULL;
+    free(info);
+    return busy;
+}
+
+static void gain(void)
+{
+    test_do(&primary.server, "CONFIG SET appendfsync always");
+    test_do(&primary.server, "CONFIG SET appendonly yes");
+    RUN_UNTIL(!is_rewriting());
+}
+
+/* As somebody may do it by hand; returns what is to be said of it. */
+static const char *lose(void)
+{
+    if (test_server_has_waitaof(&primary.server)) {
+        test_do(&primary.server, "CONFIG SET appendonly no");
+        return "keeps no append-only file";
     }
+    test_do(&primary.server, "CONFIG SET appendfsync everysec");
+    return "has no WAITAOF; use Redis 7.2 or newer, or set appendfsync always";
+}
+
+/* The connection stays, and the server changes under it. */
+static void an_ability_that_goes_is_noticed_and_comes_back(void **state)
+{
+    (void)state;
+    const char *why;
+    gain();
+    submit(0, 0, true, LONG_MS);
+    RUN_UNTIL(answered == 1);
+    expect(0, WEIR_BARRIER_REACHED, "");
+    assert_string_equal(known_why, "");
+    const char *lost = lose();
+    submit(1, 0, true, LONG_MS);
+    submit(2, 1, false, LONG_MS); /* has nothing to do with it */
+    RUN_UNTIL(answered == 3);
+    expect(1, WEIR_BARRIER_REFUSED, lost);
+    expect(2, WEIR_BARRIER_REACHED, "");
+    assert_non_null(strstr(known_why, lost));
+    gain();
+    RUN_UNTIL(weir_barrier_disk(&barrier, &why) == WEIR_DISK_UNASKED);
+    submit(3, 0, true, LONG_MS);
+    RUN_UNTIL(answered == 4);
+    expect(3, WEIR_BARRIER_REACHED, "");
+    assert_string_equal(known_why, "");
+    assert_int_equal(known, 3); /* once for each change */
+    assert_int_equal(barrier.link.reconnections, 0);
+    test_do(&primary.server, "CONFIG SET appendonly no");
+}
+
+/* Whoever only wants to know relies on nothing that is old. */
+static void what_was_known_long_ago_is_asked_again(void **state)
+{
+    (void)state;
+    const char *why;
+    gain();
+    submit(0, 0, false, LONG_MS);
+    RUN_UNTIL(answered == 1);
+    assert_int_not_equal(weir_barrier_disk(&barrier, &why), WEIR_DISK_NOT);
+    const char *wanted = lose();
+    RUN_UNTIL(weir_barrier_disk(&barrier, &why) == WEIR_DISK_UNASKED);
+    submit(1, 0, false, LONG_MS);
+    RUN_UNTIL(answered == 2);
+    assert_int_equal(weir_barrier_disk(&barrier, &why), WEIR_DISK_NOT);
+    assert_non_null(strstr(why, wanted));
     test_do(&primary.server, "CONFIG SET appendonly no");
 }
 
@@ -396,6 +475,8 @@ int main(void)
         TEST(a_server_that_takes_no_writes_is_waited_for),
         TEST(without_a_file_the_disk_is_refused),
         TEST(the_disk_is_reached_or_refused_by_what_the_server_has),
+        TEST(an_ability_that_goes_is_noticed_and_comes_back),
+        TEST(what_was_known_long_ago_is_asked_again),
     };
     return cmocka_run_group_tests(tests, start_servers, stop_servers);
 }

@@ -75,6 +75,19 @@ static void write_definition(void)
     assert_int_equal(fclose(file), 0);
 }
 
+static long long calls_of(const char *command)
+{
+    char name[64];
+    long long calls = 0;
+    char *stats = test_ask_text(&server, "INFO commandstats");
+    snprintf(name, sizeof name, "cmdstat_%s:calls=", command);
+    const char *found = strstr(stats, name);
+    if (found != NULL)
+        (void)sscanf(found + strlen(name), "%lld", &calls);
+    free(stats);
+    return calls;
+}
+
 /* ---- Refusals ---------------------------------------------------------------------------- */
 
 static void expect_refused(const char *why)
@@ -247,6 +260,45 @@ static void an_ability_that_is_lost_later_is_named(void **state)
     test_worker_end_well(&worker);
 }
 
+/* Settings are changed under sagas: what is under way stands still and says why, once; what is new
+ * does not begin; and all goes on when they are back. */
+static void settings_that_change_are_noticed(void **state)
+{
+    (void)state;
+    bool waits = test_server_has_waitaof(&server);
+    const char *why = waits ? "keeps no append-only file"
+                            : "has no WAITAOF; use Redis 7.2 or newer, or set appendfsync always";
+    settings("yes", "always");
+    test_define(&server, "order", 1, ORDER);
+    struct test_worker coordinator = test_coordinator_start(&server, "coordinator", NULL), worker;
+    test_saga_begin(&server, "s1", "order", "{}");
+    AWAIT(test_saga_is(&server, "s1", "running"));
+    settings(waits ? "no" : "yes", "everysec");
+    worker = test_worker_start(&server, STEPS, "one", NULL);
+    AWAIT(strcmp(test_saga_field(&server, "s1", "step:a:awaits"), "the disk") == 0);
+    test_worker_await_log(&coordinator, "durability.refused saga=s1 ");
+    assert_int_equal(test_worker_logged(&coordinator, why), 1);
+
+    test_saga_begin(&server, "s2", "order", "{}");
+    AWAIT(test_dead(&server, "sagas") == 1);
+    assert_non_null(strstr(test_newest(&server, "{sagas}:dead", "reason"), why));
+    assert_int_equal(test_ask_integer(&server, "EXISTS {sagas}:saga:s2"), 0);
+
+    test_do(&server, "CONFIG RESETSTAT"); /* it is asked again, and no more is said of it */
+    AWAIT(calls_of("config|get") >= 2);
+    assert_int_equal(test_worker_logged(&coordinator, "durability.refused"), 1);
+    assert_true(test_saga_is(&server, "s1", "running"));
+    assert_int_equal(test_worker_logged(&coordinator, "link.lost"), 0);
+
+    settings("yes", "always");
+    AWAIT(test_saga_is(&server, "s1", "completed"));
+    assert_string_equal(test_saga_field(&server, "s1", "step:a:attempts"), "1");
+    test_saga_begin(&server, "s3", "order", "{}");
+    AWAIT(test_saga_is(&server, "s3", "completed"));
+    test_worker_end_well(&worker);
+    test_worker_end_well(&coordinator);
+}
+
 int main(int argc, char **argv)
 {
     if (test_worker_wanted(argc))
@@ -261,6 +313,7 @@ int main(int argc, char **argv)
         TEST(a_server_that_syncs_before_it_answers_is_served),
         TEST(a_server_that_waits_for_its_file_is_served),
         TEST(an_ability_that_is_lost_later_is_named),
+        TEST(settings_that_change_are_noticed),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
