@@ -9,7 +9,8 @@
  * Valkey) only one that was itself propagated, so there has to be a write on it. And a write that
  * finds something that another connection has left behind shows that both talk to one history: a
  * server that was restored or replaced in between does not have the note. A deletion that finds its
- * key is such a write, and leaves nothing behind. */
+ * key is such a write, and leaves nothing behind. A server without memory does not take the note:
+ * as long as it takes no writes nothing is concluded. */
 #ifndef WEIR_REDIS_REACH_H
 #define WEIR_REDIS_REACH_H
 

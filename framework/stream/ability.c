@@ -1,16 +1,36 @@
 /* What the server can tell of its disk, asked over a link. */
 #include "stream/ability.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 
 #define ASK_AGAIN_MS 1000
 
-void weir_ability_init(struct weir_ability *ability, struct weir_link *link, void *user,
-                       void (*judged)(void *user))
+void weir_ability_init(struct weir_ability *ability, const struct weir_ability_settings *settings)
 {
-    *ability = (struct weir_ability){.link = link, .user = user, .judged = judged};
+    *ability = (struct weir_ability){.settings = *settings};
+}
+
+/* Said once: it is asked until it is known. */
+static void say_unknown(struct weir_ability *ability)
+{
+    if (!ability->unknown_said)
+        weir_log_warning(ability->settings.log, "durability.unknown", "reason=%s",
+                         ability->missing ? "no memory" : ability->why.text);
+    ability->unknown_said = true;
+}
+
+static void tell_known(struct weir_ability *ability)
+{
+    const char *why = ability->disk == WEIR_DISK_NOT ? ability->why.text : "";
+    ability->unknown_said = false;
+    if (ability->known_said && strcmp(ability->known_why, why) == 0)
+        return;
+    ability->known_said = true;
+    snprintf(ability->known_why, sizeof ability->known_why, "%s", why);
+    ability->settings.known(ability->settings.user, why[0] != '\0' ? why : NULL);
 }
 
 static void settle(struct weir_ability *ability, enum weir_answer given)
@@ -21,7 +41,11 @@ static void settle(struct weir_ability *ability, enum weir_answer given)
     ability->disk =
         ability->missing ? WEIR_DISK_UNASKED : weir_disk_judge(&ability->signs, &ability->why);
     ability->judged_at = weir_clock_monotonic_ms();
-    ability->judged(ability->user);
+    if (ability->disk == WEIR_DISK_UNASKED)
+        say_unknown(ability);
+    else
+        tell_known(ability);
+    ability->settings.judged(ability->settings.user);
 }
 
 static void on_server(void *user, enum weir_answer given, const redisReply *reply)
@@ -48,7 +72,8 @@ static void on_settings(void *user, enum weir_answer given, const redisReply *re
 static void send(struct weir_ability *ability, weir_link_answered *answered, int count,
                  const char **arguments)
 {
-    if (weir_link_send(ability->link, count, arguments, NULL, answered, ability) == WEIR_OK)
+    if (weir_link_send(ability->settings.link, count, arguments, NULL, answered, ability) ==
+        WEIR_OK)
         ability->owed++;
     else
         ability->missing = true;
@@ -66,10 +91,16 @@ bool weir_ability_ask(struct weir_ability *ability)
     return ability->owed > 0;
 }
 
-void weir_ability_forget(struct weir_ability *ability)
+void weir_ability_doubt(struct weir_ability *ability)
 {
     ability->disk = WEIR_DISK_UNASKED;
     memset(&ability->why, 0, sizeof ability->why);
+}
+
+void weir_ability_reset(struct weir_ability *ability)
+{
+    weir_ability_doubt(ability);
+    ability->known_said = false;
 }
 
 void weir_ability_confirm(struct weir_ability *ability)

@@ -77,11 +77,33 @@ static void say_how_far(const struct weir_barrier *barrier, const struct weir_ba
              (long long)wait->limit_ms, refusal[0] != '\0' ? ": " : told, refusal);
 }
 
+static bool links_ready(const struct weir_barrier *barrier)
+{
+    return barrier->link.state == WEIR_LINK_READY &&
+           barrier->settings.commits->state == WEIR_LINK_READY;
+}
+
+static void say_why_unasked(const struct weir_barrier *barrier, char *text, size_t room)
+{
+    const char *refusal = barrier->round.refusal;
+    if (refusal[0] == '\0' && barrier->ability.disk == WEIR_DISK_UNASKED)
+        refusal = barrier->ability.why.text;
+    if (barrier->elsewhere_said)
+        snprintf(text, room,
+                 "there was no connection to the same server to ask how far it has come");
+    else if (!links_ready(barrier))
+        snprintf(text, room, "there was no connection to ask how far it has come");
+    else if (refusal[0] != '\0')
+        snprintf(text, room, "it could not be asked how far it has come: %s", refusal);
+    else
+        snprintf(text, room, "the server has not told in time how far it has come");
+}
+
 static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct weir_barrier *barrier = timer->data;
     struct weir_barrier_wait *wait;
-    char why[256];
+    char why[384];
     (void)loop;
     (void)events;
     while ((wait = find(barrier, is_over)) != NULL) {
@@ -89,8 +111,8 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
             say_how_far(barrier, wait, why, sizeof why);
             answer(barrier, wait, WEIR_BARRIER_NOT_REACHED, why);
         } else {
-            answer(barrier, wait, WEIR_BARRIER_UNKNOWN,
-                   "there was no connection to ask how far it has come");
+            say_why_unasked(barrier, why, sizeof why);
+            answer(barrier, wait, WEIR_BARRIER_UNKNOWN, why);
         }
     }
     watch_limit(barrier);
@@ -145,7 +167,7 @@ static void learn_of_disk(struct weir_barrier *barrier)
     if (barrier->round.disk_told == WEIR_REACH_DISK_TOLD)
         weir_ability_confirm(&barrier->ability);
     else if (barrier->round.disk_told == WEIR_REACH_DISK_CANNOT)
-        weir_ability_forget(&barrier->ability);
+        weir_ability_doubt(&barrier->ability);
 }
 
 static void on_round_ended(void *user)
@@ -205,15 +227,8 @@ static void reconnect(struct weir_barrier *barrier)
     barrier->elsewhere_said = true;
     barrier->round.elsewhere = false;
     weir_link_close(&barrier->link);
-    weir_ability_forget(&barrier->ability);
-    barrier->known_said = false;
+    weir_ability_reset(&barrier->ability);
     weir_link_open(&barrier->link);
-}
-
-static bool links_ready(const struct weir_barrier *barrier)
-{
-    return barrier->link.state == WEIR_LINK_READY &&
-           barrier->settings.commits->state == WEIR_LINK_READY;
 }
 
 static void ask_ability(struct weir_barrier *barrier)
@@ -270,39 +285,20 @@ static void on_lost(void *user, const struct weir_error *error)
 {
     struct weir_barrier *barrier = user;
     (void)error; /* the link has said so, and comes back */
-    weir_ability_forget(&barrier->ability);
-    barrier->known_said = false;
-}
-
-static void tell_known(struct weir_barrier *barrier)
-{
-    const char *why = barrier->ability.disk == WEIR_DISK_NOT ? barrier->ability.why.text : "";
-    if (barrier->known_said && strcmp(barrier->known_why, why) == 0)
-        return;
-    barrier->known_said = true;
-    snprintf(barrier->known_why, sizeof barrier->known_why, "%s", why);
-    if (barrier->settings.known != NULL)
-        barrier->settings.known(barrier->settings.user, why[0] != '\0' ? why : NULL);
-}
-
-/* Said once: it is asked until it is known. */
-static void say_unknown(struct weir_barrier *barrier)
-{
-    bool unknown = barrier->ability.disk == WEIR_DISK_UNASKED;
-    if (unknown && !barrier->unknown_said)
-        weir_log_warning(barrier->settings.log, "durability.unknown", "reason=%s",
-                         barrier->ability.missing ? "no memory" : barrier->ability.why.text);
-    barrier->unknown_said = unknown;
+    weir_ability_reset(&barrier->ability);
 }
 
 static void on_judged(void *user)
 {
     struct weir_barrier *barrier = user;
-    enum weir_disk disk = barrier->ability.disk;
-    say_unknown(barrier);
-    if (disk != WEIR_DISK_UNASKED)
-        tell_known(barrier);
-    kick(barrier, disk == WEIR_DISK_UNASKED ? ROUND_MS : 0);
+    kick(barrier, barrier->ability.disk == WEIR_DISK_UNASKED ? ROUND_MS : 0);
+}
+
+static void on_known(void *user, const char *why)
+{
+    const struct weir_barrier *barrier = user;
+    if (barrier->settings.known != NULL)
+        barrier->settings.known(barrier->settings.user, why);
 }
 
 void weir_barrier_init(struct weir_barrier *barrier, const struct weir_barrier_settings *settings)
@@ -327,10 +323,17 @@ void weir_barrier_init(struct weir_barrier *barrier, const struct weir_barrier_s
         .progress = on_progress,
         .ended = on_round_ended,
     };
+    struct weir_ability_settings ability = {
+        .link = &barrier->link,
+        .log = settings->log,
+        .user = barrier,
+        .judged = on_judged,
+        .known = on_known,
+    };
     memset(barrier, 0, sizeof *barrier);
     barrier->settings = *settings;
     weir_link_init(&barrier->link, &link);
-    weir_ability_init(&barrier->ability, &barrier->link, barrier, on_judged);
+    weir_ability_init(&barrier->ability, &ability);
     weir_round_init(&barrier->round, &round);
     ev_timer_init(&barrier->kick, on_kick, 0., 0.);
     ev_timer_init(&barrier->limit, on_limit, 0., 0.);

@@ -60,8 +60,7 @@ struct weir_barrier {
     ev_timer limit; /* the first deadline */
     bool open, closed;
     struct weir_barrier_wait *first, *last; /* in the order of handing in */
-    bool waiting_said, elsewhere_said, unknown_said, known_said;
-    char known_why[256]; /* what `known` was told; "": NULL */
+    bool waiting_said, elsewhere_said;
 };
 
 void weir_barrier_init(struct weir_barrier *barrier, const struct weir_barrier_settings *settings);

@@ -114,7 +114,8 @@ static void wait_behind_note(struct weir_round *round)
 static void on_note(void *user, enum weir_answer given, const redisReply *reply)
 {
     struct weir_round *round = user;
-    (void)reply;
+    snprintf(round->refusal, sizeof round->refusal, "%s",
+             given == WEIR_ANSWER_REFUSED ? reply->str : "");
     if (given == WEIR_ANSWER_DONE) {
         wait_behind_note(round);
         return;
@@ -129,7 +130,6 @@ void weir_round_begin(struct weir_round *round, enum weir_disk disk)
     weir_reach_note(round->note, settings->prefix, settings->service);
     round->under_way = true;
     round->lost = round->picked_up = round->elsewhere = false;
-    round->refusal[0] = '\0';
     round->reach = (struct weir_reach){.copies = -1};
     round->disk = disk;
     round->disk_told = WEIR_REACH_DISK_UNTOLD;
@@ -138,6 +138,7 @@ void weir_round_begin(struct weir_round *round, enum weir_disk disk)
     if (weir_link_send(settings->commits, WEIR_REACH_LAY_NOTE(round->note), NULL, on_note, round) !=
         WEIR_OK) {
         round->lost = true;
+        round->refusal[0] = '\0';
         end(round);
     }
 }

@@ -32,7 +32,8 @@ struct weir_round {
     bool lost;      /* not all that was asked is known */
     enum weir_reach_disk disk_told;
     int64_t told;      /* copies that the last WAIT of any round has told of; -1: there was none */
-    char refusal[128]; /* of a command of it; "": none */
+    char refusal[128]; /* of one of its commands, or of the last one's until the note is answered;
+                          "": none */
     int64_t begun_at;  /* monotonic ms */
     size_t owed;
     /* What it asks for. */

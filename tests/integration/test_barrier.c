@@ -305,7 +305,7 @@ static void another_server_vouches_for_nothing(void **state)
     open_on(&there);
     submit(0, 0, false, SHORT_MS);
     RUN_UNTIL(answered == 1);
-    expect(0, WEIR_BARRIER_UNKNOWN, "there was no connection to ask");
+    expect(0, WEIR_BARRIER_UNKNOWN, "there was no connection to the same server to ask");
     assert_int_equal(test_ask_integer(&other, "DBSIZE"), 0);
 }
 
@@ -341,7 +341,8 @@ static void a_server_that_takes_no_writes_is_waited_for(void **state)
     submit(1, 0, false, SHORT_MS);
     submit(2, 0, false, LONG_MS);
     RUN_UNTIL(answered == 2);
-    expect(1, WEIR_BARRIER_UNKNOWN, "");
+    expect(1, WEIR_BARRIER_UNKNOWN,
+           "it could not be asked how far it has come: OOM command not allowed");
     /* the answer comes at once, and the question not again before 250 ms are over */
     assert_in_range(stat_of("set", "rejected_calls"), 1, 2 + (test_now() - begun) / 250);
     test_do(&primary.server, "CONFIG SET maxmemory 0");
