@@ -15,7 +15,7 @@
 enum weir_disk {
     WEIR_DISK_UNASKED,
     WEIR_DISK_BY_WAITAOF,
-    WEIR_DISK_BY_SETTINGS, /* to be looked at each time: they can be changed */
+    WEIR_DISK_BY_SETTINGS, /* which are looked at for each wait: they can be changed */
     WEIR_DISK_NOT,
 };
 
