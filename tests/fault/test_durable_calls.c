@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "support/command_line.h"
+#include "support/proxy.h"
 #include "support/replica.h"
 #include "support/work_service.h"
 #include "support/worker.h"
@@ -322,6 +323,24 @@ static void a_server_that_cannot_tell_any_more_is_named(void **state)
     set_file("no");
 }
 
+/* What a server has done is gone with its data, on the same connection, too. */
+static void a_server_that_is_emptied_vouches_for_nothing(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    test_do(&primary.server, "SET {work}:seen:f %s", "done - - replicas:1");
+    test_proxy_start(&proxy, &primary.server, (struct proxy_trap){"DEL", ":note:", PROXY_HOLD});
+    pid_t sender = test_spawn(WORDS(test_program("weir"), "--redis", proxy.url, "send", WORK,
+                                    "Mark", "--data", "{\"n\":\"f\"}", "--id", "f", "--wait=30"),
+                              "emptied.log");
+    test_proxy_await(&proxy);
+    test_do(&primary.server, "FLUSHALL");
+    test_proxy_release(&proxy, PROXY_NONE);
+    assert_int_equal(test_end(sender, 0, 30000), 5);
+    test_await_text("emptied.log", "was emptied since; what was done before may be gone", 1000);
+    test_proxy_stop(&proxy);
+}
+
 /* ---- Handlers ---------------------------------------------------------------------------- */
 
 static void a_handler_acts_outside_once_it_is_durable(void **state)
@@ -465,6 +484,7 @@ int main(int argc, char **argv)
         TEST(the_command_line_waits_as_well),
         TEST(the_disk_of_a_server_that_has_none_stays_unknown),
         TEST(a_server_that_cannot_tell_any_more_is_named),
+        TEST(a_server_that_is_emptied_vouches_for_nothing),
         TEST(a_handler_acts_outside_once_it_is_durable),
         TEST(a_limit_that_is_over_is_told),
         TEST(a_lost_connection_is_told),

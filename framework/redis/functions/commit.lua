@@ -1,4 +1,5 @@
--- weir_commit, weir_settle, weir_commit_durable: all effects of one handled message, and its acknowledgement, at once.
+-- weir_commit, weir_settle, weir_commit_durable: all effects of one handled message, and its
+-- acknowledgement, at once.
 -- KEYS    1 the stream that the message was read from; 2… the keys of the operations
 -- ARGV    1 consumer group  2 entry id  3 "1": delete the entry (commands), "0": leave it (events)
 --         4… operations
