@@ -15,6 +15,7 @@ above it. What failed is kept in a folder, which is named.
                     a random one, which is printed)
   --orders N        how many orders are sent (default 2000)
   --minutes N       the time over which they are spread (default 1)
+  --seconds N       the same in seconds
   --faults LIST     names with commas between: all (the default), none, processes, server, network,
                     time, or of these
                       $(fold_names "${process_faults[@]}")
@@ -44,7 +45,7 @@ source "$project/tests/chaos/plan.sh"
 
 seed=$((RANDOM * 32768 + RANDOM))
 orders=2000
-minutes=1
+length_s=60
 faults=all
 fsync=always
 log_level=info
@@ -74,9 +75,15 @@ while [[ $# -gt 0 ]]; do
     -h | --help) usage && exit ;;
     --plan) plan_only=1 ;;
     --keep) keep=1 ;;
-    --seed | --orders | --minutes)
+    --seed | --orders)
         number "$1" "${2:-}"
         declare "${1#--}=$((10#$2))"
+        shift
+        ;;
+    --minutes | --seconds)
+        number "$1" "${2:-}"
+        length_s=$((10#$2))
+        [[ $1 == --seconds ]] || length_s=$((length_s * 60))
         shift
         ;;
     --faults) faults=${2:?} && shift ;;
@@ -89,14 +96,14 @@ while [[ $# -gt 0 ]]; do
     esac
     shift
 done
-((minutes > 0 && orders > 0)) || refuse '--minutes and --orders want more than 0'
+((length_s > 0 && orders > 0)) || refuse '--minutes, --seconds and --orders want more than 0'
 chosen_text=$(faults_of "$faults") || exit 64
 mapfile -t chosen < <(printf '%s' "$chosen_text")
-((minutes < 5)) || heavy_every=3
+((length_s < 300)) || heavy_every=3
 [[ $fsync == everysec ]] || leave_out power-failure
 
 if [[ -n $plan_only ]]; then
-    write_plan "$seed" $((minutes * 60000)) "${chosen[@]}"
+    write_plan "$seed" $((length_s * 1000)) "${chosen[@]}"
     exit
 fi
 
@@ -205,7 +212,7 @@ start_sender() {
     [[ $fsync == always ]] || mode=(lossy)
     ((${#chosen[@]})) || mode=(calm)
     set -m
-    "$sender_program" "$dir/redis.sock" "$seed" "$orders" $((minutes * 60)) "$dir/journal" \
+    "$sender_program" "$dir/redis.sock" "$seed" "$orders" $length_s "$dir/journal" \
         "$dir/progress" "${mode[@]}" >"$dir/sender.out" 2>&1 &
     sender=$!
     inject_all "$dir/plan" &
@@ -237,7 +244,7 @@ run_all() {
     : >"$dir/injected"
     start_sender
     while kill -0 "$sender" 2>/dev/null || kill -0 "$injector" 2>/dev/null; do
-        (($(now_ms) < began + minutes * 60000 + run_limit * 1000)) || break
+        (($(now_ms) < began + length_s * 1000 + run_limit * 1000)) || break
         show_progress
         sample_workers
         sleep 1
@@ -294,14 +301,14 @@ await_quiet() {
 
 main() {
     trap end_chaos EXIT
-    printf 'seed %s, %s orders in %s min, appendfsync %s, faults: %s\n' "$seed" "$orders" "$minutes" \
+    printf 'seed %s, %s orders in %s s, appendfsync %s, faults: %s\n' "$seed" "$orders" "$length_s" \
         "$fsync" "${chosen[*]:-none}"
     build_missing
     prepare_faults
     start_shop
     open_shop
     remember_first_times
-    write_plan "$seed" $((minutes * 60000)) "${chosen[@]}" >"$dir/plan"
+    write_plan "$seed" $((length_s * 1000)) "${chosen[@]}" >"$dir/plan"
     run_all
     await_quiet
     sample_last
