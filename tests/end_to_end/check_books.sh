@@ -20,6 +20,8 @@ DIR is the folder of a shop (its redis.sock), or the URL of a server.
   --may-lose        those that are gone are counted, but are no fault; they have to be gone whole
   --dead SERVICE=N  so many dead letters are expected there (else none); may stand several times
   --explained       any number of dead letters is fine where each is explained by what was sent
+  --deaths SERVICE=N  so often processes of it have died or fallen silent with messages in hand (else
+                    never): so many --explained letters may have used up their deliveries by it
   --limit N         after so many deliveries a message is given up (default 5)
   --suspended N     so many sagas are expected to be suspended (else none); "any": any number
   --clock-jumped    the server's clock has gone back, so times of different streams tell nothing
@@ -141,9 +143,9 @@ main() {
         --clock-jumped) arguments+=(jumped) ;;
         --rebuild) rebuild=1 ;;
         --copy) always_copy=1 ;;
-        --dead)
-            [[ ${2:-} =~ ^[a-z]+=[0-9]+$ ]] || refuse "--dead wants SERVICE=N"
-            arguments+=(dead "${2%%=*}" "${2#*=}") && shift
+        --dead | --deaths)
+            [[ ${2:-} =~ ^[a-z]+=[0-9]+$ ]] || refuse "$1 wants SERVICE=N"
+            arguments+=("${1#--}" "${2%%=*}" "${2#*=}") && shift
             ;;
         --suspended | --limit)
             [[ ${2:-} =~ ^[0-9]+$ || "$1 ${2:-}" == '--suspended any' ]] || refuse "$1 wants a number"

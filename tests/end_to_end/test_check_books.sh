@@ -193,6 +193,11 @@ plant_keys() {
         'SADD {views}:rebuild-keys:shop order:good1'
     plant 'an ended saga that stays' 'keys: {sagas}:saga:good1 stays for ever' 'PERSIST {sagas}:saga:good1'
     plant 'a mark that stays' 'keys: {payments}:seen:again-c9 stays for ever' 'PERSIST {payments}:seen:again-c9'
+    plant 'a note that stays' 'keys: {payments}:note:abc stays for ever' 'SET {payments}:note:abc 1'
+    plant 'a note that is no text' 'types: {payments}:note:abc is a list' 'RPUSH {payments}:note:abc 1'
+    redis SET '{payments}:note:abc' 1 EX 60 >/dev/null
+    check 'a note of a wait under way is known' books
+    restore
     plant 'a suspended saga that goes' 'keys: {sagas}:saga:stuck goes by itself' 'EXPIRE {sagas}:saga:stuck 1000'
     plant 'money that goes' 'keys: {payments}:account:c1 goes by itself' 'EXPIRE {payments}:account:c1 1000'
 }
@@ -279,6 +284,10 @@ payment_step() { # SAGA
         "$1" "$1" "{\"orderId\":\"$1\",\"customerId\":\"c1\",\"amount\":1000}"
 }
 
+died() { # DELIVERIES; what is said of one whose workers died
+    printf 'delivered %s times without an outcome: its worker crashed or hung' "$1"
+}
+
 plant_letters() {
     local inbox='{payments}:commands' not='is not explained by what was sent'
     plant 'a healthy command that died' "dead letters: dead letter [0-9-]+ of payments, a OpenAccount, $not: why" \
@@ -292,13 +301,25 @@ plant_letters() {
     plant 'a healthy reply that died' "dead letters: dead letter [0-9-]+ of sagas, a StepSucceeded, $not" \
         "$(letter sagas '{sagas}:replies' 1-1 1 why 'type StepSucceeded saga good1 step create-order action execute data {}')"
     plant 'a command given up too early' "dead letters: dead letter [0-9-]+ of payments, a ProcessPayment, $not" \
-        "$(letter payments "$inbox" 1-1 4 'gave up after 4 deliveries: it died' "$(payment_step late1)")"
+        "$(letter payments "$inbox" 1-1 4 "$(died 4)" "$(payment_step late1)")"
+    plant 'a healthy command with 5 deliveries' \
+        'dead letters: 1 messages of payments were given up without being at fault: the 0 deaths' \
+        "$(letter payments "$inbox" 1-1 5 "$(died 5)" "$(payment_step late1)")"
+    plant 'a healthy start with 5 deliveries' \
+        'dead letters: 1 messages of sagas were given up without being at fault: the 0 deaths' \
+        "$(letter sagas '{sagas}:commands' 1-1 5 "$(died 5)" 'type StartSaga saga z definition place-order data {}')"
+    plant 'a server that could not be written to, counted 5 times' \
+        "dead letters: dead letter [0-9-]+ of payments, a ProcessPayment, $not: gave up after" \
+        "$(letter payments "$inbox" 1-1 5 'gave up after 5 deliveries: OOM' "$(payment_step late1)")"
+    plant 'a slow command with 5 deliveries' \
+        'dead letters: 1 slow messages of payments were given up, and its processes died 0 times' \
+        "$(letter payments "$inbox" 1-1 5 "$(died 5)" "$(payment_step late1 | sed 's/}/,"simulate":{"process-payment":"slow:5"}}/')")"
     plant 'a command that somebody has deleted' "dead letters: dead letter [0-9-]+ of payments, a nothing, $not" \
         'XADD {payments}:dead * reason "the entry was deleted before it was handled" deliveries 1 stream s entry 1-1'
     plant 'a step given up that counts' 'dead letters: saga good1: step process-payment was given up and counts' \
-        "$(letter payments "$inbox" 1-1 5 'gave up after 5 deliveries: it died' "$(payment_step good1)")"
+        "$(letter payments "$inbox" 1-1 5 "$(died 5)" "$(payment_step good1)")"
     plant 'a step given up of no saga' 'dead letters: dead letter of payments is of saga gone, which is not there' \
-        "$(letter payments "$inbox" 1-1 5 'gave up after 5 deliveries: it died' "$(payment_step gone)")"
+        "$(letter payments "$inbox" 1-1 5 "$(died 5)" "$(payment_step gone)")"
     plant 'a dead letter twice' 'dead letters: dead letter [0-9-]+ of payments is there twice: {payments}:commands 1-1' \
         "$(letter payments "$inbox" 1-1 1 why 'type Nonsense')
 $(letter payments "$inbox" 1-1 2 why 'type Nonsense')"

@@ -2,7 +2,8 @@
 -- The books of the shop: reads everything on the server at one moment and says what does not add
 -- up. check_books.sh runs these files as one script, in the order of their names. They know nothing
 -- but the contract's keys, fields and events.
--- ARGV    any of: "dead" service number; "explained" (dead letters are judged by their content, not
+-- ARGV    any of: "dead" service number; "deaths" service number (how often its processes have died or
+--         fallen silent); "explained" (dead letters are judged by their content, not
 --         counted); "limit" deliveries; "suspended" number or "any"; "lost" (started and gone is no
 --         fault); "jumped" (times of different streams cannot be compared); "start" and then the
 --         ids of all sagas that were accepted, one a line, in one text
@@ -35,7 +36,7 @@ local DAY = 86400000 -- for how long at least a step's record and an id's mark s
 
 -- ---- What is expected --------------------------------------------------------------------------
 
-local expected = { dead = {}, explained = false, limit = 5, suspended = 0, may_lose = false,
+local expected = { dead = {}, deaths = {}, explained = false, limit = 5, suspended = 0, may_lose = false,
                    jumped = false, starts = nil }
 
 local function read_starts(text)
@@ -46,6 +47,7 @@ end
 -- What an argument does with the words behind it; returns how many of them it takes.
 local ARGUMENTS = {
     dead = function(service, number) expected.dead[service] = tonumber(number) return 2 end,
+    deaths = function(service, number) expected.deaths[service] = tonumber(number) return 2 end,
     explained = function() expected.explained = true return 0 end,
     limit = function(number) expected.limit = tonumber(number) return 1 end,
     suspended = function(number) expected.suspended = tonumber(number) or number return 1 end,

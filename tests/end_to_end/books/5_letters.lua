@@ -90,6 +90,41 @@ local function explain_refusal(service, fields, data, text)
     end
 end
 
+-- What was delivered as often as is allowed: because its workers died or fell silent each time, as
+-- many as those can explain; or because its handler wanted it again each time, which none of the
+-- shop's does. What keeps a worker from handling it (a server that is loading, full or away) is
+-- nothing that counts.
+local DIED = '^delivered %d+ times without an outcome'
+
+local function is_given_up(fields)
+    return (tonumber(fields.deliveries) or 0) >= expected.limit and fields.reason:find(DIED) ~= nil
+end
+
+-- How many messages so many deaths can have used up. One that was begun twice is begun alone, so
+-- that each death strikes one. Handlers that take their time go on beside it: of them a death
+-- strikes as many as a worker has in hand.
+local IN_HAND = 256
+
+local function check_given_up(fault, service, quick, slow)
+    local deaths, needed = expected.deaths[service] or 0, expected.limit - 1
+    local most = math.floor(deaths / (expected.limit - 2))
+    if quick > most then
+        fault('%d messages of %s were given up without being at fault: the %d deaths of its processes explain %d',
+            quick, service, deaths, most)
+    end
+    if slow > 0 and slow > math.floor(deaths * IN_HAND / needed) or slow > 0 and deaths < needed then
+        fault('%d slow messages of %s were given up, and its processes died %d times', slow, service, deaths)
+    end
+end
+
+-- Whether the data ask this step to take its time.
+local function is_slow(message, data)
+    local wish = message.step
+    if message.action == 'compensate' then wish = wish and wish .. '/compensate' end
+    local word = wish and type(data.simulate) == 'table' and data.simulate[wish]
+    return type(word) == 'string' and word:find('^slow:') ~= nil
+end
+
 -- A step that was given up is answered StepFailed, and what it may have done is undone: a saga
 -- cannot count the very same command as a success.
 local function explain_step(fault, service, fields)
@@ -110,8 +145,9 @@ end
 
 -- ---- One letter --------------------------------------------------------------------------------
 
--- Why this message could not be handled; nil where it should have been.
-local function explain(fault, service, flat, fields)
+-- Why this message could not be handled; nil where it should have been. `given_up` counts those whose
+-- workers died or fell silent.
+local function explain(fault, service, flat, fields, given_up)
     local original = original_fields(flat)
     local message = pairs_of(original)
     local wrong, data = malformed(original, message), object(message.data) or {}
@@ -124,7 +160,9 @@ local function explain(fault, service, flat, fields)
     if wrong then return wrong end
     if from_inbox and not (NEEDS[service] or {})[message.type] then return 'unknown type' end
     message.reason = fields.reason
-    if (tonumber(fields.deliveries) or 0) >= expected.limit and fields.reason:find('^gave up after ') then
+    if is_given_up(fields) then
+        local kind = is_slow(message, data) and 'slow' or 'quick'
+        given_up[kind] = given_up[kind] + 1
         if is_step and from_inbox then return explain_step(fault, service, message) end
         return 'given up at the limit of deliveries'
     end
@@ -136,7 +174,7 @@ end
 
 -- ---- All of them -------------------------------------------------------------------------------
 
-local function check_letter(fault, tag, entry, seen, kinds)
+local function check_letter(fault, tag, entry, seen, kinds, given_up)
     local fields = pairs_of(entry[2])
     for _, name in ipairs({ 'reason', 'deliveries', 'stream', 'entry' }) do
         if not fields[name] then
@@ -151,7 +189,7 @@ local function check_letter(fault, tag, entry, seen, kinds)
     end
     seen[origin] = seen[origin] or fresh
     if not expected.explained then return end
-    local kind = explain(fault, tag, entry[2], fields)
+    local kind = explain(fault, tag, entry[2], fields, given_up)
     if not kind then
         fault('dead letter %s of %s, a %s, is not explained by what was sent: %s', entry[1], tag,
             show(fields.type), fields.reason)
@@ -164,11 +202,13 @@ local function check_dead(fault)
     for tag in pairs(expected.dead) do tags[tag] = true end
     for tag in pairs(tags) do
         local should, seen, last = expected.dead[tag], {}, nil
+        local given_up = { quick = 0, slow = 0 }
         local length = each_entry('{' .. tag .. '}:dead', function(entry)
             last = pairs_of(entry[2]).reason
-            check_letter(fault, tag, entry, seen, kinds)
+            check_letter(fault, tag, entry, seen, kinds, given_up)
         end)
         count = count + length
+        check_given_up(fault, tag, given_up.quick, given_up.slow)
         if not should and not expected.explained then should = 0 end
         if should and length ~= should then
             fault('{%s}:dead has %d dead letters, %d expected; the last: %s', tag, length, should, show(last))
