@@ -132,19 +132,24 @@ nothing_unlisted() {
 
 # ---- The verdict ----------------------------------------------------------------------------
 
+# How often processes of a service were killed, by a fault or by a crash that was asked for, or paused
+# for longer than their claims last. Starts that died are letters of the sagas, so this bounds them too.
+deaths_of() { # SERVICE
+    local program=$1
+    [[ $1 != sagas ]] || program=weir-coordinator
+    awk -v program="$program" '
+        { name = $3; sub(/-[0-9]+$/, "", name) }
+        name == program && (/ supervisor: .* ended with 137$/ || $2 ~ /^pause-/) { count++ }
+        END { print count + 0 }' "$dir"/[a-z]*.log "$dir/plan"
+}
+
 books_options() {
-    local help
-    options=(--starts "$dir/started")
+    local tag
+    options=(--starts "$dir/started" --explained)
     [[ $fsync == always ]] || options+=(--may-lose)
-    help=$(bash "$here/check_books.sh" --help)
-    if [[ $help == *--explained* ]]; then
-        options+=(--explained)
-    else
-        local tag
-        for tag in sagas orders payments catalog notifications views; do
-            options+=(--dead "$tag=$(redis XLEN "{$tag}:dead")")
-        done
-    fi
+    for tag in sagas orders payments catalog notifications views; do
+        options+=(--deaths "$tag=$(deaths_of "$tag")")
+    done
 }
 
 # Starts without an id of their own are known by their entry, so only the journal's are listed.
