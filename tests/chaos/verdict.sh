@@ -145,7 +145,7 @@ deaths_of() { # SERVICE
 
 books_options() {
     local tag
-    options=(--starts "$dir/started" --explained)
+    options=(--starts "$dir/started" --rebuild --explained)
     [[ $fsync == always ]] || options+=(--may-lose)
     for tag in sagas orders payments catalog notifications views; do
         options+=(--deaths "$tag=$(deaths_of "$tag")")
