@@ -329,8 +329,12 @@ $(letter payments "$inbox" 1-1 2 why 'type Nonsense')"
     } | redis >/dev/null
     check 'a copy of one that was put off is not the same' books
     restore
-    letter payments "$inbox" 1-1 5 'gave up after 5 deliveries: it died' "$(payment_step late1)" | redis >/dev/null
-    check 'a step given up and undone is explained' books
+    letter payments "$inbox" 1-1 5 "$(died 5)" "$(payment_step late1)" | redis >/dev/null
+    check 'a step given up and undone is explained by deaths' books --deaths payments=3
+    check 'too few deaths do not explain it' \
+        grep -q '^FAIL  dead letters: 1 messages of payments were given up .* the 2 deaths' <(books --deaths payments=2)
+    check 'nor do those of another service' \
+        grep -q '^FAIL  dead letters: 1 messages of payments were given up' <(books --deaths orders=30)
     restore
 }
 

@@ -1,7 +1,7 @@
 -- No key is there that should not be: the list of the README, and nothing else.
 
 local ANY = { commands = 'stream', events = 'stream', dead = 'stream', scheduled = 'zset', workers = 'hash',
-              readers = 'hash', witness = 'hash', ['seen:'] = 'string' }
+              readers = 'hash', witness = 'hash', ['seen:'] = 'string', ['note:'] = 'string' }
 local PARTICIPANT = { steps = 'zset', ['step:'] = 'hash' }
 
 local KEYS_OF = {
@@ -30,9 +30,10 @@ end
 
 -- ---- Lives -------------------------------------------------------------------------------------
 
--- Marks, ended sagas and what a comparison has found go by themselves, nothing else does.
+-- Marks, notes of waits, ended sagas and what a comparison has found go by themselves, nothing else
+-- does.
 local function has_life(key)
-    if key:find('^{[^}]*}:seen:') or key:find('^{[^}]*}:rebuild%-differences:') then return true end
+    if key:find('^{[^}]*}:seen:') or key:find('^{[^}]*}:note:') or key:find('^{[^}]*}:rebuild%-differences:') then return true end
     local saga = sagas[key:match('^{sagas}:saga:(.*)$') or '']
     return saga ~= nil and saga.hash ~= nil and saga.hash.endedAt ~= nil
 end
