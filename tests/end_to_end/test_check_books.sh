@@ -121,6 +121,14 @@ plant_effects() {
     plant 'another amount paid' 'completed: order good1 paid 1001 instead of 1000' \
         "XDEL {payments}:events $(event_id payments PaymentProcessed good1)
 $(event payments PaymentProcessed good1 '{"orderId":"good1","customerId":"c1","amount":1001}')"
+    plant 'paid by another' 'completed: order good1 was paid by c9' \
+        "XDEL {payments}:events $(event_id payments PaymentProcessed good1)
+$(event payments PaymentProcessed good1 '{"orderId":"good1","customerId":"c9","amount":1000}')"
+    plant 'another number reserved' 'completed: order good1 reserved 5 instead of 1' \
+        "XDEL {catalog}:events $(event_id catalog StockReserved good1)
+$(event catalog StockReserved p1 '{"orderId":"good1","productId":"p1","quantity":5}')"
+    plant 'an order completed twice' 'completed: order good1 completed in 2 sagas' \
+        'COPY {sagas}:saga:good1 {sagas}:saga:again'
     plant 'an effect not undone' 'undone: order late1 has StockReserved and it was not undone' \
         "XDEL {catalog}:events $(event_id catalog StockReleased late1)"
     plant 'an effect undone that never was' 'undone: order broke has PaymentRefunded without PaymentProcessed' \
@@ -171,6 +179,9 @@ ZREM {payments}:steps good1/process-payment"
 ZADD {payments}:steps 1 ghost/process-payment'
     plant 'an effect that was refused' \
         'records: saga good1: process-payment is recorded as failed and its effect is there' \
+        "HSET $record execute '1 failed {}'"
+    plant 'a step that counts and was refused' \
+        'records: saga good1: process-payment counts as succeeded and is recorded as failed' \
         "HSET $record execute '1 failed {}'"
     plant 'an outcome without an effect' \
         'records: saga broke: process-payment is recorded as succeeded and its effect is not there' \
@@ -223,6 +234,10 @@ plant_state() {
         'HSET {payments}:account:c2 balance 0'
     plant 'money taken back twice' 'money: account c1 has balance 95000' \
         'HINCRBY {payments}:account:c1 balance 3000'
+    plant 'money of nobody spent' 'money: account c7 was never opened and is spent from' \
+        'HSET {payments}:payment:good1 customerId c7'
+    plant 'a sum that is not what it was' 'money: in all 110000 at first, [0-9]+ left and [0-9]+ spent' \
+        'HINCRBY {payments}:account:c1 balance 1'
     plant 'stock gone' 'stock: product p1 has stock 96' 'HINCRBY {catalog}:product:p1 stock -1'
 }
 
@@ -232,6 +247,8 @@ plant_views() {
     plant 'a view with another amount' 'views: order good1 has amount 1, by the events 1000' \
         'HSET {views}:order:good1 amount 1'
     plant 'a view that is not there' 'views: order good1 has status nothing' 'DEL {views}:order:good1'
+    plant 'a view with a field more' 'views: order good1 has the field colour' \
+        'HSET {views}:order:good1 colour red'
     plant 'a view of nothing' 'views: order stray is about nothing' 'HSET {views}:order:stray status paid'
     plant 'an order counted twice' 'views: sales in all has orders 11, by the events 10' \
         'HINCRBY {views}:sales orders 1'
