@@ -5,6 +5,10 @@
 # Usage: tests/run.sh BUILD PROGRAM…
 set -u
 
+add_up() {
+    awk '{ sum += $1 } END { print sum + 0 }'
+}
+
 # One program; prints one line, and what it said where it failed.
 run_one() {
     build=$1
@@ -16,8 +20,10 @@ run_one() {
     WEIR_BUILD=$(realpath "$build")
     export WEIR_BUILD
     if (cd "$folder" && timeout 240 "$program" >output 2>&1); then
-        printf '  ok    %s (%s tests, %s s)\n' "$name" "$(grep -c '^\[       OK' "$folder/output")" \
-            $(($(date +%s) - begun))
+        skipped=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test(s).*/\1/p' "$folder/output" | add_up)
+        [ "$skipped" -eq 0 ] || skips=", $skipped skipped"
+        printf '  ok    %s (%s tests%s, %s s)\n' "$name" "$(grep -c '^\[       OK' "$folder/output")" \
+            "${skips:-}" $(($(date +%s) - begun))
         return 0
     fi
     printf '  FAIL  %s, output in %s:\n%s\n' "$name" "$folder/output" \
@@ -37,5 +43,7 @@ trap 'rm -f "$results"' EXIT
 ls -S "$@" | xargs -P $((2 * $(nproc))) -n 1 "$0" --one "$build" | tee "$results"
 passed=$(grep -c '^  ok    ' "$results")
 failed=$(($# - passed))
+skipped=$(sed -n 's/.* tests, \([0-9]*\) skipped, .*/\1/p' "$results" | add_up)
+[ "$skipped" -eq 0 ] || printf '%s tests were skipped\n' "$skipped"
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
