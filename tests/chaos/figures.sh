@@ -133,7 +133,7 @@ declare -A sometimes_by=(
     ['functions loaded again']='function-flush'
     ['refused for want of memory']='out-of-memory'
     ['dead letters']=''
-    ['retries that then succeeded']='kill-worker pause-worker'
+    ['retries that then succeeded']='long'
 )
 
 declare -A sometimes=() first_time=()
