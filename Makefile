@@ -35,7 +35,7 @@ TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.s
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all check check-unit tests chaos install uninstall clean format layout lint sanitize crash-points fuzz fuzzers planted-defects help
+.PHONY: all check check-unit tests chaos install uninstall clean format layout lint sanitize sanitize-build crash-points fuzz fuzzers planted-defects help
 .SECONDARY:
 
 all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
@@ -112,9 +112,12 @@ check: all tests ## run all tests but the end-to-end scripts
 check-unit: all tests ## run the unit tests alone
 	$(Q)tests/run.sh $(BUILD) $(filter $(BUILD)/tests/unit/%,$(TESTS))
 
+SANITIZED := BUILD=build/sanitize \
+  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 sanitize: ## build with ASan and UBSan into build/sanitize and run the tests there
-	$(Q)$(MAKE) BUILD=build/sanitize \
-	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" check
+	$(Q)$(MAKE) $(SANITIZED) check
+sanitize-build: ## only build them
+	$(Q)$(MAKE) $(SANITIZED) all tests
 
 crash-points: ## build the programs with points to die at (WEIR_CRASH_POINT) into build/crash
 	$(Q)$(MAKE) BUILD=build/crash CFLAGS="-O1 -g -DWEIR_CRASH_POINTS" all

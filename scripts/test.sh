@@ -10,6 +10,10 @@ calm_seed=3                                           # the ends of these orders
 passed=0
 failed=0
 beside=0
+sanitize= # nearly twice the time: always in CI, else by wish
+if [[ -n ${CI:-} || ${1:-} == --sanitize ]]; then
+    sanitize=1
+fi
 
 # One check that prints nothing worth reading unless it fails.
 run_check() { # NAME COMMAND...
@@ -35,9 +39,9 @@ check() { # NAME COMMAND...
     count run_check "$@"
 }
 
-# The same beside the next ones, at most two at a time: they mostly wait.
+# The same beside the next ones, at most three at a time: they mostly wait.
 check_beside() { # NAME COMMAND...
-    [[ $beside -lt 2 ]] || await_beside
+    [[ $beside -lt 3 ]] || await_beside
     run_check "$@" &
     beside=$((beside + 1))
 }
@@ -91,6 +95,9 @@ if command -v clang-format >/dev/null && clang-format --version | grep -q 'versi
 fi
 check_beside model nice tests/model/check.sh build/model
 check_counted check make -s CI=1 -j"$(nproc)" check
+if [[ $sanitize ]]; then
+    check_beside sanitize-build nice make -s CI=1 -j"$(nproc)" sanitize-build
+fi
 check_beside calm timeout 300 scripts/chaos.sh --seed "$calm_seed" --seconds 10 --orders 300 --faults none
 check_beside "chaos --seed $chaos_seed" timeout 600 scripts/chaos.sh --seed "$chaos_seed" --minutes 1 --orders 2000 \
     --faults processes,server
@@ -104,7 +111,7 @@ check_beside kill_sweep timeout 600 tests/fault/kill_sweep.sh --quick
 check_beside coverage tests/coverage.sh saga 95 90 test_orders test_coordinator_input test_versions
 check_beside demo scripts/demo.sh
 await_all
-if [[ -n ${CI:-} || ${1:-} == --sanitize ]]; then # twice the time: always in CI, else by wish
+if [[ $sanitize ]]; then
     check_counted sanitize make -s CI=1 -j"$(nproc)" sanitize
 fi
 finish

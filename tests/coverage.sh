@@ -18,12 +18,12 @@ make -s BUILD="$build" CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage check-unit 
 
 for test in "$@"; do
     program=$build/tests/integration/$test
-    make -s BUILD="$build" CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage all "$program" \
-        >>"$build.log" 2>&1 && tests/run.sh "$build" "$program" >>"$build.log" 2>&1 || {
+    if ! { make -s BUILD="$build" CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage all "$program" &&
+        tests/run.sh "$build" "$program"; } >>"$build.log" 2>&1; then
         tail -n 40 "$build.log"
         echo "coverage: $test fails" >&2
         exit 1
-    }
+    fi
 done
 
 # A file needs a server if it is compiled with any header of the rooms that speak to one.

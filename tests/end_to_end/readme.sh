@@ -50,7 +50,8 @@ cd "$work/clone"
 # The build is the same sources': taking it over spares the time, `make` still checks it.
 cp -a "$root/build" build
 
-block greetings.c 1 >greetings.c
+program=$(block greetings.c 1)
+printf '%s\n' "$program" >greetings.c
 grep -q weir_main greetings.c || fail "the README has no program"
 
 worker=
@@ -66,7 +67,7 @@ eval "$(block run 3)"
 look 2 name
 kill -9 "$worker"
 wait "$worker" 2>/dev/null || true
-for i in $(seq 1 1000); do
+for _ in $(seq 1 1000); do
     printf 'XADD {greetings}:commands * type Greet data "{\\"name\\":\\"eve\\"}"\n'
 done | redis-cli -s run/redis.sock >/dev/null
 ./greetings >/dev/null 2>&1 &
