@@ -26,9 +26,23 @@ static void set_stalled(struct weir_committer *committer, bool stalled)
         committer->stall_changed(committer->user, stalled);
 }
 
+/* The server carries out commits, or refuses this one alone. */
+static void serves(struct weir_committer *committer)
+{
+    if (committer->refusals > 0)
+        weir_log_info(committer->log, "commit.resumed", "after=%u", committer->refusals);
+    committer->refusals = 0;
+    set_stalled(committer, false);
+}
+
+/* Where nothing is left to be repeated no other answer will tell whether the server serves: it is
+ * tried with what comes next. */
 static void answer(struct weir_commit *commit, enum weir_commit_outcome outcome, const char *detail)
 {
-    unlink_commit(commit->committer, commit);
+    struct weir_committer *committer = commit->committer;
+    unlink_commit(committer, commit);
+    if (committer->first == NULL)
+        serves(committer);
     commit->answered(commit->user, outcome, detail);
 }
 
@@ -95,15 +109,6 @@ static void put_off(struct weir_committer *committer, struct weir_commit *commit
         ev_timer_start(committer->loop, &committer->again);
     }
     set_stalled(committer, true);
-}
-
-/* The server carries out commits, or refuses this one alone. */
-static void serves(struct weir_committer *committer)
-{
-    if (committer->refusals > 0)
-        weir_log_info(committer->log, "commit.resumed", "after=%u", committer->refusals);
-    committer->refusals = 0;
-    set_stalled(committer, false);
 }
 
 static void answer_unfinished(struct weir_committer *committer, struct weir_commit *commit,

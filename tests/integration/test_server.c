@@ -83,6 +83,26 @@ static void functions_are_loaded_again(void **state)
     test_worker_end_well(&two);
 }
 
+/* Nothing but an acknowledgement was put off, and no read is under way that could bring more. */
+static void goes_on_behind_the_last_settled(void **state)
+{
+    (void)state;
+    struct test_worker one = start_worker("one");
+    for (int i = 0; test_worker_logged(&one, "commit.put_off") == 0; i++) {
+        assert_true(i < 100); /* the worker may notice the loss earlier by another call */
+        test_do(&server, "MULTI");
+        test_do(&server, "FUNCTION FLUSH");
+        test_do(&server, "XADD {work}:commands * type Refuse data %s",
+                "{\"n\":\"a\",\"outcome\":\"discard\",\"times\":9}");
+        test_do(&server, "EXEC");
+        test_await_settled(&server, WORK);
+    }
+    test_do(&server, "CLIENT KILL TYPE normal");
+    send_batch("Mark", 0, 10, "");
+    assert_each_once(10);
+    test_worker_end_well(&one);
+}
+
 static void a_group_is_made_again(void **state)
 {
     (void)state;
@@ -279,12 +299,12 @@ static void missing_rights_end_it(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        CASE(functions_are_loaded_again), CASE(a_group_is_made_again),
-        CASE(goes_on_after_all_is_gone),  CASE(commits_wait_for_memory),
-        CASE(a_refusal_ends_the_waiting), CASE(starts_without_memory),
-        CASE(a_pause_costs_nothing),      CASE(waits_for_a_server),
-        CASE(stops_without_a_server),     CASE(a_refused_login_ends_it),
-        CASE(missing_rights_end_it),
+        CASE(functions_are_loaded_again), CASE(goes_on_behind_the_last_settled),
+        CASE(a_group_is_made_again),      CASE(goes_on_after_all_is_gone),
+        CASE(commits_wait_for_memory),    CASE(a_refusal_ends_the_waiting),
+        CASE(starts_without_memory),      CASE(a_pause_costs_nothing),
+        CASE(waits_for_a_server),         CASE(stops_without_a_server),
+        CASE(a_refused_login_ends_it),    CASE(missing_rights_end_it),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, test_work_service);
