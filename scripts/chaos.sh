@@ -15,7 +15,7 @@ above it. What failed is kept in a folder, which is named.
                     a random one, which is printed)
   --orders N        how many orders are sent (default 2000)
   --minutes N       the time over which they are spread (default 1)
-  --seconds N       the same in seconds
+  --seconds N       the same in seconds, for a short run
   --faults LIST     names with commas between: all (the default), none, processes, server, network,
                     time, or of these
                       $(fold_names "${process_faults[@]}")
@@ -29,9 +29,14 @@ above it. What failed is kept in a folder, which is named.
   --keep            keep the folder in any case
   --help            print this
 
-A run counts only if all orders were sent and if what the faults are to bring about was met: in a
-run of five minutes or more with all faults everything that is counted, in others what the faults
-chosen must lead to.
+Not among the faults, and shown by tests of their own (tests/fault/README.md): the promotion of a
+replica, FLUSHALL, a step of the server's clock, want of memory or of descriptors in a process, and
+programs of different versions side by side (rolling-restart stops and starts one version).
+disk-full needs the right to mount, so it is left out, and said to be, unless root runs this.
+
+A run counts only if all orders were sent, if enough of those that can complete did, and if what
+the faults are to bring about was met: in a run of five minutes or more with all faults everything
+that is counted, in others what the faults chosen must lead to.
 TEXT
 }
 
