@@ -1,9 +1,7 @@
 /* Servers that replicate one another, and a Sentinel that watches them. */
 #include "support/failover.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -22,13 +20,10 @@
 #include <cmocka.h>
 
 #include "support/load.h"
+#include "support/ports.h"
 
 #define LIMIT_MS 30000
 #define MASTER "shop"
-#define LINES_MAX 16
-/* Below the ports that the system gives to outgoing connections. */
-#define PORT_MIN 10000
-#define PORT_COUNT 20000
 
 #define AWAIT_OR_FAIL(condition, ...)                                                              \
     do {                                                                                           \
@@ -37,54 +32,12 @@
                 fail_msg(__VA_ARGS__);                                                             \
     } while (0)
 
-/* ---- Ports --------------------------------------------------------------------------------- */
-
-static struct sockaddr_in address_of(int port)
-{
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-}
-
-/* A listener at the port, -1 where it is taken. */
-static int listen_at(int port)
-{
-    struct sockaddr_in address = address_of(port);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-        listen(listener, LINES_MAX) == 0)
-        return listener;
-    close(listener);
-    return -1;
-}
-
-/* Programs that run at the same time look at different ports, for a while. */
-static int listen_anywhere(int *port)
-{
-    static unsigned tried;
-    for (int i = 0; i < PORT_COUNT; i++) {
-        *port = PORT_MIN + (int)(((unsigned)getpid() * 61 + tried++) % PORT_COUNT);
-        int listener = *port == 26379 ? -1 : listen_at(*port);
-        if (listener >= 0)
-            return listener;
-    }
-    fail_msg("there is no free port");
-    return -1;
-}
-
-static int free_port(void)
-{
-    int port;
-    close(listen_anywhere(&port));
-    return port;
-}
-
 /* ---- Nodes --------------------------------------------------------------------------------- */
 
 void test_node_start(struct test_node *node, const char *folder, const char *const *arguments)
 {
     size_t count = 0;
-    node->port = free_port();
+    node->port = test_free_port();
     snprintf(node->port_text, sizeof(node->port_text), "%d", node->port);
     snprintf(node->url, sizeof(node->url), "redis://127.0.0.1:%d", node->port);
     const char *own[] = {
@@ -231,7 +184,7 @@ void test_sentinel_start(struct test_sentinel *sentinel, struct test_node *maste
     const char *path = "sentinel/sentinel.conf";
     mkdir("sentinel", 0700);
     memset(sentinel, 0, sizeof(*sentinel));
-    sentinel->port = free_port();
+    sentinel->port = test_free_port();
     snprintf(sentinel->url, sizeof(sentinel->url), "redis-sentinel://127.0.0.1:%d/" MASTER,
              sentinel->port);
     write_configuration(sentinel, path, master);
@@ -270,7 +223,7 @@ void test_sentinel_await(struct test_sentinel *sentinel, struct test_node *maste
 
 static int connect_to(int port)
 {
-    struct sockaddr_in address = address_of(port);
+    struct sockaddr_in address = test_address(port);
     int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connect(connection, (struct sockaddr *)&address, sizeof(address)) == 0)
         return connection;
@@ -308,7 +261,7 @@ static _Noreturn void relay_lines(int listener, int port)
 
 void test_relay_start(struct test_relay *relay, const struct test_node *to)
 {
-    int listener = listen_anywhere(&relay->port);
+    int listener = test_listen(&relay->port);
     fflush(NULL);
     relay->pid = fork();
     assert_true(relay->pid >= 0);

@@ -1,31 +1,17 @@
 /* A primary and its replica on this machine. */
 #include "support/replica.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#define IN_STEP_MS 20000
+#include "support/ports.h"
 
-static int free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(listener >= 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-    close(listener);
-    return ntohs(address.sin_port);
-}
+#define IN_STEP_MS 20000
 
 void test_primary_start(struct test_primary *primary, const char *folder,
                         const char *const *arguments)
@@ -33,7 +19,7 @@ void test_primary_start(struct test_primary *primary, const char *folder,
     const char *const own[] = {"--port",    primary->port_text,           "--bind",
                                "127.0.0.1", "--repl-diskless-sync-delay", "0"};
     size_t count = sizeof own / sizeof own[0];
-    primary->port = free_port();
+    primary->port = test_free_port();
     snprintf(primary->port_text, sizeof primary->port_text, "%d", primary->port);
     memcpy(primary->words, own, sizeof own);
     for (const char *const *word = arguments; word != NULL && *word != NULL; word++) {
