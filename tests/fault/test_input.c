@@ -326,13 +326,13 @@ static void poison_for_the_coordinator(void **state)
         "type CancelSaga",
         "type ResumeSaga saga x",
         "type SagaWake",
-        "type",
+        "data {}",
     };
     char command[256];
     long long sent = 0;
     (void)state;
     for (size_t i = 0; i < 2; i++)
-        for (size_t j = 0; j + 1 < sizeof poison / sizeof poison[0]; j++, sent++) {
+        for (size_t j = 0; j < sizeof poison / sizeof poison[0]; j++, sent++) {
             snprintf(command, sizeof command, "XADD {sagas}:%s * %s", streams[i], poison[j]);
             test_do(&server, command);
         }
