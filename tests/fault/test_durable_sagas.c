@@ -50,6 +50,7 @@ static int set_up(void **state)
     (void)state;
     test_workers_clear();
     test_server_thaw(&replica.server);
+    test_do(&replica.server, "REPLICAOF 127.0.0.1 %d", primary.port);
     test_do(&primary.server, "FLUSHALL");
     test_primary_await_replicas(&primary, 1);
     return 0;
