@@ -235,7 +235,7 @@ static void a_sleeper_is_barred_after_its_saga_has_ended(void **state)
     define_lonely(400);
     struct test_worker coordinator = test_coordinator_start(&server, "c", NULL);
     struct test_worker sleeper = start_steps("sleeper");
-    test_saga_begin(&server, "s", "lonely", "{'defer':100}");
+    test_saga_begin(&server, "s", "lonely", "{'defer':2000}");
     AWAIT(test_ask_integer(&server, "XLEN {steps}:commands") == 1 &&
           test_pending(&server, STEPS) == 1);
     kill(sleeper.pid, SIGSTOP);
