@@ -242,6 +242,14 @@ static void an_answer_races_its_deadline(void **state)
 /* ---- Nobody looks -----------------------------------------------------------------------------
  */
 
+/* Of what is on the coordinators' schedule. */
+static long long overdue(void)
+{
+    static const char script[] = "local now = redis.call('TIME')[1] * 1000 "
+                                 "return redis.call('ZCOUNT', KEYS[1], '-inf', now)";
+    return test_ask_integer(&server, "EVAL %s 1 {sagas}:scheduled", script);
+}
+
 /* The coordinator is gone when the deadline passes. The next one has to find it, although nothing
  * but the time tells of it. */
 static void deadlines_pass_while_no_coordinator_runs(void **state)
@@ -249,13 +257,15 @@ static void deadlines_pass_while_no_coordinator_runs(void **state)
     (void)state;
     test_define(&server, "brief", 1,
                 "'steps':[" STEP("a", LONG) ",{'name':'b','service':'absent','command':'Do',"
-                                            "'timeoutMs':400,'attempts':1}]");
+                                            "'timeoutMs':1500,'attempts':1}]");
     struct test_worker one = start_service("one");
     struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
     test_saga_begin(&server, "s", "brief", "{}");
     AWAIT(strcmp(test_saga_field(&server, "s", "step:b:state"), "running") == 0);
     assert_int_equal(test_worker_end(&coordinator, SIGKILL), 128 + SIGKILL);
+    AWAIT(overdue() > 0);
     assert_true(test_saga_is(&server, "s", "running"));
+    assert_string_equal(test_saga_field(&server, "s", "step:b:state"), "running");
     coordinator = test_coordinator_start(&server, "c1", NULL);
     AWAIT(test_saga_is(&server, "s", "compensated"));
     assert_effects("s", "a", 1, 1);
