@@ -166,8 +166,10 @@ static void a_group_set_back_to_the_beginning_does_no_harm(void **state)
     (void)state;
     struct test_worker one = start_worker("one");
     for (int i = 0; i < 5; i++) {
+        char first[24];
+        snprintf(first, sizeof(first), "test.run n=n%d", i * 100);
         send_batch("Defer", i * 100, 100, ",\"ms\":100");
-        AWAIT(test_worker_logged(&one, "test.run") > i * 100);
+        AWAIT(test_worker_logged(&one, first) > 0);
         test_do(&server, "XGROUP DESTROY {work}:commands work");
         redisReply *made = redisCommand(server.connection, "XGROUP CREATE {work}:commands work 0");
         assert_non_null(made); /* or the worker was quicker */
