@@ -15,8 +15,9 @@
 #include "support/work_service.h"
 
 #define MESSAGES 600
+#define SLOW 20 /* of the deferred ones */
 #define SAGAS 20
-#define PAUSE_MS 1200
+#define PAUSE_MS "1200"
 #define LIMIT_MS 30000
 #define NO_RESCUE "--claim-idle", "300s"
 #define STEP(name)                                                                                 \
@@ -69,7 +70,24 @@ static void load(void)
         test_saga_begin(&server, saga, "pair", i % 2 ? "{'defer':40,'how':{'b':'fail'}}" : "{}");
     }
     test_send_many(&server, "work", "Mark", "", 0, MESSAGES, NULL);
-    test_send_many(&server, "work", "Defer", ",\"ms\":100", MESSAGES, MESSAGES, NULL);
+    test_send_many(&server, "work", "Defer", ",\"ms\":100", MESSAGES, MESSAGES - SLOW, NULL);
+    test_send_many(&server, "work", "Defer", ",\"ms\":2000", 2 * MESSAGES - SLOW, SLOW, NULL);
+}
+
+/* In the middle of the work: what is in hand when the command comes is asked in the same go. */
+static void disturb(const char *command)
+{
+    redisReply *in_hand, *done;
+    load();
+    AWAIT(test_ask_integer(&server, "HLEN {work}:marks") > 0);
+    assert_int_equal(redisAppendCommand(server.connection, "XPENDING {work}:commands work"), 0);
+    assert_int_equal(redisAppendCommand(server.connection, command), 0);
+    assert_int_equal(redisGetReply(server.connection, (void **)&in_hand), 0);
+    assert_int_equal(redisGetReply(server.connection, (void **)&done), 0);
+    assert_true(in_hand->type == REDIS_REPLY_ARRAY && in_hand->element[0]->integer > 0);
+    assert_int_equal(done->type, REDIS_REPLY_STATUS);
+    freeReplyObject(in_hand);
+    freeReplyObject(done);
 }
 
 static void assert_untouched(void)
@@ -102,24 +120,22 @@ static void assert_untouched(void)
 static void writes_are_paused(void **state)
 {
     (void)state;
-    load();
-    test_do(&server, "CLIENT PAUSE %d WRITE", PAUSE_MS);
+    disturb("CLIENT PAUSE " PAUSE_MS " WRITE");
     assert_untouched();
 }
 
 static void all_is_paused(void **state)
 {
     (void)state;
-    load();
-    test_do(&server, "CLIENT PAUSE %d ALL", PAUSE_MS);
+    disturb("CLIENT PAUSE " PAUSE_MS " ALL");
     assert_untouched();
 }
 
 static void the_server_is_busy_with_itself(void **state)
 {
     (void)state;
-    load();
-    for (int i = 0; i < 4; i++)
+    disturb("DEBUG SLEEP 0.3");
+    for (int i = 0; i < 3; i++)
         test_do(&server, "DEBUG SLEEP 0.3");
     assert_untouched();
 }
