@@ -219,6 +219,15 @@ void test_sentinel_await(struct test_sentinel *sentinel, struct test_node *maste
                   "the Sentinel has not made %s the master; see sentinel/log", master->url);
 }
 
+void test_sentinel_turn_to(struct test_sentinel *sentinel, struct test_node *master)
+{
+    char command[64];
+    freeReplyObject(ask_sentinel(sentinel, "SENTINEL REMOVE " MASTER));
+    snprintf(command, sizeof(command), "SENTINEL MONITOR " MASTER " 127.0.0.1 %d 1", master->port);
+    freeReplyObject(ask_sentinel(sentinel, command));
+    test_sentinel_await(sentinel, master);
+}
+
 /* ---- The relay ----------------------------------------------------------------------------- */
 
 static int connect_to(int port)

@@ -54,6 +54,9 @@ struct test_sentinel {
  * fails over where the master is silent for half a second; and once for each start of it. */
 void test_sentinel_start(struct test_sentinel *sentinel, struct test_node *master);
 void test_sentinel_stop(struct test_sentinel *sentinel);
+/* Makes it name the node, which is a master, and forget the other one, which goes on as it is: as
+ * seen from the far side of a broken network. */
+void test_sentinel_turn_to(struct test_sentinel *sentinel, struct test_node *master);
 /* Waits until it names the node as the master, and the node is one. */
 void test_sentinel_await(struct test_sentinel *sentinel, struct test_node *master);
 
