@@ -29,6 +29,7 @@ missing_packages() {
     has_header uthash.h || echo uthash-dev
     has_header cmocka.h || echo libcmocka-dev
     command -v spin >/dev/null || echo spin
+    command -v patch >/dev/null || echo patch
     command -v strace >/dev/null || echo strace
     has_server || echo redis-server
 }
