@@ -87,7 +87,7 @@ static void wait_for_next(struct weir_watching *watching, int64_t after_ms)
 static void answered(struct weir_watching *watching)
 {
     if (--watching->owed == 0)
-        wait_for_next(watching, watching->hastened ? HASTENED_EVERY_MS : LOOK_EVERY_MS);
+        wait_for_next(watching, watching->hastened ? HASTENED_EVERY_MS : watching->every_ms);
 }
 
 /* A user without the right to ask is not told; nothing else depends on it. */
@@ -140,7 +140,7 @@ static void look(struct weir_watching *watching)
         ask(watching, 3, (const char *[]){"XINFO", "STREAM", watching->streams[i].key}, on_stream,
             &watching->streams[i]);
     if (watching->owed == 0) /* no connection */
-        wait_for_next(watching, LOOK_EVERY_MS);
+        wait_for_next(watching, watching->every_ms);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
@@ -157,6 +157,7 @@ void weir_watching_init(struct weir_watching *watching, const struct weir_runtim
     memset(watching, 0, sizeof *watching);
     watching->runtime = runtime;
     watching->stopped = true;
+    watching->every_ms = LOOK_EVERY_MS;
     ev_timer_init(&watching->timer, on_timer, 0., 0.);
     watching->timer.data = watching;
 }

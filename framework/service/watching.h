@@ -14,6 +14,7 @@ struct weir_watching {
     ev_timer timer;
     bool stopped;
     bool hastened;     /* the next look comes as soon as it may */
+    int64_t every_ms;  /* between looks; init sets what is usual */
     int64_t looked_at; /* monotonic ms */
     size_t owed;       /* answers */
     int64_t server_ms; /* 0: not known in this look */
