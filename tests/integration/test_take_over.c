@@ -148,6 +148,30 @@ static void many_are_taken_over_on_a_bad_line(void **state)
     test_worker_end_well(&one);
 }
 
+/* Each look sees a part of what is pending: those in front, in good hands, are more than that. */
+static void the_idle_are_found_behind_the_busy(void **state)
+{
+    (void)state;
+    enum { BUSY = 1500, IDLE = 5 };
+    test_do(&server, "XGROUP CREATE {work}:commands work 0 MKSTREAM");
+    test_send_many(&server, WORK, "Mark", "", 0, BUSY + IDLE, NULL);
+    test_do(&server, "XREADGROUP GROUP work busy COUNT %d STREAMS {work}:commands >", BUSY);
+    redisReply *idle =
+        test_ask(&server, "XREADGROUP GROUP work dead COUNT %d STREAMS {work}:commands >", IDLE);
+    redisReply *entries = idle->element[0]->element[1];
+    assert_int_equal(entries->elements, IDLE);
+    for (size_t i = 0; i < IDLE; i++)
+        test_do(&server, "XCLAIM {work}:commands work dead 0 %s IDLE 3600000",
+                entries->element[i]->element[0]->str);
+    freeReplyObject(idle);
+    struct test_worker one =
+        test_worker_start(&server, WORK, "one", OPTIONS("--claim-idle", "30m"));
+    AWAIT(test_ask_integer(&server, "HLEN {work}:marks") == IDLE);
+    assert_int_equal(test_others(&server, "{work}:marks", "1"), 0);
+    assert_int_equal(test_pending(&server, WORK), BUSY);
+    test_worker_end_well(&one);
+}
+
 /* ---- Deferred handlers --------------------------------------------------------------------- */
 
 static void deferred_messages_keep_their_claims(void **state)
@@ -294,6 +318,7 @@ int main(int argc, char **argv)
         CASE(the_late_commit_of_a_slow_handler_is_fenced),
         CASE(a_fixed_consumer_finds_its_own_again),
         CASE(many_are_taken_over_on_a_bad_line),
+        CASE(the_idle_are_found_behind_the_busy),
         CASE(deferred_messages_keep_their_claims),
         CASE(a_deferred_handler_without_outcome_is_retried),
         CASE(waiting_for_a_turn_is_no_timeout),
