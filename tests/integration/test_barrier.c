@@ -309,6 +309,32 @@ static void another_server_vouches_for_nothing(void **state)
     assert_int_equal(test_ask_integer(&other, "DBSIZE"), 0);
 }
 
+/* The same where the other server has all that is asked for. */
+static void a_server_that_could_vouches_for_nothing(void **state)
+{
+    (void)state;
+    struct test_primary able;
+    struct test_replica with;
+    struct weir_endpoint at;
+    const char *const durable[] = {"--appendonly", "yes", "--appendfsync", "always", NULL};
+    test_primary_start(&able, "able", durable);
+    test_replica_start(&with, &able, "able-replica");
+    assert_int_equal(weir_endpoint_parse(able.server.url, &at, NULL), WEIR_OK);
+    weir_link_close(&commits);
+    weir_barrier_close(&barrier);
+    open_on(&at);
+    submit(0, 1, false, SHORT_MS);
+    submit(1, 0, true, SHORT_MS);
+    submit(2, 1, true, SHORT_MS);
+    RUN_UNTIL(answered == 3);
+    for (int i = 0; i < 3; i++)
+        expect(i, WEIR_BARRIER_UNKNOWN, "");
+    weir_barrier_close(&barrier);
+    weir_endpoint_close(&at);
+    test_server_stop(&with.server, SIGTERM);
+    test_server_stop(&able.server, SIGTERM);
+}
+
 static void taken_back_and_closed(void **state)
 {
     (void)state;
@@ -476,6 +502,7 @@ int main(void)
         TEST(what_was_seen_before_a_loss_is_unknown),
         TEST(its_own_connection_may_be_lost),
         TEST(another_server_vouches_for_nothing),
+        TEST(a_server_that_could_vouches_for_nothing),
         TEST(taken_back_and_closed),
         TEST(a_server_that_takes_no_writes_is_waited_for),
         TEST(without_a_file_the_disk_is_refused),
