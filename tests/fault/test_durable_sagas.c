@@ -257,6 +257,28 @@ static void a_coordinator_dies_while_it_waits(void **state)
     end_both();
 }
 
+/* However long it waits, no handler takes too long by it: the first that did would be buried. */
+static void waiting_is_no_timeout_of_a_handler(void **state)
+{
+    (void)state;
+    test_define(&primary.server, "order", 1, "'steps':[" STEP("a", LONG REPLICA) "]");
+    start_both(OPTIONS("--handler-timeout", "1s", "--max-deliveries", "1"), NULL);
+    test_server_freeze(&replica.server);
+    begin("s1", "order");
+    AWAIT(is("s1", "step:a:awaits", "1 replica"));
+    for (long long begun = server_ms(); server_ms() < begun + 3000; test_pause()) {
+        assert_int_equal(test_worker_logged(&coordinator, "gave no outcome"), 0);
+        assert_int_equal(test_dead(&primary.server, "sagas"), 0);
+    }
+    assert_true(is("s1", "step:a:awaits", "1 replica"));
+    test_server_thaw(&replica.server);
+    AWAIT(test_saga_is(&primary.server, "s1", "completed"));
+    test_await_settled(&primary.server, "sagas");
+    assert_int_equal(test_dead(&primary.server, "sagas"), 0);
+    assert_string_equal(field("s1", "step:a:attempts"), "1");
+    end_both();
+}
+
 static void a_need_that_cannot_be_read_is_not_taken_for_none(void **state)
 {
     (void)state;
@@ -307,6 +329,7 @@ int main(int argc, char **argv)
         TEST(a_service_asks_for_all_its_steps),
         TEST(others_are_not_held_up),
         TEST(a_coordinator_dies_while_it_waits),
+        TEST(waiting_is_no_timeout_of_a_handler),
         TEST(a_need_that_cannot_be_read_is_not_taken_for_none),
         TEST(who_asks_for_nothing_pays_nothing),
     };
