@@ -46,7 +46,7 @@ $(BUILD)/function_library_source.h: $(LUA)
 	$(call say,LUA,$@)
 	@mkdir -p $(@D)
 	$(Q)cat $(LUA) | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' > $@
-$(BUILD)/framework/redis/function_library.o $(BUILD)/tests/fault/test_upgrade.o: $(BUILD)/function_library_source.h
+$(BUILD)/framework/redis/function_library.o $(patsubst %,$(BUILD)/tests/fault/%.o,test_upgrade test_upgrade_sagas): $(BUILD)/function_library_source.h
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
