@@ -109,8 +109,9 @@ tests: $(TESTS) $(FUZZERS) $(CHAOS) $(TEST_TOOLS) ## build the test programs
 check: all tests ## run all tests but the end-to-end scripts
 	$(Q)tests/run.sh $(BUILD) $(TESTS) $(FUZZERS)
 
-check-unit: all tests ## run the unit tests alone
-	$(Q)tests/run.sh $(BUILD) $(filter $(BUILD)/tests/unit/%,$(TESTS))
+UNIT_TESTS := $(filter $(BUILD)/tests/unit/%,$(TESTS))
+check-unit: all $(UNIT_TESTS) ## run the unit tests alone
+	$(Q)tests/run.sh $(BUILD) $(UNIT_TESTS)
 
 SANITIZED := BUILD=build/sanitize \
   CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"

@@ -23,10 +23,11 @@
 #define REPLICA "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:9000\r\n$9\r\nconnected\r\n:1\r\n"
 #define NO_MASTER "*-1\r\n"
 #define LOG "link.log"
+#define ANSWER_ROOM 128
 
-static struct fake_server one, two;               /* that may be the master */
-static struct fake_server first, second;          /* Sentinels */
-static char points_to_one[64], points_to_two[64]; /* their answers */
+static struct fake_server one, two;                                 /* that may be the master */
+static struct fake_server first, second;                            /* Sentinels */
+static char points_to_one[ANSWER_ROOM], points_to_two[ANSWER_ROOM]; /* their answers */
 static struct ev_loop *loop;
 static struct weir_log logger;
 static struct weir_endpoint endpoint;
@@ -85,8 +86,8 @@ static void point(char *answer, const struct fake_server *fake, const char *host
 {
     char port[16];
     snprintf(port, sizeof(port), "%d", port_of(fake));
-    snprintf(answer, 64, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(host), host, strlen(port),
-             port);
+    snprintf(answer, ANSWER_ROOM, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(host), host,
+             strlen(port), port);
 }
 
 static int logged(const char *text)
@@ -258,7 +259,7 @@ static void goes_where_sentinel_points(void **state)
 static void knows_sentinels_and_masters_by_name(void **state)
 {
     (void)state;
-    char answer[64];
+    char answer[ANSWER_ROOM];
     point(answer, &one, "localhost");
     first.answer = answer;
     open_by_sentinels("localhost");
