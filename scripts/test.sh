@@ -108,7 +108,8 @@ for script in tests/end_to_end/*.sh; do
 done
 check_beside crash_sweep timeout 600 tests/fault/crash_sweep.sh --quick
 check_beside kill_sweep timeout 600 tests/fault/kill_sweep.sh --quick
-check_beside coverage tests/coverage.sh saga 95 90 test_orders test_coordinator_input test_versions
+check_beside coverage tests/coverage.sh saga 95 90 integration/test_orders integration/test_coordinator_input \
+    integration/test_versions integration/test_durable_disk fault/test_durable_sagas
 check_beside demo scripts/demo.sh
 await_all
 if [[ $sanitize ]]; then

@@ -2,8 +2,8 @@
 # Runs tests on a build of its own that counts, and checks how much of a room they reach: the share
 # of its lines and branches, in per cent. Without further words these are the unit tests and the
 # room's files that need no server; with the names of integration tests, those too, and all files.
-# Usage: tests/coverage.sh ROOM LINES BRANCHES [TEST…], such as
-#        tests/coverage.sh saga 95 90 test_orders test_coordinators
+# Usage: tests/coverage.sh ROOM LINES BRANCHES [FOLDER/TEST…], such as
+#        tests/coverage.sh saga 95 90 integration/test_orders integration/test_coordinators
 set -u
 room=${1:?which room} lines=${2:?per cent of lines} branches=${3:?per cent of branches}
 shift 3
@@ -17,7 +17,7 @@ make -s BUILD="$build" CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage check-unit 
 }
 
 for test in "$@"; do
-    program=$build/tests/integration/$test
+    program=$build/tests/$test
     if ! { make -s BUILD="$build" CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage all "$program" &&
         tests/run.sh "$build" "$program"; } >>"$build.log" 2>&1; then
         tail -n 40 "$build.log"
