@@ -96,12 +96,16 @@ while [[ $# -gt 0 ]]; do
         [[ ${2:-} == always || ${2:-} == everysec ]] || refuse '--fsync wants always or everysec'
         fsync=$2 && shift
         ;;
-    --log-level) log_level=${2:?} && shift ;;
+    --log-level)
+        [[ ${2:-} =~ ^(debug|info|warning|error)$ ]] || refuse '--log-level wants debug, info, warning or error'
+        log_level=$2 && shift
+        ;;
     *) refuse "unknown option $1, see --help" ;;
     esac
     shift
 done
 ((length_s > 0 && orders > 0)) || refuse '--minutes, --seconds and --orders want more than 0'
+[[ ,$faults, != *,power-failure,* || $fsync == everysec ]] || refuse 'power-failure is of --fsync everysec alone'
 chosen_text=$(faults_of "$faults") || exit 64
 mapfile -t chosen < <(printf '%s' "$chosen_text")
 ((length_s < 300)) || heavy_every=3
