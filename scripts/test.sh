@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export WEIR_BUILD=$PWD/build
 logs=$WEIR_BUILD/test-logs
-chaos_seed=${TEST_SEED:-$((RANDOM * 32768 + RANDOM))} # another each time, and named with its check
-calm_seed=3                                           # the ends of these orders are known
+chaos_seed=${TEST_SEED:-91} # the same each time: what is found new comes of the change
+calm_seed=3                 # the ends of these orders are known
 passed=0
 failed=0
 beside=0
