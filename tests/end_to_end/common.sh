@@ -33,8 +33,12 @@ clean_up() {
     for folder in "${shops[@]}"; do
         "$root/scripts/shop.sh" down "$folder" >/dev/null 2>&1 || true
     done
-    if [[ $code -eq 0 && $checks_failed -eq 0 && -z ${TEST_KEEP:-} ]]; then
-        rm -rf "$dir"
+    if [[ $code -eq 0 && $checks_failed -eq 0 ]]; then
+        if [[ ${TEST_KEEP:-} ]]; then
+            printf '%s: all of it is kept in %s\n' "$test_name" "$dir"
+        else
+            rm -rf "$dir"
+        fi
         printf '%s: %s s\npassed\n' "$test_name" "$SECONDS"
         exit 0
     fi
