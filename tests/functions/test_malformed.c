@@ -11,6 +11,8 @@ static const char *const calls[] = {
     "FCALL weir_commit 0 s 1-1 1",
     "FCALL weir_settle 1 {s}:commands s 1-1",
     "FCALL weir_commit_durable 1 {s}:commands s 1-1",
+    "FCALL weir_settle_many 0 s 1 1-1",
+    "FCALL weir_settle_many 1 {s}:commands s 1",
     "FCALL weir_promote 2 {s}:scheduled {s}:commands 10",
     "FCALL weir_promote 3 {s}:scheduled {s}:commands {s}:dead all",
     "FCALL weir_beat 1 {s}:workers c { }",

@@ -267,7 +267,7 @@ static void it_survives_a_flush_and_holds_these_functions(void **state)
         "weir_beat",         "weir_leave",          "weir_witness",   "weir_version",
         "weir_expire",       "weir_count",          "weir_due_steps", "weir_forget_steps",
         "weir_retire",       "weir_turn",           "weir_rebuild",   "weir_rebuild_note",
-        "weir_rebuild_step", "weir_commit_durable", "weir_alive"};
+        "weir_rebuild_step", "weir_commit_durable", "weir_alive",     "weir_settle_many"};
     enum { COUNT = sizeof names / sizeof names[0] };
     test_do(&server, "FLUSHALL");
     redisReply *list = test_ask(&server, "FUNCTION LIST LIBRARYNAME weir");
@@ -317,6 +317,7 @@ static void every_function_is_bounded(void **state)
         {"FCALL weir_leave 2 {s}:workers {s}:commands s w 0", "HLEN {s}:workers", "20001"},
         {"FCALL weir_refresh 1 {s}:commands s w 77-1", "XLEN {s}:commands", "20000"},
         {"FCALL weir_settle 1 {s}:commands s 77-1 1", "XLEN {s}:commands", "19999"},
+        {"FCALL weir_settle_many 1 {s}:commands s 1 78-1 79-1", "XLEN {s}:commands", "19997"},
     };
     fill();
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {

@@ -6,7 +6,7 @@
 -- write after the first can fail. Payloads are opaque bytes; JSON is read and made by the
 -- programs only. User data never goes into an error reply: refusals come back as arrays.
 
-local VERSION = 6
+local VERSION = 7
 
 -- unpack() and the Lua stack bear some 8,000 values.
 local ARGUMENTS_MAX = 7000
@@ -359,8 +359,8 @@ local FURTHER_WORDS = {
     HDEL = { '0' }, HGET = { '0' }, HINCRBY = { '0', '0' }, HMGET = { '0' }, HSCAN = { '0' },
     HSET = { '0', '0' }, INCRBY = { '0' }, PEXPIRE = { '0' }, PEXPIREAT = { '0' }, RPUSH = { '0' },
     SADD = { '0' }, SET = { '0' }, SISMEMBER = { '0' }, SMISMEMBER = { '0' }, SREM = { '0' },
-    SSCAN = { '0' }, XADD = { '*', '0', '0' }, XDEL = { '0' }, ZADD = { '0', '0' },
-    ZMSCORE = { '0' }, ZREM = { '0' }, ZSCAN = { '0' },
+    SSCAN = { '0' }, XACK = { '0', '0' }, XADD = { '*', '0', '0' }, XDEL = { '0' },
+    ZADD = { '0', '0' }, ZMSCORE = { '0' }, ZREM = { '0' }, ZSCAN = { '0' },
 }
 local NO_WORDS = {}
 

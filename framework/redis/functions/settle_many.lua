@@ -1,0 +1,49 @@
+-- weir_settle_many: acknowledges messages of one stream whose handling has nothing to write.
+-- KEYS    1 the stream that they were read from
+-- ARGV    1 consumer group  2 "1": delete the entries (commands), "0": leave them (events)
+--         3… entry ids, 512 at the most
+-- Returns number acknowledged; fewer than given where some were no longer pending, so that others
+--         have finished them
+-- Errors  NOPERM, and the server's own (WRONGTYPE of the stream, an id that is none); nothing was
+--         written
+--
+-- Like weir_settle it runs on a server without memory left, so that what is in flight can drain.
+
+local IDS_MAX = 512
+
+-- The last entry that the group has been given; something of it has just been acknowledged, so it is
+-- there.
+local function last_delivered(stream, group)
+    for _, about in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+        about = named_values(about)
+        if about['name'] == group then return about['last-delivered-id'] end
+    end
+end
+
+-- What has been given out and is not pending was finished, by this call or by somebody, and goes. What
+-- has not, on a server that has lost its last seconds, is still to be handled.
+local function delete_delivered(stream, group, args)
+    local last = last_delivered(stream, group)
+    for i = 3, #args do
+        if id_parts(args[i]) and not id_less(last, args[i]) then redis.call('XDEL', stream, args[i]) end
+    end
+end
+
+local function settle_many(keys, args)
+    local stream, group, delete, count = keys[1], args[1], args[2] == '1', #args - 2
+    if count > IDS_MAX then return redis.error_reply('ERR malformed call of weir_settle_many') end
+    local problem = right_problem('XACK', stream) or delete and right_problem('XDEL', stream)
+    if problem then return problem end
+    if delete and not redis.acl_check_cmd('XINFO', 'GROUPS', stream) then
+        return redis.error_reply('NOPERM this user may not run XINFO on the stream')
+    end
+    local acknowledged = redis.call('XACK', stream, group, unpack(args, 3))
+    if delete and acknowledged == count then
+        redis.call('XDEL', stream, unpack(args, 3))
+    elseif delete and acknowledged > 0 then
+        delete_delivered(stream, group, args)
+    end
+    return acknowledged
+end
+
+register('weir_settle_many', 1, { 'text', 'text', 'text' }, settle_many, { 'allow-oom' })
