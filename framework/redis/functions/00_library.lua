@@ -35,9 +35,14 @@ local function key_type(key)
     return redis.call('TYPE', key).ok
 end
 
+-- What small numbers are written as: to look one up costs a fifth of tonumber().
+local SMALL = {}
+for i = 0, 64 do SMALL['' .. i] = i end
+
 -- The number, where `text` is what HINCRBY takes for an integer (but -2^63); else nil.
 local function integer(text)
-    local digits = text == '0' and text or text:match('^%-?([1-9]%d*)$')
+    if #text < 19 then return text:find('^%-?[1-9]%d*$') and tonumber(text) or SMALL[text] end
+    local digits = text:match('^%-?([1-9]%d*)$')
     if digits and (#digits < 19 or (#digits == 19 and digits <= '9223372036854775807')) then
         return tonumber(text)
     end
@@ -131,7 +136,28 @@ end
 -- What a commit carries: a run of (name, index into KEYS, number of arguments, arguments…).
 -- Each has the type that its key must have (or be absent), and a check of its arguments against
 -- what is stored: nil where the write cannot fail, else a text. `planned` is what the operations
--- before it will have made: types by key, and the values that sums start from.
+-- before it will have made: types by key, and the values that sums start from. Most commits need
+-- the types alone, so the other tables are made when they are first asked for.
+
+local ON_DEMAND = {
+    __index = function(planned, name)
+        local made = {}
+        planned[name] = made
+        return made
+    end
+}
+
+-- For each type a command that reads, that every other type refuses, and that costs half of TYPE.
+local SIZE = { hash = 'HLEN', set = 'SCARD', zset = 'ZCARD', string = 'STRLEN', stream = 'XLEN' }
+
+local function type_problem(key, wanted, types)
+    local found = types[key]
+    if not found and type(redis.pcall(SIZE[wanted], key)) == 'number' then found = 'none' end
+    found = found or key_type(key)
+    if found == 'none' then found = wanted end
+    types[key] = found
+    if found ~= wanted then return 'it is a ' .. found .. ', not a ' .. wanted end
+end
 
 local function at_least_one(_, _, first, last)
     if last < first then return 'too few arguments' end
@@ -223,16 +249,26 @@ local function string_and_life(key, args, first, last, planned)
     end
 end
 
+-- An entry that the first stream of a call does not take is taken for the answer: nothing has been
+-- written before it. So only further streams are looked at before, and the right to append is not.
+local function appendable(key, _, first, last, planned)
+    local types = planned.types
+    if not planned.stream and not types[key] then types[key], planned.stream = 'stream', key end
+    return type_problem(key, 'stream', types) or some_pairs(nil, nil, first, last)
+end
+
 local function fields_unchanged(key, args, first, last)
+    local call = redis.pcall
     for i = first, last, 2 do
-        local value = redis.call('HGET', key, args[i])
+        local value = call('HGET', key, args[i])
+        if type(value) == 'table' then return nil end
         if args[i + 1] ~= (value and '=' .. value or '-') then return false end
     end
     return true
 end
 
 local function presence_unchanged(key, args, first)
-    return tostring(redis.call('EXISTS', key)) == args[first]
+    return args[first] == (redis.call('EXISTS', key) == 1 and '1' or '0')
 end
 
 local function not_yet(_, args, first, last)
@@ -265,18 +301,22 @@ local function life_and_text_if_text(key, args, first, last, planned)
 end
 
 local function not_done(key)
-    return not says_done(redis.call('GET', key))
+    local mark = redis.pcall('GET', key)
+    if type(mark) == 'table' then return nil end
+    return not says_done(mark)
 end
 
 -- The last entry that the call has appended to the stream, as a text; '' where there is none, or
 -- places for it where something else comes behind.
 local function published(stream, made, more)
-    for i = #made, 1, -1 do
-        if made[i][1] == stream then return ' ' .. stream .. ' ' .. made[i][2] end
+    for i = #made - 1, 1, -2 do
+        if made[i] == stream then return ' ' .. stream .. ' ' .. made[i + 1] end
     end
     return more and ' - -' or ''
 end
 
+-- `command`: whose right is asked for, where it is not the operation's name. `holds`: whether what was
+-- read is so still; nil where the key's type does not let it be read.
 local OPERATIONS = {
     HSET = { type = 'hash', check = some_pairs },
     HDEL = { type = 'hash', check = at_least_one },
@@ -309,7 +349,7 @@ local OPERATIONS = {
         end
     },
     -- field, value, …; carried out by append_entries, or undone
-    XADD = { type = 'stream', check = some_pairs, undo = 'XDEL', write = function() end },
+    XADD = { check = appendable, command = 'XDEL', write = function() end },
     -- delay in ms from now, member
     SCHEDULE = {
         type = 'zset', check = scored, command = 'ZADD',
@@ -346,13 +386,6 @@ local OPERATIONS = {
     },
 }
 
-local function type_problem(key, wanted, types)
-    local found = types[key] or key_type(key)
-    if found == 'none' then found = wanted end
-    types[key] = found
-    if found ~= wanted then return 'it is a ' .. found .. ', not a ' .. wanted end
-end
-
 -- What stands behind command and key where a right is asked for: since Redis 8 a command with too few
 -- words is an error.
 local FURTHER_WORDS = {
@@ -382,29 +415,41 @@ local function missing_right(commands, keys)
     end
 end
 
+-- Whether what was read is so still; the type of its key shows by reading.
+local function holding_problem(operation, key, index, args, first, last, types)
+    local held = operation.holds(key, args, first, last)
+    if held == nil then return { 'refused', index, type_problem(key, operation.type, types) } end
+    if not held then return { 'conflict', index } end
+    types[key] = types[key] or operation.type
+end
+
 -- Checks a run of operations against the server's state without writing.
 -- `types`: of keys that the call will make itself, by key; or nil.
 -- Returns nil, or the answer that the whole call gives instead of writing.
 local function check_operations(keys, args, position, types)
-    local planned = { types = types or {}, fields = {}, strings = {}, deleted = {}, anew = {} }
-    while position <= #args do
-        local name, index, count = args[position], args[position + 1], tonumber(args[position + 2])
-        local operation, key = OPERATIONS[name], keys[tonumber(index)]
+    types = types or {}
+    local planned = setmetatable({ types = types, stream = false }, ON_DEMAND)
+    local total, asked, asked_key = #args, nil, nil
+    while position <= total do
+        local name, index, count = args[position], args[position + 1], args[position + 2]
+        count = SMALL[count] or tonumber(count)
+        local operation, key = OPERATIONS[name], keys[SMALL[index] or tonumber(index)]
         if not operation or not key or not count or count % 1 ~= 0 or count < 0
-            or count > ARGUMENTS_MAX or position + 2 + count > #args then
+            or count > ARGUMENTS_MAX or position + 2 + count > total then
             return { 'refused', index, 'malformed operation' }
         end
-        local first, last = position + 3, position + 2 + count
-        local problem = operation.type and type_problem(key, operation.type, planned.types)
+        local first, last, holds = position + 3, position + 2 + count, operation.holds
+        local problem = operation.type and (types[key] or not holds)
+            and type_problem(key, operation.type, types)
             or operation.check(key, args, first, last, planned)
         if problem then return { 'refused', index, problem } end
-        if operation.holds and not operation.holds(key, args, first, last) then
-            return { 'conflict', index }
-        end
-        if operation.command or not (operation.holds or name == 'BEFORE') then
-            problem = right_problem(operation.command or name, key)
-                or operation.undo and right_problem(operation.undo, key)
+        problem = holds and holding_problem(operation, key, index, args, first, last, types)
+        if problem then return problem end
+        local command = operation.command or not holds and name ~= 'BEFORE' and name
+        if command and (command ~= asked or key ~= asked_key) then
+            problem = right_problem(command, key)
             if problem then return problem end
+            asked, asked_key = command, key
         end
         position = last + 1
     end
@@ -417,12 +462,12 @@ end
 -- have made goes, too. A caller without the right to that has still written nothing.
 local function take_back(made)
     local before = {}
-    for _, entry in ipairs(made) do
-        local key = entry[1]
+    for i = 1, #made, 2 do
+        local key = made[i]
         before[key] = before[key] or { about = redis.pcall('XINFO', 'STREAM', key), added = 0 }
         before[key].added = before[key].added + 1
     end
-    for _, entry in ipairs(made) do redis.call('XDEL', entry[1], entry[2]) end
+    for i = 1, #made, 2 do redis.call('XDEL', made[i], made[i + 1]) end
     for key, stream in pairs(before) do
         local about = stream.about.err and {} or named_values(stream.about)
         local added, deleted = about['entries-added'], about['max-deleted-entry-id']
@@ -435,24 +480,33 @@ local function take_back(made)
     end
 end
 
+-- The answer of a call that could not append. Only the first stream has not been looked at before.
+local function append_problem(key, index)
+    local problem = type_problem(key, 'stream', {})
+    return right_problem('XADD', key)
+        or { 'refused', index, problem or 'it takes no further entries' }
+end
+
 -- Carries out the XADDs of a run, before all else: a stream whose last id is the greatest possible
 -- refuses further entries, and to find that out beforehand costs more than to take them back.
--- Returns the entries made; or nil and the answer that the whole call gives.
+-- Returns the entries made, stream and id in turn; or nil and the answer that the whole call gives.
 local function append_entries(keys, args, position)
-    local made = {}
-    while position <= #args do
-        local count = tonumber(args[position + 2])
+    local made, count_made, total = {}, 0, #args
+    while position <= total do
+        local count = args[position + 2]
+        local last = position + 2 + (SMALL[count] or tonumber(count))
         if args[position] == 'XADD' then
-            local key = keys[tonumber(args[position + 1])]
-            local id = redis.pcall('XADD', key, '*',
-                unpack(args, position + 3, position + 2 + count))
+            local index = args[position + 1]
+            local key = keys[SMALL[index] or tonumber(index)]
+            local id = redis.pcall('XADD', key, '*', unpack(args, position + 3, last))
             if type(id) == 'table' then
                 take_back(made)
-                return nil, { 'refused', args[position + 1], 'it takes no further entries' }
+                return nil, append_problem(key, index)
             end
-            made[#made + 1] = { key, id }
+            made[count_made + 1], made[count_made + 2] = key, id
+            count_made = count_made + 2
         end
-        position = position + 3 + count
+        position = last + 1
     end
     return made
 end
@@ -461,16 +515,17 @@ end
 -- returned for it.
 local function apply_operations(keys, args, position, made)
     local now
-    made = made or {}
-    while position <= #args do
-        local name, key = args[position], keys[tonumber(args[position + 1])]
-        local operation, first = OPERATIONS[name], position + 3
-        local last = first + tonumber(args[position + 2]) - 1
+    local call, total = redis.call, #args
+    while position <= total do
+        local name, index, count = args[position], args[position + 1], args[position + 2]
+        local operation, key = OPERATIONS[name], keys[SMALL[index] or tonumber(index)]
+        local first = position + 3
+        local last = position + 2 + (SMALL[count] or tonumber(count))
         if operation.write then
             if name == 'SCHEDULE' and not now then now = server_ms() end
             operation.write(key, args, first, last, now, made)
         elseif not operation.holds then
-            redis.call(name, key, unpack(args, first, last))
+            call(name, key, unpack(args, first, last))
         end
         position = last + 1
     end

@@ -26,7 +26,7 @@ local function commit(keys, args)
     if not answer and args[3] == '1' then answer = right_problem('XDEL', keys[1]) end
     if answer then return answer.err and answer or unless_finished(answer, keys, args) end
     local made, refusal = append_entries(keys, args, 4)
-    if not made then return unless_finished(refusal, keys, args) end
+    if not made then return refusal.err and refusal or unless_finished(refusal, keys, args) end
     local acknowledged = redis.pcall('XACK', keys[1], args[1], args[2])
     if acknowledged ~= 1 then
         take_back(made)
