@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "message/json_memory.h"
+#include "message/plain_json.h"
 
 /* How deep arrays and objects nest, without parsing: a document that nests deeply would cost the
  * parser its stack. Brackets within texts do not count. */
@@ -40,7 +41,9 @@ json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
                           struct weir_error *error)
 {
     json_error_t parse_error;
-    json_t *object;
+    json_t *object = weir_plain_json(bytes, length, depth_max);
+    if (object != NULL)
+        return object;
     if (nesting(bytes, length) > depth_max) {
         weir_error_set(error, WEIR_INVALID, "nested more than %zu deep", depth_max);
         return NULL;

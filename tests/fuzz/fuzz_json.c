@@ -1,6 +1,7 @@
 /* JSON from outside: read strictly, and written so that it reads the same again. */
 #include "fuzz/bytes.h"
 #include "message/envelope.h"
+#include "message/plain_json.h"
 
 static size_t depth_of(const json_t *value)
 {
@@ -47,6 +48,18 @@ static void check_parse(struct weir_slice text, size_t depth_max)
     }
 }
 
+/* What is read in one pass is what the parser makes of it. */
+static void check_plain(struct weir_slice text, size_t depth_max)
+{
+    json_t *plain = weir_plain_json(text.at, text.length, depth_max), *parsed;
+    if (plain == NULL)
+        return;
+    parsed = json_loadb(text.at, text.length, JSON_REJECT_DUPLICATES, NULL);
+    HOLDS(json_is_object(plain) && depth_of(plain) <= depth_max && json_equal(plain, parsed));
+    json_decref(plain);
+    json_decref(parsed);
+}
+
 /* Any bytes become a text; those that are UTF-8 become that very text. */
 static void check_text(struct weir_slice text)
 {
@@ -75,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (bytes.left > 0)
         memcpy(copy, bytes.at, bytes.left);
     check_parse((struct weir_slice){copy, bytes.left}, depth_max);
+    check_plain((struct weir_slice){copy, bytes.left}, depth_max);
     check_text((struct weir_slice){copy, bytes.left});
     free(copy);
     return 0;

@@ -1,0 +1,167 @@
+/* JSON read in one pass: what it takes, what it leaves to the parser, and that both agree. */
+#include "message/plain_json.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/backoff.h"
+
+#define ROUNDS 60000
+#define DEPTH 4
+
+/* Of a copy of just this size, so that a read beyond it is seen by the tools. Where something comes
+ * out it is what the parser makes of it, in the same order. */
+static json_t *read_checked(const char *bytes, size_t length)
+{
+    char *copy = malloc(length > 0 ? length : 1), *one, *other;
+    json_t *plain, *parsed;
+    assert_non_null(copy);
+    memcpy(copy, bytes, length);
+    plain = weir_plain_json(copy, length, DEPTH);
+    parsed = json_loadb(copy, length, JSON_REJECT_DUPLICATES, NULL);
+    free(copy);
+    if (plain != NULL) {
+        one = json_dumps(plain, JSON_COMPACT);
+        other = json_dumps(parsed, JSON_COMPACT);
+        assert_non_null(one);
+        if (other == NULL || strcmp(one, other) != 0)
+            fail_msg("'%.*s' was read as %s", (int)length, bytes, one);
+        assert_true(json_equal(plain, parsed));
+        free(one);
+        free(other);
+    }
+    json_decref(parsed);
+    return plain;
+}
+
+static void takes_the_usual(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{}",
+        " {\t\"a\" : [ ] , \"b\":\r\n{ } } ",
+        "{\"b\":1,\"a\":\"text\",\"\":[true,false,null,\"\",{\"a\":0}]}",
+        "{\"a\":-1,\"b\":-0,\"c\":999999999999999999,\"d\":-999999999999999999}",
+        "{\"\xC3\xA9\":\"\xF0\x9F\x98\x80\x7f\"}",
+        "{\"a\":[[[1]]]}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        json_t *object = read_checked(texts[i], strlen(texts[i]));
+        if (object == NULL)
+            fail_msg("'%s' was left to the parser", texts[i]);
+        json_decref(object);
+    }
+}
+
+/* Well-formed or not: the parser is to say so. */
+static void leaves_the_rest(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "[]",
+        "1",
+        "{",
+        "{}x",
+        "{}{}",
+        "{\"a\":1,}",
+        "{\"a\":[1,]}",
+        "{\"a\":[1}",
+        "{\"a\" 1}",
+        "{a:1}",
+        "{\"a\":1,\"a\":1}",
+        "{\"a\":1,\"b\":2,\"a\":{}}",
+        "{\"a\":\"\\n\"}",
+        "{\"a\\u0062\":1}",
+        "{\"a\":\"\x01\"}",
+        "{\"a\":\"\xff\"}",
+        "{\"a\":\"\xED\xA0\x80\"}",
+        "{\"a\":\"",
+        "{\"a",
+        "{\"a\":01}",
+        "{\"a\":-}",
+        "{\"a\":- 1}",
+        "{\"a\":+1}",
+        "{\"a\":1.5}",
+        "{\"a\":1e5}",
+        "{\"a\":1000000000000000000}",
+        "{\"a\":99999999999999999999}",
+        "{\"a\":truex}",
+        "{\"a\":tru",
+        "{\"a\":[[[[1]]]]}",
+        "{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (read_checked(texts[i], strlen(texts[i])) != NULL)
+            fail_msg("'%s' was taken", texts[i]);
+    assert_null(read_checked("{}\0", 3));
+    assert_null(read_checked("{\"a\0\":1}", 8));
+}
+
+static void leaves_long_names(void **state)
+{
+    (void)state;
+    char text[300];
+    for (size_t length = 254; length <= 257; length++) {
+        json_t *object;
+        memset(text, 'n', sizeof text);
+        memcpy(text, "{\"", 2);
+        memcpy(text + 2 + length, "\":1}", 4);
+        object = read_checked(text, length + 6);
+        assert_int_equal(object != NULL, length <= 255);
+        json_decref(object);
+    }
+}
+
+static size_t random_document(struct weir_random *random, char *out, size_t limit)
+{
+    static const char *const pieces[] = {
+        "{",     "}",    "[", "]",  "\"a\":", "\"b\":", "\"c\":", "1",        "-20",  "0",
+        "\"x\"", "\"\"", ",", ",",  ":",      " ",      "\"",     "\xC3\xA9", "true", "false",
+        "null",  "\t",   "-", ".5", "\\n",    "e1",     "\x01",   "\xff"};
+    size_t length = 0, count = weir_random_below(random, 12);
+    length += (size_t)snprintf(out, limit, "{\"k\":");
+    for (size_t i = 0; i < count; i++) {
+        size_t which = weir_random_below(random, sizeof pieces / sizeof pieces[0]);
+        size_t more = strlen(pieces[which]);
+        memcpy(out + length, pieces[which], more);
+        length += more;
+    }
+    out[length++] = '}';
+    return length;
+}
+
+static void agrees_with_the_parser(void **state)
+{
+    (void)state;
+    struct weir_random random;
+    const char *wish = getenv("WEIR_TEST_SEED");
+    uint64_t seed = wish ? strtoull(wish, NULL, 10) : 20261128;
+    size_t taken = 0;
+    print_message("WEIR_TEST_SEED=%" PRIu64 "\n", seed);
+    weir_random_init(&random, seed);
+    for (int round = 0; round < ROUNDS; round++) {
+        char bytes[128];
+        json_t *object = read_checked(bytes, random_document(&random, bytes, sizeof bytes));
+        taken += object != NULL;
+        json_decref(object);
+    }
+    assert_true(taken > 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_the_usual),
+        cmocka_unit_test(leaves_the_rest),
+        cmocka_unit_test(leaves_long_names),
+        cmocka_unit_test(agrees_with_the_parser),
+    };
+    return cmocka_run_group_tests_name("plain_json", tests, NULL, NULL);
+}
