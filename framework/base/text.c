@@ -93,6 +93,22 @@ void weir_text_close(struct weir_text *text)
     *text = (struct weir_text){0};
 }
 
+size_t weir_digits(int64_t number, char *room)
+{
+    char reversed[WEIR_DIGITS_MAX];
+    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    size_t count = 0, length = 0;
+    do
+        reversed[count++] = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (number < 0)
+        room[length++] = '-';
+    while (count > 0)
+        room[length++] = reversed[--count];
+    room[length] = '\0';
+    return length;
+}
+
 /* Well-formed UTF-8 by the first byte (Unicode, table 3-7): overlong forms, surrogates and what
  * is over U+10FFFF are kept out by the range of the second byte alone. */
 static const struct {

@@ -36,6 +36,10 @@ void weir_text_append_json(struct weir_text *text, const char *bytes, size_t len
 void weir_text_clear(struct weir_text *text);
 void weir_text_close(struct weir_text *text);
 
+/* Writes a number in decimal, terminated, and returns its length. */
+#define WEIR_DIGITS_MAX 21
+size_t weir_digits(int64_t number, char *room);
+
 /* A whole decimal number in the range of int64_t: an optional '-', no '+', no leading zeros, no
  * blanks, nothing behind it. This is the form that HINCRBY accepts. */
 WEIR_CHECKED bool weir_parse_integer(const char *bytes, size_t length, int64_t *out);

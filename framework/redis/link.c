@@ -186,6 +186,16 @@ static void give_up_connection(struct weir_link *link)
     weir_link_drop_soon(link, WEIR_NO_MEMORY, "no memory to remember what was asked");
 }
 
+static bool hand_to_hiredis(struct weir_link *link, struct weir_link_request *request, int count,
+                            const char **arguments, const size_t *lengths)
+{
+    bool fine = weir_command_lay(&link->laid, count, arguments, lengths) &&
+                redisAsyncFormattedCommand(link->connection, on_reply, request, link->laid.at,
+                                           link->laid.length) == REDIS_OK;
+    weir_command_shrink(&link->laid);
+    return fine;
+}
+
 enum weir_status weir_link_send_now(struct weir_link *link, int count, const char **arguments,
                                     const size_t *lengths, weir_link_answered *answered, void *user)
 {
@@ -196,8 +206,7 @@ enum weir_status weir_link_send_now(struct weir_link *link, int count, const cha
     request->link = link;
     request->answered = answered;
     request->user = user;
-    if (redisAsyncCommandArgv(link->connection, on_reply, request, count, arguments, lengths) !=
-        REDIS_OK) {
+    if (!hand_to_hiredis(link, request, count, arguments, lengths)) {
         give_back_request(link, request);
         return link->connection->c.flags & (REDIS_DISCONNECTING | REDIS_FREEING) ? WEIR_UNAVAILABLE
                                                                                  : WEIR_NO_MEMORY;
@@ -470,4 +479,5 @@ void weir_link_close(struct weir_link *link)
         link->spare = request->next;
         free(request);
     }
+    weir_command_close(&link->laid);
 }

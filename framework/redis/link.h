@@ -25,6 +25,7 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "redis/command_bytes.h"
 #include "redis/endpoint.h"
 #include "redis/lookup.h"
 #include "redis/sentinel_watch.h"
@@ -84,6 +85,7 @@ struct weir_link {
     size_t unread, unsent; /* bytes in hiredis' buffers at that look */
     int64_t client_id;     /* the server's number of this connection; -1: not known */
     struct weir_link_request *spare; /* requests to be used again */
+    struct weir_command_bytes laid;  /* the command that is being sent */
 };
 
 void weir_link_init(struct weir_link *link, const struct weir_link_settings *settings);

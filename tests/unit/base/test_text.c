@@ -252,6 +252,19 @@ static void integer_refuses(const char *bytes, size_t length)
     assert_true(number == UNTOUCHED);
 }
 
+static void digits_are_those_of_printf(void **state)
+{
+    (void)state;
+    for (int shift = 0; shift < 64; shift++)
+        for (int64_t near = -10; near <= 10; near++) {
+            int64_t number = (int64_t)((UINT64_C(1) << shift) + (uint64_t)near);
+            char wanted[32], room[WEIR_DIGITS_MAX];
+            snprintf(wanted, sizeof wanted, "%" PRId64, number);
+            assert_int_equal(weir_digits(number, room), strlen(wanted));
+            assert_string_equal(room, wanted);
+        }
+}
+
 static void integers_in_range(void **state)
 {
     (void)state;
@@ -469,6 +482,7 @@ int main(void)
         cmocka_unit_test(json_and_utf8_agree_with_jansson),
         cmocka_unit_test(utf8_agrees_with_jansson_on_all_pairs),
         cmocka_unit_test(utf8_refuses_the_known_traps),
+        cmocka_unit_test(digits_are_those_of_printf),
         cmocka_unit_test(integers_in_range),
         cmocka_unit_test(integers_out_of_range),
         cmocka_unit_test(integers_of_another_form),
