@@ -1,14 +1,12 @@
 /* What the handling of a message wants done: collecting and merging. */
 #include "message/effects.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "message/effects_find.h"
 
 #define NONE ((size_t)-1)
-#define DIGITS 24
 
 /* ---- Memory ------------------------------------------------------------------------------ */
 
@@ -231,9 +229,9 @@ static void put_number(struct weir_effects *effects, struct weir_effect_key *key
 {
     bool by_sum = before == NULL || before->kind == WEIR_EFFECT_ADD;
     struct field_write write = {by_sum ? WEIR_EFFECT_ADD : WEIR_EFFECT_SET, field, {0}, number};
-    char digits[DIGITS];
+    char digits[WEIR_DIGITS_MAX];
     write.value.at = digits;
-    write.value.length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number);
+    write.value.length = weir_digits(number, digits);
     put(effects, key, before, &write);
 }
 
@@ -265,7 +263,7 @@ void weir_effects_add(struct weir_effects *effects, const char *key, const char 
                       int64_t delta)
 {
     char *old;
-    if (!make_room(effects, strlen(key) + strlen(field) + DIGITS + 2, &old))
+    if (!make_room(effects, strlen(key) + strlen(field) + WEIR_DIGITS_MAX + 2, &old))
         return;
     add(effects, key, field, delta);
     free(old);

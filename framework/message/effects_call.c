@@ -1,12 +1,10 @@
 /* What the handling of a message wants done: laid out as the arguments of a server function. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "message/effects.h"
 
 #define NONE ((size_t)-1)
-#define DIGITS 21
 #define OPERANDS_MAX 1000 /* of effects that share an operation; the server bounds them, too */
 
 void weir_arguments_close(struct weir_arguments *arguments)
@@ -35,14 +33,14 @@ static void begin(struct weir_arguments *arguments, size_t count, size_t numbers
             arguments->capacity = count;
     }
     /* numbers are pointed to while more are written: their room must not move */
-    if (arguments->numbers.capacity < numbers * DIGITS + 1) {
-        char *room = realloc(arguments->numbers.at, numbers * DIGITS + 1);
+    if (arguments->numbers.capacity < numbers * WEIR_DIGITS_MAX + 1) {
+        char *room = realloc(arguments->numbers.at, numbers * WEIR_DIGITS_MAX + 1);
         if (room == NULL) {
             arguments->failed = true;
             return;
         }
         arguments->numbers.at = room;
-        arguments->numbers.capacity = numbers * DIGITS + 1;
+        arguments->numbers.capacity = numbers * WEIR_DIGITS_MAX + 1;
     }
 }
 
@@ -64,12 +62,12 @@ static void push_text(struct weir_arguments *arguments, const char *text)
 static void push_number(struct weir_arguments *arguments, size_t number)
 {
     char *at = arguments->numbers.at + arguments->numbers.length;
-    int length;
+    size_t length;
     if (arguments->failed)
         return;
-    length = snprintf(at, DIGITS, "%zu", number);
-    arguments->numbers.length += (size_t)length + 1;
-    push(arguments, at, (size_t)length);
+    length = weir_digits((int64_t)number, at);
+    arguments->numbers.length += length + 1;
+    push(arguments, at, length);
 }
 
 static void push_operands(const struct weir_effects *effects, struct weir_arguments *arguments,

@@ -1,25 +1,28 @@
 /* Spells the keys of services and sagas. */
 #include "redis/key_names.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Two leading texts are common to all keys; the rest differs. */
-static char *spell(char *key, const char *prefix, const char *service, const char *format, ...)
-    WEIR_PRINTF(4, 5);
-
-static char *spell(char *key, const char *prefix, const char *service, const char *format, ...)
+/* One piece behind the other, up to a NULL; what does not fit is cut. Keys are made several times
+ * for each message: a format would cost more than the copying. */
+static char *join(char *key, const char *const *pieces)
 {
-    int head = snprintf(key, WEIR_KEY_MAX, "%s{%s}:", prefix, service);
-    if (head < 0 || head >= WEIR_KEY_MAX)
-        return key;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(key + head, (size_t)(WEIR_KEY_MAX - head), format, arguments);
-    va_end(arguments);
+    size_t length = 0;
+    for (; *pieces != NULL; pieces++) {
+        size_t more = strlen(*pieces);
+        if (more > WEIR_KEY_MAX - 1 - length)
+            more = WEIR_KEY_MAX - 1 - length;
+        memcpy(key + length, *pieces, more);
+        length += more;
+    }
+    key[length] = '\0';
     return key;
 }
+
+/* Two leading texts are common to all keys; the rest differs. */
+#define spell(key, prefix, service, ...)                                                           \
+    join(key, (const char *const[]){prefix, "{", service, "}:", __VA_ARGS__, NULL})
 
 char *weir_key_commands(char *key, const char *prefix, const char *service)
 {
@@ -59,18 +62,18 @@ char *weir_key_readers(char *key, const char *prefix, const char *service)
 char *weir_key_checkpoint(char *key, const char *prefix, const char *service,
                           const char *projection)
 {
-    return spell(key, prefix, service, "checkpoint:%s", projection);
+    return spell(key, prefix, service, "checkpoint:", projection);
 }
 
 char *weir_key_projection(char *key, const char *prefix, const char *service,
                           const char *projection)
 {
-    return spell(key, prefix, service, "projection:%s", projection);
+    return spell(key, prefix, service, "projection:", projection);
 }
 
 char *weir_key_skipped(char *key, const char *prefix, const char *service, const char *projection)
 {
-    return spell(key, prefix, service, "skipped:%s", projection);
+    return spell(key, prefix, service, "skipped:", projection);
 }
 
 char *weir_key_kinds(char *key, const char *prefix, const char *service)
@@ -81,13 +84,13 @@ char *weir_key_kinds(char *key, const char *prefix, const char *service)
 char *weir_key_rebuild(char *key, const char *prefix, const char *service, const char *which,
                        const char *projection)
 {
-    return spell(key, prefix, service, "rebuild-%s:%s", which, projection);
+    return spell(key, prefix, service, "rebuild-", which, ":", projection);
 }
 
 char *weir_key_model(char *key, const char *prefix, const char *service, const char *base,
                      const char *rest)
 {
-    return spell(key, prefix, service, "%s%s", base, rest);
+    return spell(key, prefix, service, base, rest);
 }
 
 char *weir_key_rebuild_base(char *base, const char *projection)
@@ -98,13 +101,13 @@ char *weir_key_rebuild_base(char *base, const char *projection)
 
 char *weir_key_seen(char *key, const char *prefix, const char *service, const char *id)
 {
-    return spell(key, prefix, service, "seen:%s", id);
+    return spell(key, prefix, service, "seen:", id);
 }
 
 char *weir_key_step(char *key, const char *prefix, const char *service, const char *saga,
                     const char *step)
 {
-    return spell(key, prefix, service, "step:%s/%s", saga, step);
+    return spell(key, prefix, service, "step:", saga, "/", step);
 }
 
 char *weir_key_replies(char *key, const char *prefix)
@@ -114,17 +117,17 @@ char *weir_key_replies(char *key, const char *prefix)
 
 char *weir_key_saga(char *key, const char *prefix, const char *saga)
 {
-    return spell(key, prefix, WEIR_SAGAS, "saga:%s", saga);
+    return spell(key, prefix, WEIR_SAGAS, "saga:", saga);
 }
 
 char *weir_key_saga_state(char *key, const char *prefix, const char *state)
 {
-    return spell(key, prefix, WEIR_SAGAS, "state:%s", state);
+    return spell(key, prefix, WEIR_SAGAS, "state:", state);
 }
 
 char *weir_key_definition(char *key, const char *prefix, const char *name)
 {
-    return spell(key, prefix, WEIR_SAGAS, "definition:%s", name);
+    return spell(key, prefix, WEIR_SAGAS, "definition:", name);
 }
 
 char *weir_key_definitions(char *key, const char *prefix)
@@ -139,7 +142,7 @@ char *weir_key_projections(char *key, const char *prefix)
 
 char *weir_key_named(char *key, const char *prefix, const char *service, const char *name)
 {
-    return spell(key, prefix, service, "%s", name);
+    return spell(key, prefix, service, name);
 }
 
 const char *weir_key_events_owner(const char *key, const char *prefix, char *owner, size_t room)

@@ -10,7 +10,7 @@
 
 struct weir_scratch {
     struct weir_scratch *next;
-    char text[24];
+    char text[WEIR_DIGITS_MAX];
 };
 
 void weir_context_begin(struct weir_context *context)
@@ -124,7 +124,7 @@ static const char *lend_number(weir_context *context, int64_t number)
     }
     scratch->next = context->scratch;
     context->scratch = scratch;
-    snprintf(scratch->text, sizeof scratch->text, "%lld", (long long)number);
+    weir_digits(number, scratch->text);
     return scratch->text;
 }
 
@@ -194,7 +194,7 @@ static const char *model_name(const struct weir_context *context, const char *wh
  * been made anew. Names have no control characters. */
 static void note_write(struct weir_context *context, const char *whole)
 {
-    char field[WEIR_KEY_MAX + 1], digits[24];
+    char field[WEIR_KEY_MAX + 1], digits[WEIR_DIGITS_MAX];
     struct weir_slice time = {digits, 0};
     if (context->lives == NULL || !context->lives_used)
         return;
@@ -237,13 +237,12 @@ void weir_hset(weir_context *context, const char *key, const char *field, const 
 
 static struct weir_slice digits_of(int64_t number, char *room)
 {
-    int length = snprintf(room, 24, "%lld", (long long)number);
-    return (struct weir_slice){room, (size_t)length};
+    return (struct weir_slice){room, weir_digits(number, room)};
 }
 
 void weir_hset_integer(weir_context *context, const char *key, const char *field, int64_t value)
 {
-    char digits[24];
+    char digits[WEIR_DIGITS_MAX];
     weir_context_hset_bytes(context, key, field, digits_of(value, digits));
 }
 
@@ -312,7 +311,7 @@ void weir_set(weir_context *context, const char *key, const char *value)
 
 void weir_incrby(weir_context *context, const char *key, int64_t delta)
 {
-    char digits[24];
+    char digits[WEIR_DIGITS_MAX];
     struct weir_slice argument = digits_of(delta, digits);
     plain(context, "INCRBY", key, &argument, 1);
 }
@@ -331,7 +330,7 @@ void weir_srem(weir_context *context, const char *key, const char *member)
 
 void weir_zadd(weir_context *context, const char *key, int64_t score, const char *member)
 {
-    char digits[24];
+    char digits[WEIR_DIGITS_MAX];
     struct weir_slice arguments[] = {digits_of(score, digits), slice_or_null(member)};
     plain(context, "ZADD", key, arguments, 2);
 }
@@ -350,7 +349,7 @@ void weir_del(weir_context *context, const char *key)
 
 void weir_expire(weir_context *context, const char *key, int64_t ms)
 {
-    char digits[24];
+    char digits[WEIR_DIGITS_MAX];
     struct weir_slice argument;
     if (context->folding && (ms <= 0 || __builtin_add_overflow(ms, context->event_ms, &ms))) {
         mistake(context, "life", "is not positive, or too long");

@@ -233,13 +233,13 @@ static bool type_fits(weir_context *context, const char *type)
 void weir_publish_data(weir_context *context, const char *type, const char *subject,
                        const json_t *data)
 {
-    char key[WEIR_KEY_MAX], digits[24];
+    char key[WEIR_KEY_MAX], digits[WEIR_DIGITS_MAX];
     struct parts parts = {.count = 0};
     int64_t version;
     if (!type_fits(context, type))
         return;
     version = weir_event_published_version(context->runtime->versions, type);
-    snprintf(digits, sizeof digits, "%lld", (long long)version);
+    weir_digits(version, digits);
     add(&parts, "type", type);
     add(&parts, "version", version > 1 ? digits : NULL);
     add(&parts, "source", context->runtime->service);

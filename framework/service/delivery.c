@@ -1,7 +1,6 @@
 /* One message in a worker's hands: the object, its place in the table, its states. */
 #include "service/delivery.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +75,6 @@ static void give_back(struct weir_worker *worker, struct weir_delivery *delivery
         delivery->deferral->delivery = NULL;
     weir_context_close(&delivery->context);
     weir_message_free(delivery->message);
-    free(delivery->name);
     free(delivery->execute);
     free(delivery->compensate);
     /* a big message's memory is not kept */
@@ -90,27 +88,38 @@ static void give_back(struct weir_worker *worker, struct weir_delivery *delivery
     worker->spare_count++;
 }
 
+/* Returns where in it the entry's id stands. */
+static const char *write_name(char name[WEIR_DELIVERY_NAME_MAX], size_t stream,
+                              struct weir_slice id)
+{
+    size_t head = weir_digits((int64_t)stream, name), room;
+    name[head++] = '/';
+    room = WEIR_DELIVERY_NAME_MAX - 1 - head;
+    if (id.length > room)
+        id.length = room;
+    memcpy(name + head, id.at, id.length);
+    name[head + id.length] = '\0';
+    return name + head;
+}
+
 struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t stream,
                                         const struct weir_entry *entry)
 {
     struct weir_delivery *delivery = take_delivery(worker);
     size_t count = entry->body != NULL ? entry->body->elements : 0;
     struct weir_slice *parts = malloc((count + 1) * sizeof *parts);
-    char id[64], name[96];
 
-    snprintf(id, sizeof id, "%.*s", (int)entry->id.length, entry->id.at);
-    snprintf(name, sizeof name, "%zu/%s", stream, id);
     if (delivery != NULL && parts != NULL) {
         if (entry->body != NULL && !weir_reply_parts(entry->body, parts))
             count = 0; /* becomes a message without type, and so a dead letter */
-        delivery->message = weir_message_new(worker->streams[stream], id, parts, count);
-        delivery->name = strdup(name);
+        delivery->message = weir_message_new(
+            worker->streams[stream], write_name(delivery->name, stream, entry->id), parts, count);
     }
     free(parts);
     if (delivery == NULL)
         return NULL;
     delivery->worker = worker;
-    if (delivery->message == NULL || delivery->name == NULL) {
+    if (delivery->message == NULL) {
         give_back(worker, delivery);
         return NULL;
     }
@@ -180,8 +189,8 @@ void weir_delivery_free_all(struct weir_worker *worker)
 bool weir_delivery_in_hand(const struct weir_worker *worker, size_t stream, struct weir_slice id)
 {
     struct weir_delivery *found;
-    char name[96];
-    snprintf(name, sizeof name, "%zu/%.*s", stream, (int)id.length, id.at);
+    char name[WEIR_DELIVERY_NAME_MAX];
+    (void)write_name(name, stream, id);
     HASH_FIND_STR(worker->deliveries, name, found);
     return found != NULL;
 }

@@ -59,6 +59,8 @@ struct weir_lane {
 
 #define WEIR_LOADS_MAX 8 /* keys, record, id, time */
 
+#define WEIR_DELIVERY_NAME_MAX 96
+
 struct weir_durable_ask;
 
 struct weir_deferral {
@@ -74,7 +76,8 @@ struct weir_load {
 struct weir_delivery {
     struct weir_worker *worker;
     weir_message *message;
-    char *name; /* "<stream number>/<entry>": its key in the worker's table */
+    char
+        name[WEIR_DELIVERY_NAME_MAX]; /* "<stream number>/<entry>": its key in the worker's table */
     size_t stream;
     const struct weir_route *route; /* NULL: not understood */
     enum weir_delivery_state state;
