@@ -57,8 +57,7 @@ local function register(name, keys, arguments, callback, flags)
     for i = 1, count do
         if arguments[i] == 'number' then numbers[#numbers + 1] = i end
     end
-    local function malformed(given_keys, given)
-        if #given_keys < keys or #given < count then return true end
+    local function malformed(given)
         for i = 1, #numbers do
             local number = integer(given[numbers[i]])
             if not number or number < 0 or number > TIME_MAX then return true end
@@ -68,7 +67,7 @@ local function register(name, keys, arguments, callback, flags)
     redis.register_function {
         function_name = name,
         callback = function(given_keys, given)
-            if malformed(given_keys, given) then
+            if #given_keys < keys or #given < count or malformed(given) then
                 return redis.error_reply('ERR malformed call of ' .. name)
             end
             return callback(given_keys, given)
@@ -137,7 +136,7 @@ end
 -- Each has the type that its key must have (or be absent), and a check of its arguments against
 -- what is stored: nil where the write cannot fail, else a text. `planned` is what the operations
 -- before it will have made: types by key, and the values that sums start from. Most commits need
--- the types alone, so the other tables are made when they are first asked for.
+-- the types alone, so the rest is made when it is first asked for, by those that say that they plan.
 
 local ON_DEMAND = {
     __index = function(planned, name)
@@ -249,14 +248,6 @@ local function string_and_life(key, args, first, last, planned)
     end
 end
 
--- An entry that the first stream of a call does not take is taken for the answer: nothing has been
--- written before it. So only further streams are looked at before, and the right to append is not.
-local function appendable(key, _, first, last, planned)
-    local types = planned.types
-    if not planned.stream and not types[key] then types[key], planned.stream = 'stream', key end
-    return type_problem(key, 'stream', types) or some_pairs(nil, nil, first, last)
-end
-
 local function fields_unchanged(key, args, first, last)
     local call = redis.pcall
     for i = first, last, 2 do
@@ -320,18 +311,18 @@ end
 local OPERATIONS = {
     HSET = { type = 'hash', check = some_pairs },
     HDEL = { type = 'hash', check = at_least_one },
-    HINCRBY = { type = 'hash', check = hash_sum },
+    HINCRBY = { type = 'hash', check = hash_sum, plans = true },
     SADD = { type = 'set', check = at_least_one },
     SREM = { type = 'set', check = at_least_one },
     ZADD = { type = 'zset', check = scored },
     ZREM = { type = 'zset', check = at_least_one },
-    INCRBY = { type = 'string', check = string_sum },
-    DEL = { check = deletion },
+    INCRBY = { type = 'string', check = string_sum, plans = true },
+    DEL = { check = deletion, plans = true },
     PEXPIRE = { check = duration },
     -- A key whose life was over before its event was folded stays for a while: what comes behind may
     -- have been in time, and would make it anew, without end.
     PEXPIREAT = {
-        check = moment,
+        check = moment, plans = true,
         write = function(key, args, first)
             local time, now = tonumber(args[first]), server_ms()
             redis.call('PEXPIREAT', key, time > now and args[first] or whole(now + LATE_LIFE))
@@ -339,7 +330,7 @@ local OPERATIONS = {
     },
     -- value, and optionally its life in ms
     SET = {
-        type = 'string', check = string_and_life,
+        type = 'string', check = string_and_life, plans = true,
         write = function(key, args, first, last)
             if last > first then
                 redis.call('SET', key, args[first], 'PX', args[last])
@@ -349,7 +340,7 @@ local OPERATIONS = {
         end
     },
     -- field, value, …; carried out by append_entries, or undone
-    XADD = { check = appendable, command = 'XDEL', write = function() end },
+    XADD = { type = 'stream', check = some_pairs, command = 'XDEL', write = function() end },
     -- delay in ms from now, member
     SCHEDULE = {
         type = 'zset', check = scored, command = 'ZADD',
@@ -367,7 +358,7 @@ local OPERATIONS = {
     -- counts: marks an id as done, which it may not be yet, with the last event that this very call
     -- appends there: "done", "done <key> <entry>", "done <key> <entry> <durability>"
     DONE = {
-        type = 'string', check = life_and_texts, holds = not_done, command = 'SET',
+        type = 'string', check = life_and_texts, plans = true, holds = not_done, command = 'SET',
         write = function(key, args, first, last, _, made)
             local need = last - first == 2 and args[last]
             redis.call('SET', key, 'done' .. published(args[first + 1], made, need)
@@ -377,7 +368,7 @@ local OPERATIONS = {
     -- life in ms, text: marks an id with what else became of its message. An id that is done stays
     -- so, and a key of another type stays as it is: a dead letter must not fail for its mark.
     FAILED = {
-        check = life_and_text_if_text, command = 'SET',
+        check = life_and_text_if_text, plans = true, command = 'SET',
         write = function(key, args, first)
             local mark = redis.pcall('GET', key)
             if type(mark) == 'table' or says_done(mark) then return end
@@ -427,9 +418,10 @@ end
 -- `types`: of keys that the call will make itself, by key; or nil.
 -- Returns nil, or the answer that the whole call gives instead of writing.
 local function check_operations(keys, args, position, types)
+    local total = #args
+    if position > total then return nil end
     types = types or {}
-    local planned = setmetatable({ types = types, stream = false }, ON_DEMAND)
-    local total, asked, asked_key = #args, nil, nil
+    local planned, appends, asked, asked_key
     while position <= total do
         local name, index, count = args[position], args[position + 1], args[position + 2]
         count = SMALL[count] or tonumber(count)
@@ -437,6 +429,13 @@ local function check_operations(keys, args, position, types)
         if not operation or not key or not count or count % 1 ~= 0 or count < 0
             or count > ARGUMENTS_MAX or position + 2 + count > total then
             return { 'refused', index, 'malformed operation' }
+        end
+        -- What the first stream does not take is found out by appending, before all other writes.
+        if not appends and name == 'XADD' then
+            appends, types[key] = true, types[key] or 'stream'
+        end
+        if not planned and operation.plans then
+            planned = setmetatable({ types = types }, ON_DEMAND)
         end
         local first, last, holds = position + 3, position + 2 + count, operation.holds
         local problem = operation.type and (types[key] or not holds)
