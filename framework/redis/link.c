@@ -298,6 +298,7 @@ static void connect_to(struct weir_link *link, const struct weir_address *addres
     move(link, WEIR_LINK_CONNECTING);
     link->connection = connection;
     connection->data = link;
+    weir_reply_arena_attach(&link->answers, connection->c.reader);
     if (redisLibevAttach(link->settings.loop, connection) != REDIS_OK ||
         redisAsyncSetConnectCallback(connection, on_connected) != REDIS_OK ||
         redisAsyncSetDisconnectCallback(connection, on_disconnected) != REDIS_OK) {
@@ -480,4 +481,5 @@ void weir_link_close(struct weir_link *link)
         free(request);
     }
     weir_command_close(&link->laid);
+    weir_reply_arena_close(&link->answers);
 }

@@ -28,6 +28,7 @@
 #include "redis/command_bytes.h"
 #include "redis/endpoint.h"
 #include "redis/lookup.h"
+#include "redis/reply_arena.h"
 #include "redis/sentinel_watch.h"
 
 enum weir_link_state {
@@ -86,6 +87,7 @@ struct weir_link {
     int64_t client_id;     /* the server's number of this connection; -1: not known */
     struct weir_link_request *spare; /* requests to be used again */
     struct weir_command_bytes laid;  /* the command that is being sent */
+    struct weir_reply_arena answers; /* where the connection's answers lie */
 };
 
 void weir_link_init(struct weir_link *link, const struct weir_link_settings *settings);
