@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "message/plain_json.h"
+
 static json_malloc_t allocate_before;
 static _Thread_local unsigned long failures;
 
@@ -44,7 +46,10 @@ json_t *weir_json_load(const char *bytes, size_t length, size_t flags, json_erro
 char *weir_json_text(const json_t *value)
 {
     unsigned long before = failures;
-    char *text = json_dumps(value, JSON_COMPACT);
+    char *text = weir_plain_json_text(value);
+    if (text != NULL)
+        return text;
+    text = json_dumps(value, JSON_COMPACT);
     if (failures == before)
         return text;
     free(text);

@@ -1,13 +1,17 @@
-/* JSON objects of the usual kind, read in one pass. */
+/* JSON objects of the usual kind, read and written in one pass. */
 #include "message/plain_json.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/text.h"
 
 #define NAME_MAX_LENGTH 255
 #define DIGITS_MAX 18
+#define DEPTH_WRITTEN 64 /* what is deeper may be a circle, which jansson knows to find */
+
+/* ---- Reading ----------------------------------------------------------------------------- */
 
 struct reader {
     const char *at, *end;
@@ -148,5 +152,102 @@ json_t *weir_plain_json(const char *bytes, size_t length, size_t depth_max)
     if (object == NULL || (peek(&reader) == '\0' && reader.at == reader.end))
         return object;
     json_decref(object);
+    return NULL;
+}
+
+/* ---- Writing ----------------------------------------------------------------------------- */
+
+static bool write_value(struct weir_text *out, const json_t *value, size_t depth_left);
+
+static bool write_text(struct weir_text *out, const char *bytes, size_t length)
+{
+    unsigned char all = 0;
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)bytes[i] < ' ' || bytes[i] == '"' || bytes[i] == '\\')
+            return false;
+        all |= (unsigned char)bytes[i];
+    }
+    weir_text_append(out, "\"", 1);
+    weir_text_append(out, bytes, length);
+    weir_text_append(out, "\"", 1);
+    return all < 0x80 || weir_utf8_valid(bytes, length);
+}
+
+static bool write_integer(struct weir_text *out, json_int_t number)
+{
+    char digits[WEIR_DIGITS_MAX];
+    weir_text_append(out, digits, weir_digits(number, digits));
+    return true;
+}
+
+static bool write_object(struct weir_text *out, json_t *object, size_t depth_left)
+{
+    bool first = true;
+    const char *name;
+    json_t *value;
+    weir_text_append(out, "{", 1);
+    json_object_foreach(object, name, value)
+    {
+        if (!first)
+            weir_text_append(out, ",", 1);
+        first = false;
+        if (!write_text(out, name, strlen(name)))
+            return false;
+        weir_text_append(out, ":", 1);
+        if (!write_value(out, value, depth_left))
+            return false;
+    }
+    weir_text_append(out, "}", 1);
+    return true;
+}
+
+static bool write_array(struct weir_text *out, const json_t *array, size_t depth_left)
+{
+    weir_text_append(out, "[", 1);
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        if (i > 0)
+            weir_text_append(out, ",", 1);
+        if (!write_value(out, json_array_get(array, i), depth_left))
+            return false;
+    }
+    weir_text_append(out, "]", 1);
+    return true;
+}
+
+static bool write_value(struct weir_text *out, const json_t *value, size_t depth_left)
+{
+    if (depth_left == 0 || value == NULL)
+        return false;
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return write_object(out, (json_t *)(uintptr_t)value, depth_left - 1);
+    case JSON_ARRAY:
+        return write_array(out, value, depth_left - 1);
+    case JSON_STRING:
+        return write_text(out, json_string_value(value), json_string_length(value));
+    case JSON_INTEGER:
+        return write_integer(out, json_integer_value(value));
+    case JSON_TRUE:
+        weir_text_append_string(out, "true");
+        return true;
+    case JSON_FALSE:
+        weir_text_append_string(out, "false");
+        return true;
+    case JSON_NULL:
+        weir_text_append_string(out, "null");
+        return true;
+    case JSON_REAL:
+    default:
+        return false;
+    }
+}
+
+char *weir_plain_json_text(const json_t *value)
+{
+    struct weir_text out = {0};
+    bool whole = json_is_object(value) || json_is_array(value);
+    if (whole && write_value(&out, value, DEPTH_WRITTEN) && !out.failed)
+        return out.at;
+    weir_text_close(&out);
     return NULL;
 }

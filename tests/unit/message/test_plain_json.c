@@ -40,6 +40,21 @@ static json_t *read_checked(const char *bytes, size_t length)
     return plain;
 }
 
+/* Writes what the parser has made of a text; where something comes out it is what jansson writes.
+ */
+static bool write_checked(const char *bytes, size_t length)
+{
+    json_t *parsed = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, NULL);
+    char *text = weir_plain_json_text(parsed), *wanted = json_dumps(parsed, JSON_COMPACT);
+    bool written = text != NULL;
+    if (written)
+        assert_string_equal(text, wanted);
+    free(text);
+    free(wanted);
+    json_decref(parsed);
+    return written;
+}
+
 static void takes_the_usual(void **state)
 {
     (void)state;
@@ -104,6 +119,41 @@ static void leaves_the_rest(void **state)
     assert_null(read_checked("{\"a\0\":1}", 8));
 }
 
+static void writes_the_usual(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{}",
+        "[[],{},[{}],{\"a\":[]}]",
+        "{\"b\":1,\"a\":\"text\",\"\":[true,false,null,\"\",{\"a\":0}]}",
+        "{\"a\":-9223372036854775808,\"b\":9223372036854775807}",
+        "{\"\xC3\xA9\":\"\xF0\x9F\x98\x80\x7f/\"}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (!write_checked(texts[i], strlen(texts[i])))
+            fail_msg("'%s' was left to jansson", texts[i]);
+}
+
+static void leaves_what_takes_more_to_write(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"a\":1.5}", "{\"a\":\"\\n\"}", "{\"a\":\"\\\\\"}", "{\"\\\"\":1}", "[\"\\u0001\"]",
+    };
+    json_t *circle = json_array();
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        assert_false(write_checked(texts[i], strlen(texts[i])));
+    assert_null(weir_plain_json_text(NULL));
+    json_array_append_new(circle, json_pack("[O]", circle));
+    assert_null(weir_plain_json_text(circle));
+    json_array_clear(circle);
+    json_decref(circle);
+    circle = json_array();
+    json_array_append_new(circle, json_stringn_nocheck("\xff", 1));
+    assert_null(weir_plain_json_text(circle));
+    json_decref(circle);
+}
+
 static void leaves_long_names(void **state)
 {
     (void)state;
@@ -143,16 +193,18 @@ static void agrees_with_the_parser(void **state)
     struct weir_random random;
     const char *wish = getenv("WEIR_TEST_SEED");
     uint64_t seed = wish ? strtoull(wish, NULL, 10) : 20261128;
-    size_t taken = 0;
+    size_t taken = 0, written = 0;
     print_message("WEIR_TEST_SEED=%" PRIu64 "\n", seed);
     weir_random_init(&random, seed);
     for (int round = 0; round < ROUNDS; round++) {
         char bytes[128];
-        json_t *object = read_checked(bytes, random_document(&random, bytes, sizeof bytes));
+        size_t length = random_document(&random, bytes, sizeof bytes);
+        json_t *object = read_checked(bytes, length);
         taken += object != NULL;
         json_decref(object);
+        written += write_checked(bytes, length);
     }
-    assert_true(taken > 100);
+    assert_true(taken > 100 && written > 100);
 }
 
 int main(void)
@@ -161,6 +213,8 @@ int main(void)
         cmocka_unit_test(takes_the_usual),
         cmocka_unit_test(leaves_the_rest),
         cmocka_unit_test(leaves_long_names),
+        cmocka_unit_test(writes_the_usual),
+        cmocka_unit_test(leaves_what_takes_more_to_write),
         cmocka_unit_test(agrees_with_the_parser),
     };
     return cmocka_run_group_tests_name("plain_json", tests, NULL, NULL);
