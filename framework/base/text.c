@@ -93,6 +93,14 @@ void weir_text_close(struct weir_text *text)
     *text = (struct weir_text){0};
 }
 
+void weir_copy(char *room, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+    length = length < size ? length : size - 1;
+    memcpy(room, text, length);
+    room[length] = '\0';
+}
+
 size_t weir_digits(int64_t number, char *room)
 {
     char reversed[WEIR_DIGITS_MAX];

@@ -36,6 +36,9 @@ void weir_text_append_json(struct weir_text *text, const char *bytes, size_t len
 void weir_text_clear(struct weir_text *text);
 void weir_text_close(struct weir_text *text);
 
+/* Copies as much of a text as fits, terminated. */
+void weir_copy(char *room, size_t size, const char *text);
+
 /* Writes a number in decimal, terminated, and returns its length. */
 #define WEIR_DIGITS_MAX 21
 size_t weir_digits(int64_t number, char *room);

@@ -25,7 +25,7 @@ static void name_keys(struct weir_delivery *delivery)
             continue;
         weir_key_named(key, runtime->prefix, runtime->service, rest);
         if (i == 0)
-            snprintf(delivery->context.first_key, sizeof delivery->context.first_key, "%s", key);
+            weir_copy(delivery->context.first_key, sizeof delivery->context.first_key, key);
         if (weir_snapshot_add(&delivery->snapshot, key) < 0)
             delivery->out_of_memory = true;
     }

@@ -49,10 +49,9 @@ static void mark_as(struct weir_delivery *delivery, const char *verb, struct wei
                     struct weir_slice more)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
-    char key[WEIR_KEY_MAX], life[24];
+    char key[WEIR_KEY_MAX], life[WEIR_DIGITS_MAX];
     struct weir_slice mark[] = {{life, 0}, text, more};
-    mark[0].length =
-        (size_t)snprintf(life, sizeof life, "%lld", (long long)runtime->settings->seen_life_ms);
+    mark[0].length = weir_digits(runtime->settings->seen_life_ms, life);
     weir_key_seen(key, runtime->prefix, runtime->service, delivery->message->id);
     weir_effects_plain(&delivery->effects, verb, key, mark, more.length > 0 ? 3 : 2);
 }

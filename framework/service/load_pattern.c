@@ -40,7 +40,7 @@ static bool field_text(const json_t *data, const char *name, size_t length, char
         snprintf(text, room, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_string(value) && json_string_length(value) < room &&
              weir_id_valid(json_string_value(value), json_string_length(value)))
-        snprintf(text, room, "%s", json_string_value(value));
+        weir_copy(text, room, json_string_value(value));
     else
         return false;
     return true;

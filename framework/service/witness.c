@@ -177,8 +177,8 @@ void weir_witness_note(struct weir_witness *witness, const char *stream, const c
     struct weir_witnessed *commit = &witness->commits[witness->committed % WEIR_WITNESS_COMMITS];
     commit->stream = stream;
     commit->confirmed = witness->confirmed;
-    snprintf(commit->entry, sizeof commit->entry, "%s", entry);
-    snprintf(commit->saga, sizeof commit->saga, "%s", saga != NULL ? saga : "");
+    weir_copy(commit->entry, sizeof commit->entry, entry);
+    weir_copy(commit->saga, sizeof commit->saga, saga != NULL ? saga : "");
     witness->committed++;
     want(witness);
 }
