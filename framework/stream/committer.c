@@ -9,6 +9,8 @@
 
 #define AGAIN_BASE_MS 50
 #define AGAIN_CAP_MS 2000
+#define SETTLE "weir_settle"
+#define SETTLED_MAX 256 /* in one call: it blocks the server for as long as it takes */
 
 static void unlink_commit(struct weir_committer *committer, struct weir_commit *commit)
 {
@@ -162,7 +164,7 @@ static void on_answer(void *user, enum weir_answer answered, const redisReply *r
         refused(committer, commit, reply->str);
         return;
     }
-    if (strcmp(commit->function, "weir_settle") != 0) /* that one is served without memory, too */
+    if (strcmp(commit->function, SETTLE) != 0) /* that one is served without memory, too */
         serves(committer);
     if (reply->type == REDIS_REPLY_INTEGER)
         answer(commit, reply->integer == 1 ? WEIR_COMMIT_DONE : WEIR_COMMIT_FENCED, "");
@@ -183,6 +185,100 @@ static enum weir_status send(struct weir_committer *committer, struct weir_commi
     return status == WEIR_UNAVAILABLE ? WEIR_OK : status; /* sent when the link is ready */
 }
 
+/* ---- Acknowledgements that write nothing else ------------------------------------------------ */
+
+/* What is in no call yet is as if it had not been handed over: whoever empties it sends it anew. */
+static struct weir_commit *take_settlement(struct weir_committer *committer)
+{
+    struct weir_commit *first = committer->settlement.first;
+    ev_prepare_stop(committer->loop, &committer->settling);
+    memset(&committer->settlement, 0, sizeof committer->settlement);
+    return first;
+}
+
+/* Which of them others have finished before, the answer does not say, and nobody needs to know. */
+static void on_settled(void *user, enum weir_answer answered, const redisReply *reply)
+{
+    struct weir_commit *commit = user, *next;
+    int64_t acknowledged = 0;
+    bool counted = answered == WEIR_ANSWER_DONE && weir_reply_integer(reply, &acknowledged);
+    for (; commit != NULL; commit = next) {
+        next = commit->with; /* whoever is answered may free it, or submit it again */
+        if (counted)
+            answer(commit, acknowledged-- > 0 ? WEIR_COMMIT_DONE : WEIR_COMMIT_FENCED, "");
+        else
+            on_answer(commit, answered, reply);
+    }
+}
+
+static enum weir_status send_settlement(struct weir_committer *committer, struct weir_commit *first)
+{
+    const char *arguments[6 + SETTLED_MAX] = {
+        "FCALL", "weir_settle_many", "1", first->head_keys[0], first->head[0], first->head[2]};
+    int count = 6;
+    enum weir_status status;
+    for (struct weir_commit *commit = first; commit != NULL; commit = commit->with)
+        arguments[count++] = commit->head[1];
+    status = weir_link_send(committer->link, count, arguments, NULL, on_settled, first);
+    for (struct weir_commit *commit = first; commit != NULL; commit = commit->with)
+        commit->sent = status == WEIR_OK;
+    return status == WEIR_UNAVAILABLE ? WEIR_OK : status; /* sent when the link is ready */
+}
+
+static void settle(struct weir_committer *committer)
+{
+    struct weir_commit *first = take_settlement(committer);
+    enum weir_status status = WEIR_OK;
+    if (first != NULL)
+        status = first->with != NULL ? send_settlement(committer, first) : send(committer, first);
+    if (status != WEIR_OK)
+        put_off(committer, first, WEIR_REFUSAL_SERVER, "no memory to send it");
+}
+
+static void on_settling(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+    (void)loop;
+    (void)events;
+    settle(prepare->data);
+}
+
+static bool only_acknowledges(const struct weir_commit *commit)
+{
+    return strcmp(commit->function, SETTLE) == 0 && commit->effects->effect_count == 0 &&
+           commit->effects->error.status == WEIR_OK;
+}
+
+/* Whether both differ in their entry alone. */
+static bool settle_alike(const struct weir_commit *one, const struct weir_commit *other)
+{
+    return strcmp(one->head_keys[0], other->head_keys[0]) == 0 &&
+           strcmp(one->head[0], other->head[0]) == 0 && strcmp(one->head[2], other->head[2]) == 0;
+}
+
+static void collect(struct weir_committer *committer, struct weir_commit *commit)
+{
+    struct weir_settlement *settlement = &committer->settlement;
+    if (settlement->count == SETTLED_MAX ||
+        (settlement->first != NULL && !settle_alike(settlement->first, commit)))
+        settle(committer);
+    commit->with = NULL;
+    *(settlement->last != NULL ? &settlement->last->with : &settlement->first) = commit;
+    settlement->last = commit;
+    if (settlement->count++ == 0)
+        ev_prepare_start(committer->loop, &committer->settling);
+}
+
+/* ---- Handing over ------------------------------------------------------------------------- */
+
+static enum weir_status send_or_collect(struct weir_committer *committer,
+                                        struct weir_commit *commit)
+{
+    if (!only_acknowledges(commit))
+        return send(committer, commit);
+    collect(committer, commit);
+    return WEIR_OK;
+}
+
 enum weir_status weir_committer_submit(struct weir_committer *committer, struct weir_commit *commit)
 {
     enum weir_status status = WEIR_OK;
@@ -193,7 +289,7 @@ enum weir_status weir_committer_submit(struct weir_committer *committer, struct 
     *(committer->last ? &committer->last->next : &committer->first) = commit;
     committer->last = commit;
     if (!ev_is_active(&committer->again) || commit->once)
-        status = send(committer, commit);
+        status = send_or_collect(committer, commit);
     else
         status = commit->effects->error.status;
     if (status == WEIR_OK && commit->once && !commit->sent)
@@ -206,9 +302,10 @@ enum weir_status weir_committer_submit(struct weir_committer *committer, struct 
 void weir_committer_resume(struct weir_committer *committer)
 {
     ev_timer_stop(committer->loop, &committer->again);
+    (void)take_settlement(committer);
     for (struct weir_commit *commit = committer->first; commit != NULL; commit = commit->next) {
         /* the effects were laid out once already: only memory can fail now, and comes back */
-        if (!commit->sent && send(committer, commit) != WEIR_OK) {
+        if (!commit->sent && send_or_collect(committer, commit) != WEIR_OK) {
             put_off(committer, commit, WEIR_REFUSAL_SERVER, "no memory to send it");
             return;
         }
@@ -224,11 +321,14 @@ void weir_committer_init(struct weir_committer *committer, struct weir_link *lin
     committer->loop = loop;
     ev_timer_init(&committer->again, on_again, 0., 0.);
     committer->again.data = committer;
+    ev_prepare_init(&committer->settling, on_settling);
+    committer->settling.data = committer;
 }
 
 void weir_committer_close(struct weir_committer *committer)
 {
     ev_timer_stop(committer->loop, &committer->again);
+    (void)take_settlement(committer);
     committer->first = committer->last = NULL;
     weir_arguments_close(&committer->arguments);
 }

@@ -1,4 +1,6 @@
 /* Carries out commits: one server function each, pipelined, repeated until the answer is known.
+ * Acknowledgements that write nothing else are collected until the loop has nothing more to do and
+ * go in one call.
  *
  * A commit may be repeated because the server acknowledges the message in it: a repetition of one
  * that was carried out finds nothing pending and changes nothing. So an answer that was lost, or
@@ -38,7 +40,14 @@ struct weir_commit {
     /* The committer's own. */
     struct weir_committer *committer;
     struct weir_commit *previous, *next;
+    struct weir_commit *with; /* the next one in the same call */
     bool sent;
+};
+
+/* Acknowledgements that write nothing else, of one stream, for the next call. */
+struct weir_settlement {
+    struct weir_commit *first, *last;
+    size_t count;
 };
 
 struct weir_committer {
@@ -47,9 +56,11 @@ struct weir_committer {
     struct ev_loop *loop;
     struct weir_commit *first, *last; /* submitted and not answered, oldest first */
     struct weir_arguments arguments;
-    ev_timer again;    /* sends what was put off */
-    unsigned refusals; /* in a row, by a server that does not serve now */
-    bool stalled;      /* commits do not get through: take in nothing new */
+    struct weir_settlement settlement;
+    ev_prepare settling; /* sends it before the loop waits */
+    ev_timer again;      /* sends what was put off */
+    unsigned refusals;   /* in a row, by a server that does not serve now */
+    bool stalled;        /* commits do not get through: take in nothing new */
     void *user;
     void (*stall_changed)(void *user, bool stalled);
     void (*library_missing)(void *user);

@@ -1,0 +1,204 @@
+/* Messages whose handling writes nothing: many are acknowledged in one call, and each exactly as if
+ * it had a call of its own. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/proxy.h"
+#include "support/worker.h"
+
+#define MANY 600
+
+static struct test_server server;
+
+static enum weir_outcome nothing(weir_context *context, const weir_message *message)
+{
+    (void)message;
+    weir_note(context, "test.run", NULL);
+    return WEIR_DONE;
+}
+
+static enum weir_outcome count(weir_context *context, const weir_message *message)
+{
+    (void)message;
+    weir_hincrby(context, "counts", "n", 1);
+    return WEIR_DONE;
+}
+
+static weir_service *make(const char *name)
+{
+    weir_service *service = weir_service_new(name);
+    weir_on_command(service, "Nothing", nothing, NULL);
+    weir_on_command(service, "Count", count, NULL);
+    weir_on_event(service, "others", "Told", nothing, NULL);
+    return service;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    test_server_start(&server, "redis", NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    test_server_stop(&server, SIGTERM);
+    return 0;
+}
+
+static int empty(void **state)
+{
+    (void)state;
+    test_workers_clear();
+    test_do(&server, "FLUSHALL");
+    return 0;
+}
+
+static void send_many(const char *type)
+{
+    for (int i = 0; i < MANY; i++)
+        test_do(&server, "XADD {work}:commands * type %s", type);
+}
+
+static void they_go_in_few_calls(void **state)
+{
+    (void)state;
+    struct test_worker worker;
+    long long before = test_calls_of(&server, "fcall");
+    send_many("Nothing");
+    worker = test_worker_start(&server, "work", "one", NULL);
+    test_await_settled(&server, "work");
+    assert_int_equal(test_worker_logged(&worker, "test.run"), MANY);
+    assert_in_range(test_calls_of(&server, "fcall") - before, 1, MANY / 4);
+    assert_int_equal(test_dead(&server, "work"), 0);
+    test_worker_end_well(&worker);
+}
+
+/* Those of other streams, and those that write, in between. */
+static void the_others_are_not_taken_for_them(void **state)
+{
+    (void)state;
+    struct test_worker worker;
+    for (int i = 0; i < MANY; i++) {
+        test_do(&server, "XADD {work}:commands * type %s", i % 3 == 0 ? "Count" : "Nothing");
+        test_do(&server, "XADD {others}:events * type Told");
+    }
+    worker = test_worker_start(&server, "work", "one", NULL);
+    test_await_settled(&server, "work");
+    AWAIT(test_worker_logged(&worker, "test.run") == MANY + MANY * 2 / 3);
+    AWAIT(test_ask_integer(&server, "XLEN {others}:events") == MANY);
+    AWAIT(strcmp(test_text(&server, "{work}:counts", "n"), "200") == 0);
+    redisReply *pending = test_ask(&server, "XPENDING {others}:events work");
+    AWAIT((freeReplyObject(pending), pending = test_ask(&server, "XPENDING {others}:events work"),
+           pending->element[0]->integer == 0));
+    freeReplyObject(pending);
+    test_worker_end_well(&worker);
+}
+
+/* Whether it was carried out or not, the call is made again, and nothing is handled twice. */
+static void check_cut(enum proxy_deed deed)
+{
+    struct test_proxy proxy;
+    struct test_worker worker;
+    test_proxy_start(&proxy, &server, (struct proxy_trap){"weir_settle_many", "work", deed});
+    send_many("Nothing");
+    worker = test_worker_launch(proxy.url, "work", "one", OPTIONS("--log-level", "debug"));
+    test_await_settled(&server, "work");
+    AWAIT(test_worker_logged(&worker, "message.handled") +
+              test_worker_logged(&worker, "message.fenced") ==
+          MANY);
+    assert_int_equal(test_worker_logged(&worker, "test.run"), MANY);
+    assert_int_equal(test_worker_logged(&worker, "message.fenced") > 0, deed == PROXY_CUT_AFTER);
+    assert_true(test_worker_logged(&worker, "link.lost") > 0);
+    test_worker_end_well(&worker);
+    test_proxy_stop(&proxy);
+}
+
+static void a_lost_answer_is_asked_for_again(void **state)
+{
+    (void)state;
+    check_cut(PROXY_CUT_AFTER);
+}
+
+static void a_lost_call_is_made_again(void **state)
+{
+    (void)state;
+    check_cut(PROXY_CUT_BEFORE);
+}
+
+static void what_others_have_finished_is_counted(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    struct test_worker worker;
+    char *first;
+    test_proxy_start(&proxy, &server, (struct proxy_trap){"weir_settle_many", "work", PROXY_HOLD});
+    send_many("Nothing");
+    first = test_ask_text(&server, "EVAL return(redis.call('xrange',KEYS[1],'-','+')[1][1]) 1 %s",
+                          "{work}:commands");
+    worker = test_worker_launch(proxy.url, "work", "one", OPTIONS("--log-level", "debug"));
+    test_proxy_await(&proxy);
+    assert_int_equal(test_ask_integer(&server, "XACK {work}:commands work %s", first), 1);
+    assert_int_equal(test_ask_integer(&server, "XDEL {work}:commands %s", first), 1);
+    test_proxy_release(&proxy, PROXY_NONE);
+    test_await_settled(&server, "work");
+    AWAIT(test_worker_logged(&worker, "message.fenced") == 1);
+    AWAIT(test_worker_logged(&worker, "message.handled") == MANY - 1);
+    test_worker_end_well(&worker);
+    test_proxy_stop(&proxy);
+    free(first);
+}
+
+/* As after a program that is older has loaded its functions. */
+static void a_missing_function_is_loaded(void **state)
+{
+    (void)state;
+    struct test_worker worker = test_worker_start(&server, "work", "one", NULL);
+    test_do(&server, "FUNCTION DELETE weir");
+    send_many("Nothing");
+    test_await_settled(&server, "work");
+    assert_int_equal(test_worker_logged(&worker, "test.run"), MANY);
+    assert_int_equal(test_dead(&server, "work"), 0);
+    test_worker_end_well(&worker);
+}
+
+/* The key is no stream any more: each is named, and stays where it was or is given up. */
+static void what_cannot_be_acknowledged_is_said(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    struct test_worker worker;
+    test_proxy_start(&proxy, &server, (struct proxy_trap){"weir_settle_many", "work", PROXY_HOLD});
+    send_many("Nothing");
+    worker = test_worker_launch(proxy.url, "work", "one", NULL);
+    test_proxy_await(&proxy);
+    test_do(&server, "SET {work}:commands text");
+    test_proxy_release(&proxy, PROXY_NONE);
+    AWAIT(test_worker_logged(&worker, "message.left_pending") > 1);
+    test_do(&server, "DEL {work}:commands");
+    test_worker_end_well(&worker);
+    test_proxy_stop(&proxy);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(they_go_in_few_calls, empty),
+        cmocka_unit_test_setup(the_others_are_not_taken_for_them, empty),
+        cmocka_unit_test_setup(a_lost_answer_is_asked_for_again, empty),
+        cmocka_unit_test_setup(a_lost_call_is_made_again, empty),
+        cmocka_unit_test_setup(what_others_have_finished_is_counted, empty),
+        cmocka_unit_test_setup(a_missing_function_is_loaded, empty),
+        cmocka_unit_test_setup(what_cannot_be_acknowledged_is_said, empty),
+    };
+    if (test_worker_wanted(argc))
+        return test_worker_main(argc, argv, make);
+    return cmocka_run_group_tests_name("settling", tests, start, stop);
+}
