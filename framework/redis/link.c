@@ -230,6 +230,15 @@ enum weir_status weir_link_send(struct weir_link *link, int count, const char **
     return weir_link_send_now(link, count, arguments, lengths, answered, user);
 }
 
+/* An error stays with the connection, and is found when the loop comes to it: from inside a
+ * callback hiredis must not be told to let go of the connection. */
+void weir_link_flush(struct weir_link *link)
+{
+    int done;
+    if (link->state == WEIR_LINK_READY && link->connection != NULL)
+        (void)!redisBufferWrite(&link->connection->c, &done);
+}
+
 void weir_link_become_ready(struct weir_link *link)
 {
     move(link, WEIR_LINK_READY);

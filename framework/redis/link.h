@@ -102,5 +102,7 @@ void weir_link_close(struct weir_link *link);
 WEIR_CHECKED enum weir_status weir_link_send(struct weir_link *link, int count,
                                              const char **arguments, const size_t *lengths,
                                              weir_link_answered *answered, void *user);
+/* What was sent goes out now, as far as the kernel takes it, and not when the loop comes to it. */
+void weir_link_flush(struct weir_link *link);
 
 #endif

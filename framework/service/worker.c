@@ -14,6 +14,7 @@
 
 #define COMMAND_SILENCE_MS 10000
 #define BATCH_MIN 32
+#define BATCH_MAX 128
 #define EXIT_FAILURE_INSIDE 70
 #define EXIT_DENIED 77
 #define EXIT_UNABLE 78
@@ -267,6 +268,13 @@ static void on_component_idle(void *user)
 
 /* ---- Wiring ------------------------------------------------------------------------------ */
 
+/* Of four batches one is being read, one handled, and the commits of two are under way. */
+static size_t batch_max(const struct weir_worker *worker)
+{
+    size_t quarter = (size_t)worker->runtime.settings->concurrency / 4;
+    return quarter == 0 ? 1 : quarter < BATCH_MAX ? quarter : BATCH_MAX;
+}
+
 static void init_reader(struct weir_worker *worker)
 {
     const struct weir_runtime *runtime = &worker->runtime;
@@ -280,6 +288,7 @@ static void init_reader(struct weir_worker *worker)
         .streams = (const char *const *)worker->streams,
         .stream_count = worker->stream_count,
         .urgent_count = worker->service->urgent_inboxes,
+        .batch_max = batch_max(worker),
         .user = worker,
         .entry = weir_arrival_entry,
         .ready = on_reader_ready,

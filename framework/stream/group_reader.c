@@ -1,7 +1,6 @@
 /* Reads new entries for a consumer of a group, never more than there is room for. */
 #include "stream/group_reader.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,12 +10,12 @@
 #define BLOCK_MS "5000"
 #define BLOCK_CLOSED_MS "200"
 #define SILENCE_LIMIT_MS 10000 /* a blocked read answers after BLOCK_MS */
-#define BATCH_MAX 128
 #define PAUSE_BASE_MS 50
 #define PAUSE_CAP_MS 2000
 
 static void ensure_groups(struct weir_group_reader *reader);
 static void read_more(struct weir_group_reader *reader);
+static void read_ahead(struct weir_group_reader *reader, size_t arrived);
 
 static void pause_then_retry(struct weir_group_reader *reader)
 {
@@ -156,15 +155,28 @@ static size_t stream_of(const struct weir_group_reader *reader, const redisReply
     return i;
 }
 
+/* How many entries have come, and whether some are urgent. */
+static size_t survey(const struct weir_group_reader *reader, const redisReply *reply, bool *urgent)
+{
+    size_t count = 0;
+    for (size_t i = 0; weir_reply_array(reply, i + 1); i++) {
+        const redisReply *entries = weir_reply_at(reply->element[i], 1);
+        if (!weir_reply_array(entries, 1))
+            continue;
+        count += entries->elements;
+        *urgent |=
+            stream_of(reader, weir_reply_at(reply->element[i], 0)) < reader->settings.urgent_count;
+    }
+    return count;
+}
+
 static void hand_over(struct weir_group_reader *reader, const redisReply *reply)
 {
-    bool urgent = false;
     for (size_t i = 0; i < reply->elements; i++) {
         size_t stream = stream_of(reader, weir_reply_at(reply->element[i], 0));
         const redisReply *entries = weir_reply_at(reply->element[i], 1);
         if (stream == reader->settings.stream_count || !weir_reply_array(entries, 0))
             continue;
-        urgent |= stream < reader->settings.urgent_count && entries->elements > 0;
         for (size_t j = 0; j < entries->elements; j++) {
             struct weir_entry entry;
             if (weir_reply_entry(entries->element[j], &entry))
@@ -172,13 +184,14 @@ static void hand_over(struct weir_group_reader *reader, const redisReply *reply)
             WEIR_CRASH_POINT(READ_TAKEN);
         }
     }
-    reader->urgent_only = urgent;
 }
 
 static void on_read(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_group_reader *reader = user;
     enum weir_refusal refusal;
+    size_t arrived;
+    bool urgent = false;
     reader->reading = false;
     WEIR_CRASH_POINT(READ_ANSWERED);
     if (answer == WEIR_ANSWER_UNKNOWN)
@@ -192,11 +205,12 @@ static void on_read(void *user, enum weir_answer answer, const redisReply *reply
     }
     reader->refusals = 0;
     reader->read_at = weir_clock_monotonic_ms();
+    arrived = survey(reader, reply, &urgent);
+    reader->urgent_only = urgent;
+    read_ahead(reader, arrived);
     reader->handing_over = true; /* what has come takes its places before more is asked for */
-    if (weir_reply_array(reply, 1))
+    if (arrived > 0)
         hand_over(reader, reply);
-    else
-        reader->urgent_only = false;
     reader->handing_over = false;
     read_more(reader);
 }
@@ -221,19 +235,17 @@ static bool may_read(const struct weir_group_reader *reader)
 
 /* Sends XREADGROUP. Urgent streams alone are not waited for; while a stream is closed the wait is
  * short, because nothing tells when it opens. */
-static void read_more(struct weir_group_reader *reader)
+static void read_into(struct weir_group_reader *reader, size_t room)
 {
     const struct weir_group_reader_settings *settings = &reader->settings;
     const char *arguments[10 + 2 * WEIR_READER_STREAMS_MAX], *streams[WEIR_READER_STREAMS_MAX];
-    size_t room, batch, chosen;
-    char number[24];
+    size_t chosen = choose_streams(reader, streams);
+    char number[WEIR_DIGITS_MAX];
     int count = 0;
 
-    if (!may_read(reader) || (room = settings->room(settings->user)) == 0)
-        return;
-    chosen = choose_streams(reader, streams);
-    batch = room / chosen ? room / chosen : 1; /* COUNT is for each stream */
-    snprintf(number, sizeof number, "%zu", batch < BATCH_MAX ? batch : (size_t)BATCH_MAX);
+    room = room < settings->batch_max ? room : settings->batch_max;
+    reader->asked = room / chosen ? room / chosen : 1; /* COUNT is for each stream */
+    weir_digits((int64_t)reader->asked, number);
     arguments[count++] = "XREADGROUP";
     arguments[count++] = "GROUP";
     arguments[count++] = settings->group;
@@ -252,6 +264,27 @@ static void read_more(struct weir_group_reader *reader)
     WEIR_CRASH_POINT(READ_SENDING);
     reader->reading =
         weir_link_send(&reader->link, count, arguments, NULL, on_read, reader) == WEIR_OK;
+}
+
+static void read_more(struct weir_group_reader *reader)
+{
+    size_t room = may_read(reader) ? reader->settings.room(reader->settings.user) : 0;
+    if (room > 0)
+        read_into(reader, room);
+}
+
+/* Where much has come there is probably more: the server reads it while this is being handled.
+ * Otherwise each would wait for the other in turn. */
+static void read_ahead(struct weir_group_reader *reader, size_t arrived)
+{
+    size_t room;
+    if (arrived < reader->asked || !may_read(reader))
+        return;
+    room = reader->settings.room(reader->settings.user);
+    if (room < arrived + reader->settings.batch_max)
+        return;
+    read_into(reader, reader->settings.batch_max);
+    weir_link_flush(&reader->link);
 }
 
 /* ---- Life -------------------------------------------------------------------------------- */

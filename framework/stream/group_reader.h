@@ -25,6 +25,7 @@ struct weir_group_reader_settings {
     const char *const *streams; /* those that come first are served first */
     size_t stream_count;
     size_t urgent_count; /* the first so many streams are read alone until they are empty */
+    size_t batch_max; /* so many entries come at once, at the most; a few more with many streams */
     void *user;
     void (*entry)(void *user, size_t stream, const struct weir_entry *entry);
     void (*ready)(void *user); /* the groups exist; after each connection */
@@ -38,6 +39,7 @@ struct weir_group_reader {
     struct weir_link link;
     ev_timer pause;     /* after a refusal */
     size_t groups_owed; /* answers to XGROUP CREATE */
+    size_t asked;       /* of each stream, by the last read */
     unsigned refusals;  /* in a row */
     bool groups_ready, reading, handing_over, stopped, urgent_only;
     bool were_ready;          /* the groups have been there before: a missing one is a loss */
