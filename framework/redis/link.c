@@ -221,22 +221,34 @@ enum weir_status weir_link_send_now(struct weir_link *link, int count, const cha
     return WEIR_OK;
 }
 
+/* Written here, a request costs one call of the kernel; by the loop, it takes two more to watch the
+ * socket and one to be told that it is writable. An error stays with the connection, and is found
+ * when the loop comes to it: from inside a callback hiredis must not be told to let go of it. */
+void weir_link_flush(struct weir_link *link)
+{
+    redisAsyncContext *connection = link->connection;
+    int done = 0;
+    ev_prepare_stop(link->settings.loop, &link->flushing);
+    if (link->state == WEIR_LINK_READY && connection != NULL &&
+        redisBufferWrite(&connection->c, &done) == REDIS_OK && done)
+        connection->ev.delWrite(connection->ev.data);
+}
+
+static void on_flushing(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+    (void)loop;
+    (void)events;
+    weir_link_flush(prepare->data);
+}
+
 enum weir_status weir_link_send(struct weir_link *link, int count, const char **arguments,
                                 const size_t *lengths, weir_link_answered *answered, void *user)
 {
     if (link->state != WEIR_LINK_READY || link->connection == NULL ||
         link->drop_reason.status != WEIR_OK)
         return WEIR_UNAVAILABLE;
+    ev_prepare_start(link->settings.loop, &link->flushing);
     return weir_link_send_now(link, count, arguments, lengths, answered, user);
-}
-
-/* An error stays with the connection, and is found when the loop comes to it: from inside a
- * callback hiredis must not be told to let go of the connection. */
-void weir_link_flush(struct weir_link *link)
-{
-    int done;
-    if (link->state == WEIR_LINK_READY && link->connection != NULL)
-        (void)!redisBufferWrite(&link->connection->c, &done);
 }
 
 void weir_link_become_ready(struct weir_link *link)
@@ -462,8 +474,10 @@ void weir_link_init(struct weir_link *link, const struct weir_link_settings *set
     ev_timer_init(&link->timer, on_timer, 0., 0.);
     ev_timer_init(&link->drop_timer, on_drop_timer, 0., 0.);
     ev_set_priority(&link->drop_timer, EV_MAXPRI); /* before whatever comes from it */
+    ev_prepare_init(&link->flushing, on_flushing);
     link->timer.data = link;
     link->drop_timer.data = link;
+    link->flushing.data = link;
     init_seeking(link);
 }
 
@@ -480,6 +494,7 @@ void weir_link_close(struct weir_link *link)
     if (link->settings.loop == NULL)
         return;
     ev_timer_stop(link->settings.loop, &link->timer);
+    ev_prepare_stop(link->settings.loop, &link->flushing);
     weir_sentinel_watch_close(&link->sentinels);
     free_connection(link);
     if (link->state != WEIR_LINK_CLOSED)

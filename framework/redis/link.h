@@ -73,6 +73,7 @@ struct weir_link {
     struct weir_lookup lookup;            /* of the server's name */
     struct weir_address master;           /* that of the last connection, by Sentinel or URL */
     ev_timer timer;      /* seeking, connecting, greeting: limit; ready: watchdog; waiting: pause */
+    ev_prepare flushing; /* writes what was asked before the loop waits */
     ev_timer drop_timer; /* drops the connection from outside hiredis' callbacks */
     struct weir_error drop_reason;
     struct weir_random random;
@@ -102,7 +103,8 @@ void weir_link_close(struct weir_link *link);
 WEIR_CHECKED enum weir_status weir_link_send(struct weir_link *link, int count,
                                              const char **arguments, const size_t *lengths,
                                              weir_link_answered *answered, void *user);
-/* What was sent goes out now, as far as the kernel takes it, and not when the loop comes to it. */
+/* What was sent goes out now, as far as the kernel takes it. By itself it does before the loop
+ * waits next. */
 void weir_link_flush(struct weir_link *link);
 
 #endif

@@ -237,9 +237,11 @@ static void settle(struct weir_committer *committer)
 
 static void on_settling(struct ev_loop *loop, ev_prepare *prepare, int events)
 {
+    struct weir_committer *committer = prepare->data;
     (void)loop;
     (void)events;
-    settle(prepare->data);
+    settle(committer);
+    weir_link_flush(committer->link);
 }
 
 static bool only_acknowledges(const struct weir_commit *commit)
