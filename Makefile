@@ -19,7 +19,7 @@ CPPFLAGS += -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iframework -I$(BUILD) \
 LIBS     := $(shell pkg-config --libs $(PACKAGES)) -lev
 COMPILE   = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -MMD -MP
 
-ROOMS    := base message redis call stream service projection saga
+ROOMS    := base message redis call stream saga service projection coordinator
 # Where a test has a process die; no release has that in it.
 NO_CRASH_POINTS := $(if $(findstring -DWEIR_CRASH_POINTS,$(CFLAGS)),,framework/base/crash_point.c)
 SOURCES  := $(filter-out $(NO_CRASH_POINTS),$(foreach room,$(ROOMS),$(wildcard framework/$(room)/*.c)))

@@ -7,7 +7,7 @@
 #include "programs/values.h"
 #include "redis/key_names.h"
 #include "saga/record.h"
-#include "service/snapshot.h"
+#include "redis/snapshot.h"
 
 int weir_saga_id_check(const char *id)
 {

@@ -1,5 +1,5 @@
 /* weir-coordinator: runs the service that drives sagas. */
-#include "saga/coordinator.h"
+#include "coordinator/coordinator.h"
 
 int main(int argc, char **argv)
 {

@@ -1,9 +1,13 @@
-/* A saga as it is kept in its hash: reading the fields, writing those that have changed. */
+/* A saga as it is kept in its hash: reading the fields, writing those that have changed.
+ *
+ * What follows from other fields is not stored: a step's number while it is 1, and the time limit of
+ * a command that is with its service (its sending and the definition's timeout tell it). */
 #ifndef WEIR_SAGA_RECORD_H
 #define WEIR_SAGA_RECORD_H
 
+#include "message/effects.h"
+#include "redis/snapshot.h"
 #include "saga/transition.h"
-#include "service/context.h"
 
 /* Fills `saga` from the loaded hash; fields that are missing keep their zero. WEIR_INVALID with a
  * sentence that names the field where one cannot be read. */
@@ -12,8 +16,10 @@ WEIR_CHECKED enum weir_status weir_saga_record_read(const struct weir_saga_defin
                                                     struct weir_saga *saga,
                                                     struct weir_error *error);
 
-/* Queues the writes of the head's fields and of the steps whose bits are set in `changed`. */
-void weir_saga_record_write(weir_context *context, const char *key,
+/* Queues the writes of the head's fields and of the steps whose bits are set in `changed`. `key` is
+ * the whole key, `stored` what its hash held (NULL: it was not there). */
+void weir_saga_record_write(struct weir_effects *effects, const char *key,
+                            const struct weir_loaded *stored,
                             const struct weir_saga_definition *definition,
                             const struct weir_saga *saga, uint64_t changed);
 

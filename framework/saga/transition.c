@@ -226,7 +226,8 @@ int weir_saga_advance(const struct weir_saga_definition *definition, struct weir
                                       .status = WEIR_OK};
     if (saga->step_count != definition->step_count)
         return -(int)WEIR_INVALID;
-    *effects = (struct weir_saga_effects){.wake_at = next_wake(definition, saga)};
+    *effects = (struct weir_saga_effects){.wake_before = next_wake(definition, saga)};
+    effects->wake_at = effects->wake_before;
     if (is_late(saga, input)) {
         weir_change_late(&change, input->step); /* what undoes it is under way, or done */
     } else {

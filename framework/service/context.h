@@ -4,7 +4,7 @@
 
 #include "message/effects.h"
 #include "service/service.h"
-#include "service/snapshot.h"
+#include "redis/snapshot.h"
 
 struct weir_scratch; /* a text that a handler was lent */
 

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "redis/function_library.h"
-#include "saga/coordinator.h"
+#include "coordinator/coordinator.h"
 #include "support/balances.h"
 #include "support/sagas.h"
 #include "support/step_service.h"

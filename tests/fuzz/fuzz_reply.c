@@ -7,7 +7,7 @@
 #include "redis/refusal.h"
 #include "redis/reply.h"
 #include "saga/record.h"
-#include "service/snapshot.h"
+#include "redis/snapshot.h"
 
 static const char definition_text[] =
     "{\"name\":\"s\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"x\",\"command\":\"Do\","

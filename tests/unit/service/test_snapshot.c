@@ -1,5 +1,5 @@
 /* What has been loaded of a service's state: keys, answers of the server, fields. */
-#include "service/snapshot.h"
+#include "redis/snapshot.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

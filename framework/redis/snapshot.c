@@ -1,5 +1,5 @@
 /* What has been loaded of the service's state before a handler runs. */
-#include "service/snapshot.h"
+#include "redis/snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* What the coordinator's handlers share. */
-#ifndef WEIR_SAGA_HANDLERS_H
-#define WEIR_SAGA_HANDLERS_H
+#ifndef WEIR_COORDINATOR_HANDLERS_H
+#define WEIR_COORDINATOR_HANDLERS_H
 
 #include "redis/key_names.h"
 #include "saga/carry_out.h"
@@ -46,8 +46,11 @@ int weir_saga_key(const weir_message *message, size_t index, char *rest, size_t 
 /* The saga that a message is about: a start without an id is known by the entry it first was. */
 const char *weir_saga_id(const weir_message *message);
 /* Applies an input and queues what follows from it. */
-enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_message *message,
+enum weir_outcome weir_saga_apply(weir_context *context, struct weir_saga_case *one,
                                   const struct weir_saga_input *input);
+/* A case of this coordinator's, with nothing of the saga itself in it yet. `key` (WEIR_KEY_MAX
+ * bytes) is filled and borrowed. */
+struct weir_saga_case weir_saga_case_of(weir_context *context, const char *id, char *key);
 /* CancelSaga, ResumeSaga, SignalSaga. */
 enum weir_outcome weir_saga_on_order(weir_context *context, const weir_message *message);
 
@@ -57,8 +60,7 @@ enum weir_outcome weir_saga_on_order(weir_context *context, const weir_message *
 bool weir_saga_is_order(const weir_message *message);
 /* Whether its fields are there and readable; else the reason is set, naming the field. */
 bool weir_saga_order_complete(weir_context *context, const weir_message *message);
-enum weir_outcome weir_saga_apply_order(const struct weir_saga_case *one,
-                                        const weir_message *message);
+enum weir_outcome weir_saga_apply_order(weir_context *context, struct weir_saga_case *one);
 
 /* ---- confirm.c ----------------------------------------------------------------------------- */
 

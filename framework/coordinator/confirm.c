@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "saga/handlers.h"
+#include "coordinator/handlers.h"
 
 /* A reply still in the first inbox is waited for only briefly: timers let replies pass that have
  * been in somebody's hands for long. Later it comes from the schedule, through another inbox. */

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "redis/reply.h"
-#include "saga/handlers.h"
+#include "coordinator/handlers.h"
 
 #define LOOK_AGAIN_MS 5000
 

@@ -1,6 +1,6 @@
 /* What has been loaded of the service's state before a handler runs. */
-#ifndef WEIR_SERVICE_SNAPSHOT_H
-#define WEIR_SERVICE_SNAPSHOT_H
+#ifndef WEIR_REDIS_SNAPSHOT_H
+#define WEIR_REDIS_SNAPSHOT_H
 
 #include <stdbool.h>
 #include <stddef.h>

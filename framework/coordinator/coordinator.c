@@ -1,12 +1,12 @@
 /* The service "sagas": drives business transactions over several services. */
-#include "saga/coordinator.h"
+#include "coordinator/coordinator.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "redis/reply.h"
-#include "saga/handlers.h"
+#include "coordinator/handlers.h"
 
 #define EXPIRE_EVERY_MS 60000
 #define EXPIRE_LIMIT "1000"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "message/json_memory.h"
-#include "saga/handlers.h"
+#include "coordinator/handlers.h"
 
 static const char *const orders[] = {"CancelSaga", "ResumeSaga", "SignalSaga"};
 enum { CANCEL, RESUME, SIGNAL, NO_ORDER };
@@ -62,9 +62,9 @@ bool weir_saga_order_complete(weir_context *context, const weir_message *message
     }
 }
 
-enum weir_outcome weir_saga_apply_order(const struct weir_saga_case *one,
-                                        const weir_message *message)
+enum weir_outcome weir_saga_apply_order(weir_context *context, struct weir_saga_case *one)
 {
+    const weir_message *message = context->message;
     static const enum weir_saga_input_kind kinds[] = {WEIR_SAGA_CANCEL, WEIR_SAGA_RESUME,
                                                       WEIR_SAGA_SIGNAL};
     size_t order = order_of(message);
@@ -78,7 +78,7 @@ enum weir_outcome weir_saga_apply_order(const struct weir_saga_case *one,
     if (order == RESUME)
         input.skip = strcmp(field_text(message, "decision"), "skip") == 0;
     if (data != NULL)
-        outcome = weir_saga_apply(one, message, &input);
+        outcome = weir_saga_apply(context, one, &input);
     free(data);
     return outcome;
 }

@@ -4,8 +4,8 @@
  * transition.h, its timer is one scheduled message to itself, and each transition is one commit
  * that is refused where another coordinator has moved the saga meanwhile. Any number of them may
  * run. */
-#ifndef WEIR_SAGA_COORDINATOR_H
-#define WEIR_SAGA_COORDINATOR_H
+#ifndef WEIR_COORDINATOR_COORDINATOR_H
+#define WEIR_COORDINATOR_COORDINATOR_H
 
 #include "weir.h"
 

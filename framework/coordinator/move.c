@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "message/json_memory.h"
-#include "saga/handlers.h"
 #include "base/crash_point.h"
+#include "coordinator/handlers.h"
 #include "saga/record.h"
 #include "service/participant.h"
 
@@ -30,35 +30,34 @@ int weir_saga_key(const weir_message *message, size_t index, char *rest, size_t 
 
 /* ---- Applying an input ------------------------------------------------------------------- */
 
-static enum weir_outcome stale(const struct weir_saga_case *one, const weir_message *message)
+struct weir_saga_case weir_saga_case_of(weir_context *context, const char *id, char *key)
 {
-    struct weir_coordinator *coordinator = weir_user(one->context);
+    const struct weir_runtime *runtime = context->runtime;
+    return (struct weir_saga_case){
+        .id = id,
+        .key = weir_key_saga(key, runtime->prefix, id),
+        .now = weir_context_now(context),
+        .effects = context->effects,
+        .prefix = runtime->prefix,
+        .data_max = (size_t)runtime->settings->data_max,
+        .command_life_ms = runtime->settings->seen_life_ms,
+        .retention_ms = runtime->settings->retention_ms,
+    };
+}
+
+static enum weir_outcome stale(weir_context *context, const struct weir_saga_case *one)
+{
+    struct weir_coordinator *coordinator = weir_user(context);
     coordinator->stale++;
-    weir_log_info(one->context->runtime->log, "saga.stale", "type=%s saga=%s step=%s state=%s",
-                  message->type, one->id, message->step, weir_saga_state_text(one->saga->state));
+    weir_log_info(context->runtime->log, "saga.stale", "type=%s saga=%s step=%s state=%s",
+                  context->message->type, one->id, context->message->step,
+                  weir_saga_state_text(one->saga->state));
     return WEIR_DONE;
 }
 
-static void expect_revision(const struct weir_saga_case *one)
+static enum weir_outcome fail(weir_context *context, const struct weir_saga_case *one, int verdict)
 {
-    const struct weir_loaded *hash = weir_context_loaded(one->context, one->key);
-    weir_context_expect(one->context, one->key, "revision",
-                        hash != NULL ? weir_loaded_value(hash, "revision") : NULL);
-}
-
-static void log_move(const struct weir_saga_case *one, enum weir_saga_state before)
-{
-    if (before != one->saga->state)
-        weir_log_info(one->context->runtime->log, "saga.moved",
-                      "saga=%s definition=%s from=%s to=%s reason=%s", one->id,
-                      one->definition->name, weir_saga_state_text(before),
-                      weir_saga_state_text(one->saga->state), one->saga->reason);
-}
-
-static enum weir_outcome fail(const struct weir_saga_case *one, int verdict)
-{
-    weir_reason(one->context, "saga %s: %s", one->id,
-                weir_status_text((enum weir_status) - verdict));
+    weir_reason(context, "saga %s: %s", one->id, weir_status_text((enum weir_status) - verdict));
     return -verdict == WEIR_NO_MEMORY ? WEIR_RETRY : WEIR_REJECT;
 }
 
@@ -74,49 +73,65 @@ static void count_in_flight(struct weir_coordinator *coordinator, enum weir_saga
     coordinator->in_flight += under_way(after) - under_way(before);
 }
 
-static enum weir_outcome moved(const struct weir_saga_case *one, enum weir_saga_state before,
-                               struct weir_saga_effects *effects)
+/* The timer has been set: this process may have to look at the schedule earlier than it meant to. */
+static void hasten(weir_context *context, const struct weir_saga_case *one, int64_t wake_at)
 {
-    struct weir_coordinator *coordinator = weir_user(one->context);
+    const struct weir_runtime *runtime = context->runtime;
+    if (runtime->hasten != NULL && wake_at != 0)
+        runtime->hasten(runtime->worker, wake_at - one->now);
+}
+
+static enum weir_outcome moved(weir_context *context, const struct weir_saga_case *one,
+                               enum weir_saga_state before, struct weir_saga_effects *effects)
+{
+    struct weir_coordinator *coordinator = weir_user(context);
     struct weir_saga_commands commands = {0};
     int verdict = weir_saga_commands_compose(&commands, one, effects, &coordinator->random);
     if (verdict < 0)
-        return fail(one, verdict);
+        return fail(context, one, verdict);
     count_in_flight(coordinator, before, one->saga->state);
-    expect_revision(one);
     weir_saga_carry_out(one, before, effects, &commands);
+    if (weir_saga_timer_changes(one, effects))
+        hasten(context, one, effects->wake_at);
     WEIR_CRASH_POINT(SAGA_CARRIED_OUT);
     weir_saga_commands_close(&commands);
-    log_move(one, before);
+    weir_saga_log_move(context->runtime->log, one, before);
     return WEIR_DONE;
 }
 
-enum weir_outcome weir_saga_apply(const struct weir_saga_case *one, const weir_message *message,
+static enum weir_outcome woken_early(weir_context *context, const struct weir_saga_case *one,
+                                     int64_t wake_at)
+{
+    weir_saga_expect_revision(one);
+    weir_saga_set_timer(one, wake_at);
+    hasten(context, one, wake_at);
+    weir_log_debug(context->runtime->log, "saga.woken_early", "saga=%s", one->id);
+    return WEIR_DONE;
+}
+
+enum weir_outcome weir_saga_apply(weir_context *context, struct weir_saga_case *one,
                                   const struct weir_saga_input *input)
 {
-    struct weir_coordinator *coordinator = weir_user(one->context);
+    struct weir_coordinator *coordinator = weir_user(context);
     struct weir_saga_effects effects;
     enum weir_saga_state before = one->saga->state;
-    int verdict = weir_saga_advance(one->definition, one->saga, input,
-                                    weir_context_now(one->context), &coordinator->random, &effects);
+    int verdict = weir_saga_advance(one->definition, one->saga, input, one->now,
+                                    &coordinator->random, &effects);
+    one->timer_consumed = input->kind == WEIR_SAGA_WAKE;
     if (verdict < 0)
-        return fail(one, verdict);
+        return fail(context, one, verdict);
     WEIR_CRASH_POINT(SAGA_DECIDED);
     if (verdict == WEIR_SAGA_MOVED)
-        return moved(one, before, &effects);
+        return moved(context, one, before, &effects);
     if (input->unconfirmed != NULL)
         return WEIR_DONE; /* that is known already */
     if (verdict == WEIR_SAGA_REFUSED) {
-        weir_reason(one->context, "%s", effects.refusal);
+        weir_reason(context, "%s", effects.refusal);
         return WEIR_REJECT;
     }
-    if (input->kind == WEIR_SAGA_WAKE && effects.wake_at != 0) { /* woken early */
-        expect_revision(one);
-        weir_saga_set_timer(one, effects.wake_at);
-        weir_log_info(one->context->runtime->log, "saga.woken_early", "saga=%s", one->id);
-        return WEIR_DONE;
-    }
-    return stale(one, message);
+    if (input->kind == WEIR_SAGA_WAKE && effects.wake_at != 0)
+        return woken_early(context, one, effects.wake_at);
+    return stale(context, one);
 }
 
 /* ---- Replies and timers ------------------------------------------------------------------ */
@@ -141,13 +156,13 @@ static unsigned answered_number(const weir_message *message)
 
 /* The stronger of what the step asks and what its service does. A need that cannot be read is of a
  * newer version, and is not to be taken for none. */
-static bool need_of(const struct weir_saga_case *one, const weir_message *message, size_t step,
+static bool need_of(weir_context *context, const struct weir_saga_case *one, size_t step,
                     struct weir_durability *need)
 {
-    const struct weir_field *field = weir_message_field(message, WEIR_FIELD_DURABILITY);
+    const struct weir_field *field = weir_message_field(context->message, WEIR_FIELD_DURABILITY);
     struct weir_durability asked = {0};
     if (field != NULL && !weir_durability_read(field->value, &asked)) {
-        weir_reason(one->context, "durability: must be replicas:N, disk or replicas:N,disk");
+        weir_reason(context, "durability: must be replicas:N, disk or replicas:N,disk");
         return false;
     }
     *need = weir_durability_stronger(one->definition->steps[step].durability, asked);
@@ -156,17 +171,16 @@ static bool need_of(const struct weir_saga_case *one, const weir_message *messag
 
 /* A success that the saga waits for counts only once it is durable. Until then the saga says so,
  * and the reply comes again. */
-static enum weir_outcome apply_success(struct weir_saga_case *one, const weir_message *message,
+static enum weir_outcome apply_success(weir_context *context, struct weir_saga_case *one,
                                        struct weir_saga_input *input)
 {
     struct weir_durability need;
     char words[WEIR_DURABILITY_TEXT_MAX];
-    weir_context *context = one->context;
-    if (!need_of(one, message, input->step, &need))
+    if (!need_of(context, one, input->step, &need))
         return WEIR_REJECT;
     if (!weir_durability_wanted(need) || context->confirmation == WEIR_CONFIRMED ||
         !weir_saga_awaits(one->saga, input))
-        return weir_saga_apply(one, message, input);
+        return weir_saga_apply(context, one, input);
     if (context->confirmation == WEIR_CONFIRMATION_UNASKED) {
         if (weir_context_is_deferred(context)) /* by what it had to fetch first */
             return WEIR_AGAIN;
@@ -175,18 +189,19 @@ static enum weir_outcome apply_success(struct weir_saga_case *one, const weir_me
     }
     input->unconfirmed = weir_durability_describe(need, words);
     weir_saga_hear_again(context);
-    return weir_saga_apply(one, message, input);
+    return weir_saga_apply(context, one, input);
 }
 
-static enum weir_outcome apply_reply(struct weir_saga_case *one, const weir_message *message)
+static enum weir_outcome apply_reply(weir_context *context, struct weir_saga_case *one)
 {
+    const weir_message *message = context->message;
     struct weir_saga_input input = {.kind = WEIR_SAGA_REPLY, .number = answered_number(message)};
     int step = weir_saga_definition_step(one->definition, message->step, strlen(message->step));
     char *result = NULL;
     enum weir_outcome outcome = WEIR_RETRY;
     if (step < 0 || !id_fits(message) ||
         !weir_step_action_parse(message->action, strlen(message->action), &input.action))
-        return stale(one, message);
+        return stale(context, one);
     input.step = (size_t)step;
     input.succeeded = strcmp(message->type, "StepSucceeded") == 0;
     if (input.succeeded) {
@@ -197,52 +212,48 @@ static enum weir_outcome apply_reply(struct weir_saga_case *one, const weir_mess
         input.unknown = json_is_true(json_object_get(message->data, "unknown"));
     }
     if (input.succeeded && result != NULL)
-        outcome = apply_success(one, message, &input);
+        outcome = apply_success(context, one, &input);
     else if (!input.succeeded)
-        outcome = weir_saga_apply(one, message, &input);
+        outcome = weir_saga_apply(context, one, &input);
     free(result);
     return outcome;
 }
 
-static enum weir_outcome apply_message(struct weir_saga_case *one, const weir_message *message)
+static enum weir_outcome apply_message(weir_context *context, struct weir_saga_case *one)
 {
+    const weir_message *message = context->message;
     struct weir_saga_input wake = {.kind = WEIR_SAGA_WAKE};
     if (strcmp(message->type, "SagaWake") == 0)
-        return weir_saga_apply(one, message, &wake);
+        return weir_saga_apply(context, one, &wake);
     if (strncmp(message->type, "Step", 4) == 0)
-        return apply_reply(one, message);
-    return weir_saga_apply_order(one, message);
+        return apply_reply(context, one);
+    return weir_saga_apply_order(context, one);
 }
 
 /* With the definition at hand: read the saga from its hash and apply the message. */
 static enum weir_outcome go_on(weir_context *context, const weir_message *message,
                                const struct weir_saga_definition *definition)
 {
-    char key[160];
+    char key[WEIR_KEY_MAX];
     struct weir_saga saga = {0};
     struct weir_error error = {0};
     enum weir_outcome outcome = WEIR_RETRY;
-    const struct weir_loaded *hash;
-    struct weir_saga_case one = {.context = context,
-                                 .definition = definition,
-                                 .saga = &saga,
-                                 .id = message->saga,
-                                 .key = key,
-                                 .retention_ms = context->runtime->settings->retention_ms};
-    snprintf(key, sizeof key, "saga:%s", message->saga);
-    hash = weir_context_loaded(context, key);
-    one.data = weir_loaded_value(hash, "data");
-    one.traceparent = weir_loaded_value(hash, "traceparent");
+    struct weir_saga_case one = weir_saga_case_of(context, message->saga, key);
+    one.definition = definition;
+    one.saga = &saga;
+    one.stored = weir_context_loaded(context, NULL);
+    one.data = weir_loaded_value(one.stored, "data");
+    one.traceparent = weir_loaded_value(one.stored, "traceparent");
     if (weir_saga_init(&saga, definition) != WEIR_OK)
         return WEIR_RETRY;
     if (one.data == NULL || one.data[0] != '{')
         weir_error_set(&error, WEIR_INVALID, "field data: is not a JSON object");
     if (error.status == WEIR_OK)
-        (void)!weir_saga_record_read(definition, hash, &saga, &error);
+        (void)!weir_saga_record_read(definition, one.stored, &saga, &error);
     if (error.status == WEIR_OK)
-        outcome = apply_message(&one, message);
+        outcome = apply_message(context, &one);
     else if (error.status != WEIR_NO_MEMORY) {
-        weir_reason(context, "{sagas}:%s: %s", key, error.text);
+        weir_reason(context, "%s: %s", key, error.text);
         outcome = WEIR_REJECT;
     }
     weir_saga_close(&saga);

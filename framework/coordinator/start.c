@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "message/json_memory.h"
-#include "saga/handlers.h"
 #include "base/crash_point.h"
-#include "saga/record.h"
+#include "coordinator/handlers.h"
 
 static const struct weir_field *definition_name(const weir_message *message)
 {
@@ -48,28 +47,18 @@ static const struct weir_saga_definition *latest_definition(weir_context *contex
                                      error);
 }
 
-static void write_head(const struct weir_saga_case *one, uint32_t checksum)
-{
-    weir_hset(one->context, one->key, "definition", one->definition->name);
-    weir_hset_integer(one->context, one->key, "version", one->definition->version);
-    weir_hset_integer(one->context, one->key, "checksum", (int64_t)checksum);
-    weir_hset(one->context, one->key, "data", one->data);
-    if (one->traceparent != NULL)
-        weir_hset(one->context, one->key, "traceparent", one->traceparent);
-}
-
-static enum weir_outcome begin(struct weir_saga_case *one, const weir_message *message,
+static enum weir_outcome begin(weir_context *context, struct weir_saga_case *one,
                                uint32_t checksum)
 {
     struct weir_saga_input input = {.kind = WEIR_SAGA_START};
     struct weir_saga saga = {0};
-    char *data = weir_json_text(message->data);
+    char *data = weir_json_text(context->message->data);
     enum weir_outcome outcome = WEIR_RETRY;
     if (data != NULL && weir_saga_init(&saga, one->definition) == WEIR_OK) {
         one->saga = &saga;
         one->data = data;
-        write_head(one, checksum);
-        outcome = weir_saga_apply(one, message, &input);
+        weir_saga_write_origin(one, checksum);
+        outcome = weir_saga_apply(context, one, &input);
     }
     weir_saga_close(&saga);
     free(data);
@@ -112,19 +101,15 @@ static enum weir_outcome check_disk(weir_context *context,
 
 enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *message)
 {
-    char key[160];
+    char key[WEIR_KEY_MAX];
     const struct weir_field *name = definition_name(message);
     const struct weir_loaded *hash;
     struct weir_error error = {0};
     uint32_t checksum = 0;
     enum weir_outcome fit;
-    struct weir_saga_case one = {.context = context,
-                                 .id = weir_saga_id(message),
-                                 .key = key,
-                                 .traceparent = message->traceparent,
-                                 .retention_ms = context->runtime->settings->retention_ms};
-    snprintf(key, sizeof key, "saga:%s", one.id);
-    hash = weir_context_loaded(context, key);
+    struct weir_saga_case one = weir_saga_case_of(context, weir_saga_id(message), key);
+    one.traceparent = message->traceparent;
+    hash = weir_context_loaded(context, NULL);
     if (hash != NULL && hash->field_count > 0) {
         weir_log_info(context->runtime->log, "saga.started_before", "saga=%s", one.id);
         return WEIR_DONE;
@@ -146,5 +131,5 @@ enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *
     if (fit != WEIR_DONE)
         return fit;
     WEIR_CRASH_POINT(SAGA_BEGINNING);
-    return held_back(context, message) ? WEIR_DONE : begin(&one, message, checksum);
+    return held_back(context, message) ? WEIR_DONE : begin(context, &one, checksum);
 }
