@@ -62,6 +62,7 @@ void weir_effects_clear(struct weir_effects *effects)
     weir_index_clear(&effects->key_index);
     weir_index_clear(&effects->field_index);
     memset(&effects->error, 0, sizeof effects->error);
+    effects->more = NULL;
 }
 
 void weir_effects_close(struct weir_effects *effects)

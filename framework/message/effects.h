@@ -56,9 +56,11 @@ struct weir_effects {
     struct weir_index field_index; /* fields written or expected, of keys with many effects */
     struct weir_error error;       /* the first thing that went wrong; effects with an error are not
                                       to be committed */
+    const struct weir_effects *more; /* laid out behind these in the same call, under keys of its
+                                        own; borrowed; NULL: nothing */
 };
 
-/* Empties and keeps the memory. */
+/* Empties and keeps the memory; `more` is dropped. */
 void weir_effects_clear(struct weir_effects *effects);
 void weir_effects_close(struct weir_effects *effects);
 
@@ -105,6 +107,9 @@ struct weir_arguments {
     bool failed; /* memory ran out */
 };
 void weir_arguments_close(struct weir_arguments *arguments);
+
+/* The name of the `place`th key, counted through `more`; length 0: there is none. */
+struct weir_slice weir_effects_key_name(const struct weir_effects *effects, size_t place);
 
 /* Makes "FCALL function <n> head_keys… keys… head… operations…". It borrows all bytes: valid until
  * effects or arguments change. WEIR_NO_MEMORY, or the effects' own error. */

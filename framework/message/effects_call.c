@@ -107,29 +107,75 @@ static size_t push_operation(const struct weir_effects *effects, struct weir_arg
     return end;
 }
 
+/* What a run of effects will need. */
+struct extent {
+    size_t keys, effects, arguments;
+};
+
+/* The first error among them. */
+static enum weir_status measure(const struct weir_effects *effects, struct extent *extent)
+{
+    enum weir_status status = WEIR_OK;
+    *extent = (struct extent){0, 0, 0};
+    for (; effects != NULL && status == WEIR_OK; effects = effects->more) {
+        status = effects->error.status;
+        extent->keys += effects->key_count;
+        extent->effects += effects->effect_count;
+        extent->arguments += effects->argument_count;
+    }
+    return status;
+}
+
+static void push_keys(const struct weir_effects *effects, struct weir_arguments *arguments)
+{
+    for (; effects != NULL; effects = effects->more)
+        for (size_t i = 0; i < effects->key_count; i++)
+            push(arguments, effects->bytes.at + effects->keys[i].name_offset,
+                 effects->keys[i].name_length);
+}
+
+/* `index` of the first of these keys among all of the call's. */
+static void push_operations(const struct weir_effects *effects, struct weir_arguments *arguments,
+                            size_t index)
+{
+    for (; effects != NULL; index += effects->key_count, effects = effects->more)
+        for (size_t i = 0; i < effects->key_count; i++)
+            for (size_t at = effects->keys[i].first; at != NONE;)
+                at = push_operation(effects, arguments, at, index + i);
+}
+
+struct weir_slice weir_effects_key_name(const struct weir_effects *effects, size_t place)
+{
+    while (effects != NULL && place >= effects->key_count) {
+        place -= effects->key_count;
+        effects = effects->more;
+    }
+    if (effects == NULL)
+        return (struct weir_slice){"", 0};
+    return (struct weir_slice){effects->bytes.at + effects->keys[place].name_offset,
+                               effects->keys[place].name_length};
+}
+
 enum weir_status weir_effects_call(const struct weir_effects *effects,
                                    struct weir_arguments *arguments, const char *function,
                                    const char *const *head_keys, size_t head_key_count,
                                    const char *const *head, size_t head_count)
 {
-    if (effects->error.status != WEIR_OK)
-        return effects->error.status;
+    struct extent extent;
+    enum weir_status status = measure(effects, &extent);
+    if (status != WEIR_OK)
+        return status;
     begin(arguments,
-          3 + head_key_count + effects->key_count + head_count + 3 * effects->effect_count +
-              effects->argument_count,
-          1 + 2 * effects->effect_count);
+          3 + head_key_count + extent.keys + head_count + 3 * extent.effects + extent.arguments,
+          1 + 2 * extent.effects);
     push_text(arguments, "FCALL");
     push_text(arguments, function);
-    push_number(arguments, head_key_count + effects->key_count);
+    push_number(arguments, head_key_count + extent.keys);
     for (size_t i = 0; i < head_key_count; i++)
         push_text(arguments, head_keys[i]);
-    for (size_t i = 0; i < effects->key_count; i++)
-        push(arguments, effects->bytes.at + effects->keys[i].name_offset,
-             effects->keys[i].name_length);
+    push_keys(effects, arguments);
     for (size_t i = 0; i < head_count; i++)
         push_text(arguments, head[i]);
-    for (size_t i = 0; i < effects->key_count; i++)
-        for (size_t at = effects->keys[i].first; at != NONE;)
-            at = push_operation(effects, arguments, at, head_key_count + i + 1);
+    push_operations(effects, arguments, head_key_count + 1);
     return arguments->failed ? WEIR_NO_MEMORY : WEIR_OK;
 }

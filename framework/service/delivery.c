@@ -43,12 +43,14 @@ void weir_delivery_doom(struct weir_delivery *delivery, bool unknown, const char
 
 static void reset(struct weir_delivery *delivery)
 {
-    struct weir_effects effects = delivery->effects;
+    struct weir_effects effects = delivery->effects, answer = delivery->answer;
     struct weir_snapshot snapshot = delivery->snapshot;
     weir_effects_clear(&effects);
+    weir_effects_clear(&answer);
     weir_snapshot_clear(&snapshot);
     memset(delivery, 0, sizeof *delivery);
     delivery->effects = effects; /* their memory is used again */
+    delivery->answer = answer;
     delivery->snapshot = snapshot;
 }
 
@@ -65,6 +67,7 @@ static struct weir_delivery *take_delivery(struct weir_worker *worker)
 static void free_delivery(struct weir_delivery *delivery)
 {
     weir_effects_close(&delivery->effects);
+    weir_effects_close(&delivery->answer);
     weir_snapshot_close(&delivery->snapshot);
     free(delivery);
 }
@@ -77,8 +80,11 @@ static void give_back(struct weir_worker *worker, struct weir_delivery *delivery
     weir_message_free(delivery->message);
     free(delivery->execute);
     free(delivery->compensate);
+    free(delivery->saga.values);
+    free(delivery->end.data);
     /* a big message's memory is not kept */
-    if (worker->spare_count >= SPARE_MAX || delivery->effects.bytes.capacity > 16384) {
+    if (worker->spare_count >= SPARE_MAX || delivery->effects.bytes.capacity > 16384 ||
+        delivery->answer.bytes.capacity > 16384) {
         free_delivery(delivery);
         return;
     }

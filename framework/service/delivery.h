@@ -57,7 +57,7 @@ struct weir_lane {
     UT_hash_handle hh;
 };
 
-#define WEIR_LOADS_MAX 8 /* keys, record, id, time */
+#define WEIR_LOADS_MAX 8 /* keys, record, saga, id, time, stranded */
 
 #define WEIR_DELIVERY_NAME_MAX 96
 
@@ -94,6 +94,14 @@ struct weir_delivery {
     int64_t begun_at;           /* monotonic ms when the handler was last called */
     int64_t refreshed_at;       /* monotonic ms when its claim was last renewed */
     char *execute, *compensate; /* fields of the step's record; NULL: not there */
+    struct weir_loaded saga;    /* the hash of the step's saga; no fields: there is none */
+    struct weir_effects answer; /* what the end of a step adds to the handler's effects */
+    struct weir_step_answer {
+        enum weir_step_outcome outcome;
+        char *data;      /* JSON object; owned; NULL: the step has not ended */
+        bool moves_saga; /* it carries out the saga's transition itself */
+        unsigned outrun; /* how often somebody else has moved the saga meanwhile */
+    } end;
     struct weir_load loads[WEIR_LOADS_MAX];
     weir_delivery_then *loaded;
     size_t answers_owed;

@@ -87,7 +87,7 @@ const char *weir_ending_done(struct weir_delivery *delivery)
         mark_done(delivery);
     if (leaves_mark(delivery) && weir_durability_wanted(delivery->context.runtime->need))
         return COMMIT_DURABLE;
-    return delivery->effects.effect_count == 0 ? SETTLE : COMMIT;
+    return delivery->effects.effect_count == 0 && !delivery->is_step ? SETTLE : COMMIT;
 }
 
 static const char *reason_or(const struct weir_delivery *delivery, const char *otherwise)
@@ -178,7 +178,7 @@ const char *weir_ending_discarded(struct weir_delivery *delivery)
 const char *weir_ending_repeated(struct weir_delivery *delivery, const struct weir_step_end *first)
 {
     begin(delivery, WEIR_ENDING_REPEATED);
-    weir_step_reply(delivery, first->outcome == WEIR_OUTCOME_SUCCEEDED, first->data);
+    weir_step_repeat(delivery, first);
     return COMMIT;
 }
 
@@ -192,8 +192,6 @@ const char *weir_ending_null(struct weir_delivery *delivery)
 const char *weir_ending_barred(struct weir_delivery *delivery)
 {
     begin(delivery, WEIR_ENDING_BARRED);
-    weir_step_expect_record(delivery);
-    weir_step_reply(delivery, false,
-                    weir_slice_of("{\"reason\":\"barred: its compensation came first\"}"));
+    weir_step_bar(delivery);
     return COMMIT;
 }

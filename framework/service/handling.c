@@ -8,9 +8,11 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "message/json_memory.h"
+#include "redis/key_names.h"
 #include "service/ending.h"
 #include "service/loading.h"
 #include "service/queue.h"
+#include "service/step_answer.h"
 #include "service/when_durable.h"
 
 #define RUNS_MAX 20 /* of one handler over state that keeps changing, before it is put off */
@@ -139,22 +141,25 @@ static void run_handler(struct weir_delivery *delivery)
 /* The part of a step's command that does not need the handler; true where that was all. */
 static bool take_part(struct weir_delivery *delivery)
 {
-    struct weir_participant_decision decision = weir_participant_decide(
-        delivery->execute, delivery->compensate, delivery->compensating, delivery->number);
+    struct weir_text room = {0};
+    struct weir_step_ends ends = weir_step_ends_known(delivery, &room);
+    struct weir_participant_decision decision =
+        weir_participant_decide(&ends, delivery->compensating, delivery->number);
     switch (decision.verdict) {
     case WEIR_PARTICIPANT_REPEAT:
         commit(delivery, weir_ending_repeated(delivery, &decision.answer));
-        return true;
+        break;
     case WEIR_PARTICIPANT_NULL:
         commit(delivery, weir_ending_null(delivery));
-        return true;
+        break;
     case WEIR_PARTICIPANT_BARRED:
         commit(delivery, weir_ending_barred(delivery));
-        return true;
+        break;
     case WEIR_PARTICIPANT_HANDLE:
         break;
     }
-    return false;
+    weir_text_close(&room);
+    return decision.verdict != WEIR_PARTICIPANT_HANDLE;
 }
 
 /* A newer worker of this service may know the command: it is offered again, until the limit of
@@ -247,6 +252,30 @@ static void run_again(struct weir_delivery *delivery, const char *detail)
     commit(delivery, weir_ending_retried(delivery));
 }
 
+static void on_step_loaded(struct weir_delivery *delivery)
+{
+    if (delivery->load_error.status == WEIR_OK && !take_part(delivery)) {
+        weir_step_end_again(delivery);
+        commit(delivery, "weir_commit");
+    } else if (delivery->load_error.status != WEIR_OK) {
+        commit(delivery, weir_ending_buried(delivery, delivery->load_error.text, true));
+    }
+}
+
+/* Another branch of the saga, or its timer, has moved it meanwhile. What the handler wants stands;
+ * only what follows from it for the saga is decided anew. */
+static bool outrun(struct weir_delivery *delivery, const char *detail)
+{
+    char key[WEIR_KEY_MAX];
+    if (!delivery->end.moves_saga ||
+        strcmp(detail,
+               weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga)) != 0)
+        return false;
+    delivery->end.outrun++;
+    weir_delivery_load_step(delivery, on_step_loaded);
+    return true;
+}
+
 static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail)
 {
     struct weir_delivery *delivery = user;
@@ -268,7 +297,8 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
         break;
     case WEIR_COMMIT_CONFLICT:
     case WEIR_COMMIT_HELD: /* never said of messages */
-        run_again(delivery, detail);
+        if (!outrun(delivery, detail))
+            run_again(delivery, detail);
         break;
     case WEIR_COMMIT_REFUSED:
         weir_watching_hasten(&worker->watching);

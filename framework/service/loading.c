@@ -13,7 +13,7 @@
 
 #define STRANDED_MS "200"
 
-enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3, LOAD_STRANDED = -4 };
+enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3, LOAD_STRANDED = -4, LOAD_SAGA = -5 };
 
 static enum weir_status take_record(struct weir_delivery *delivery, const redisReply *reply)
 {
@@ -57,6 +57,8 @@ static enum weir_status take(struct weir_load *load, const redisReply *reply)
         return WEIR_OK;
     case LOAD_TIME:
         return take_time(delivery, reply);
+    case LOAD_SAGA:
+        return weir_snapshot_fill(&delivery->saga, reply);
     case LOAD_STRANDED:
         delivery->context.stranded = weir_reply_array(reply, 1);
         return WEIR_OK;
@@ -69,7 +71,9 @@ static const char *load_key(const struct weir_load *load)
 {
     if (load->what >= 0)
         return load->delivery->snapshot.hashes[load->what].key;
-    return load->what == LOAD_SEEN ? "mark of its id" : "step record";
+    return load->what == LOAD_SEEN   ? "mark of its id"
+           : load->what == LOAD_SAGA ? "saga"
+                                     : "step record";
 }
 
 static void take_refusal(struct weir_load *load, const char *why)
@@ -121,6 +125,18 @@ static void load_record(struct weir_delivery *delivery)
     send(delivery, LOAD_RECORD, 4, (const char *[]){"HMGET", key, "execute", "compensate"});
 }
 
+static void load_saga(struct weir_delivery *delivery)
+{
+    char key[WEIR_KEY_MAX];
+    weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga);
+    send(delivery, LOAD_SAGA, 2, (const char *[]){"HGETALL", key});
+}
+
+static void load_time(struct weir_delivery *delivery)
+{
+    send(delivery, LOAD_TIME, 1, (const char *[]){"TIME"});
+}
+
 static void load_seen(struct weir_delivery *delivery)
 {
     char key[WEIR_KEY_MAX];
@@ -129,16 +145,43 @@ static void load_seen(struct weir_delivery *delivery)
     send(delivery, LOAD_SEEN, 2, (const char *[]){"GET", key});
 }
 
-void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *loaded)
+static void begin(struct weir_delivery *delivery, weir_delivery_then *loaded)
 {
-    const struct weir_route *route = delivery->route;
     delivery->loaded = loaded;
     delivery->loaded_on = delivery->context.runtime->link->reconnections;
     weir_delivery_move(delivery, WEIR_DELIVERY_LOADING);
     delivery->load_again = delivery->seen = false;
     memset(&delivery->load_error, 0, sizeof delivery->load_error);
+}
+
+static void go_on(struct weir_delivery *delivery)
+{
+    WEIR_CRASH_POINT(LOAD_SENT);
+    if (delivery->answers_owed == 0 && !delivery->load_again)
+        delivery->loaded(delivery);
+}
+
+static void load_step(struct weir_delivery *delivery)
+{
+    load_record(delivery);
+    load_saga(delivery);
+    load_time(delivery);
+}
+
+static void load_stranded(struct weir_delivery *delivery)
+{
+    send(delivery, LOAD_STRANDED, 8,
+         (const char *[]){"XPENDING", delivery->worker->streams[0],
+                          delivery->context.runtime->settings->group, "IDLE", STRANDED_MS, "-", "+",
+                          "1"});
+}
+
+void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *loaded)
+{
+    const struct weir_route *route = delivery->route;
+    begin(delivery, loaded);
     if (delivery->is_step)
-        load_record(delivery);
+        load_step(delivery);
     else if (route != NULL && delivery->message->id != NULL && delivery->own_stream &&
              !route->plain)
         load_seen(delivery);
@@ -146,14 +189,16 @@ void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *load
         delivery->snapshot.hashes[i].loaded = false;
         send(delivery, (int)i, 2, (const char *[]){"HGETALL", delivery->snapshot.hashes[i].key});
     }
-    if (route != NULL && route->wants_time)
-        send(delivery, LOAD_TIME, 1, (const char *[]){"TIME"});
+    if (route != NULL && route->wants_time && !delivery->is_step)
+        load_time(delivery);
     if (route != NULL && route->wants_stranded)
-        send(delivery, LOAD_STRANDED, 8,
-             (const char *[]){"XPENDING", delivery->worker->streams[0],
-                              delivery->context.runtime->settings->group, "IDLE", STRANDED_MS, "-",
-                              "+", "1"});
-    WEIR_CRASH_POINT(LOAD_SENT);
-    if (delivery->answers_owed == 0 && !delivery->load_again)
-        delivery->loaded(delivery);
+        load_stranded(delivery);
+    go_on(delivery);
+}
+
+void weir_delivery_load_step(struct weir_delivery *delivery, weir_delivery_then *loaded)
+{
+    begin(delivery, loaded);
+    load_step(delivery);
+    go_on(delivery);
 }

@@ -1,6 +1,7 @@
 /* A service's part in a saga. */
 #include "service/participant.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,20 +59,105 @@ static bool answers(const struct weir_step_end *end, unsigned number)
            (end->number >= number || end->outcome == WEIR_OUTCOME_SUCCEEDED);
 }
 
-struct weir_participant_decision weir_participant_decide(const char *execute,
-                                                         const char *compensate, bool compensating,
-                                                         unsigned number)
+struct weir_participant_decision weir_participant_decide(const struct weir_step_ends *ends,
+                                                         bool compensating, unsigned number)
 {
-    struct weir_step_end executed = weir_step_end_parse(execute);
-    struct weir_step_end compensated = weir_step_end_parse(compensate);
     struct weir_participant_decision decision = {WEIR_PARTICIPANT_HANDLE,
-                                                 compensating ? compensated : executed};
+                                                 compensating ? ends->compensate : ends->execute};
     if (answers(&decision.answer, number))
         decision.verdict = WEIR_PARTICIPANT_REPEAT;
-    else if (!compensating && compensated.outcome != WEIR_OUTCOME_NONE)
+    else if (!compensating && ends->compensate.outcome != WEIR_OUTCOME_NONE)
         decision.verdict = WEIR_PARTICIPANT_BARRED;
-    else if (compensating &&
-             (executed.outcome == WEIR_OUTCOME_NONE || executed.outcome == WEIR_OUTCOME_FAILED))
+    else if (compensating && (ends->execute.outcome == WEIR_OUTCOME_NONE ||
+                              ends->execute.outcome == WEIR_OUTCOME_FAILED))
         decision.verdict = WEIR_PARTICIPANT_NULL;
     return decision;
+}
+
+/* ---- What the saga tells ------------------------------------------------------------------- */
+
+static unsigned stored_number(const struct weir_step_fields *fields)
+{
+    int64_t number;
+    if (fields->number == NULL ||
+        !weir_parse_integer(fields->number, strlen(fields->number), &number) || number < 1 ||
+        number > 1000000)
+        return 1;
+    return (unsigned)number;
+}
+
+static struct weir_step_end end_with(enum weir_step_outcome outcome, unsigned number,
+                                     const char *data)
+{
+    return (struct weir_step_end){outcome, number, weir_slice_of(data)};
+}
+
+/* Of a refusal the saga keeps the reason alone. */
+static struct weir_step_end refusal(const struct weir_step_fields *fields, unsigned number,
+                                    bool unknown, struct weir_text *room)
+{
+    const char *reason = fields->error != NULL ? fields->error : "refused";
+    weir_text_clear(room);
+    weir_text_append_string(room, "{\"reason\":");
+    weir_text_append_json(room, reason, strlen(reason));
+    weir_text_append_string(room, unknown ? ",\"unknown\":true}" : "}");
+    return end_with(unknown ? WEIR_OUTCOME_UNKNOWN : WEIR_OUTCOME_FAILED, number,
+                    room->failed ? "{}" : room->at);
+}
+
+static bool is(const char *state, const char *word)
+{
+    return strcmp(state, word) == 0;
+}
+
+/* The saga goes on with a new number only when the one before has been refused. */
+static bool has_refused(const struct weir_step_fields *fields, const char *active, unsigned number)
+{
+    return is(fields->state, active) && stored_number(fields) > number;
+}
+
+static struct weir_step_end execution(const struct weir_step_fields *fields, unsigned number,
+                                      struct weir_text *room)
+{
+    bool unknown = fields->unknown != NULL;
+    if (fields->result != NULL && !is(fields->state, "running") && !is(fields->state, "pending"))
+        return end_with(WEIR_OUTCOME_SUCCEEDED, stored_number(fields), fields->result);
+    if (is(fields->state, "failed") || (unknown && is(fields->state, "compensating")))
+        return refusal(fields, stored_number(fields), unknown, room);
+    if (has_refused(fields, "running", number))
+        return refusal(fields, stored_number(fields) - 1, false, room);
+    return end_with(WEIR_OUTCOME_NONE, 0, "{}");
+}
+
+static struct weir_step_end compensation(const struct weir_step_fields *fields, unsigned number,
+                                         struct weir_text *room)
+{
+    if (is(fields->state, "compensated"))
+        return end_with(WEIR_OUTCOME_SUCCEEDED, stored_number(fields), "{}");
+    if (has_refused(fields, "compensating", number))
+        return refusal(fields, stored_number(fields) - 1, false, room);
+    return end_with(WEIR_OUTCOME_NONE, 0, "{}");
+}
+
+/* Of the other action it matters only whether it has ended for good. */
+#define NO_NUMBER UINT_MAX
+
+struct weir_step_ends weir_step_ends_of_saga(const struct weir_step_fields *fields,
+                                             bool compensating, unsigned number,
+                                             struct weir_text *room)
+{
+    struct weir_step_ends ends = {{WEIR_OUTCOME_NONE, 0, {"{}", 2}},
+                                  {WEIR_OUTCOME_NONE, 0, {"{}", 2}}};
+    if (fields->state == NULL)
+        return ends;
+    if (compensating) {
+        ends.execute = execution(fields, NO_NUMBER, room);
+        ends.execute.data = weir_slice_of("{}");
+        ends.compensate = compensation(fields, number, room);
+    } else {
+        ends.compensate = compensation(fields, NO_NUMBER, room);
+        ends.compensate.data = weir_slice_of("{}");
+        ends.execute = execution(fields, number, room);
+    }
+    return ends;
 }

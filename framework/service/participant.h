@@ -1,15 +1,16 @@
 /* A service's part in a saga: what to do with a command, given what became of the step before.
  * Pure.
  *
- * Each service keeps one record for each step of each saga: a hash with a field for each action
- * that has come to an end ("execute", "compensate"): "<number> <outcome> <data>", number being that
- * of the command's id (1, then 2 for "#2", …), data the JSON of the answer. It is written in the
- * commit that ends the action, together with its effects and its answer, and what was read of it
- * is checked again by that commit. So, whatever the order in which they come:
+ * What became of a step is written in the commit that ends it, together with its effects: into the
+ * saga itself, where the worker moves the saga in the same commit, or else into the service's own
+ * record of the step: a hash with a field for each action that has come to an end ("execute",
+ * "compensate"): "<number> <outcome> <data>", number being that of the command's id (1, then 2 for
+ * "#2", …), data the JSON of the answer. Both are read before the handler, and what was read is
+ * checked again by the commit. So, whatever the order in which they come:
  *   - a repeated command is answered with its first outcome, never executed again;
  *   - a compensation that comes first, or alone, succeeds without calling the handler, and its
  *     record bars the step from then on;
- *   - of an execution and a compensation that race, one finds the other's record. */
+ *   - of an execution and a compensation that race, one finds what the other has written. */
 #ifndef WEIR_SERVICE_PARTICIPANT_H
 #define WEIR_SERVICE_PARTICIPANT_H
 
@@ -26,7 +27,7 @@ enum weir_step_outcome {
     WEIR_OUTCOME_UNKNOWN, /* given up; it may have had an effect outside the server */
 };
 
-/* One field of the record. `data` is borrowed from the field's text. */
+/* How an action has ended. `data` is borrowed from what it was read from. */
 struct weir_step_end {
     enum weir_step_outcome outcome;
     unsigned number;
@@ -45,11 +46,25 @@ struct weir_participant_decision {
     struct weir_step_end answer; /* REPEAT */
 };
 
-/* `execute` and `compensate` are the record's fields (NULL: not there); `compensating` and
- * `number` say what the command is. */
-struct weir_participant_decision weir_participant_decide(const char *execute,
-                                                         const char *compensate, bool compensating,
-                                                         unsigned number);
+/* How both actions of a step have ended. */
+struct weir_step_ends {
+    struct weir_step_end execute, compensate;
+};
+
+/* `compensating` and `number` say what the command is. */
+struct weir_participant_decision weir_participant_decide(const struct weir_step_ends *ends,
+                                                         bool compensating, unsigned number);
+
+/* A step's fields in the saga's hash, borrowed; NULL: not there. */
+struct weir_step_fields {
+    const char *state, *number, *unknown, *result, *error;
+};
+
+/* What the saga tells of the ends: enough to know that a command must not be executed any more.
+ * An end that it has not heard of is none. `room` takes the text of what has to be made up. */
+struct weir_step_ends weir_step_ends_of_saga(const struct weir_step_fields *fields,
+                                             bool compensating, unsigned number,
+                                             struct weir_text *room);
 
 /* The number in a command's id: "<saga>/<step>/<action>" is 1, "…#3" is 3. NULL or without a
  * readable number: 1. */

@@ -1,4 +1,4 @@
-/* The answer to a saga's command: record and reply. */
+/* The answer to a saga's command. */
 #include "service/step_answer.h"
 
 #include <stdio.h>
@@ -7,6 +7,7 @@
 
 #include "message/json_memory.h"
 #include "redis/key_names.h"
+#include "service/step_move.h"
 
 static void record_key(const struct weir_delivery *delivery, char *key)
 {
@@ -15,15 +16,57 @@ static void record_key(const struct weir_delivery *delivery, char *key)
                   delivery->message->step);
 }
 
-/* What was read of the record has to be so still, or the decision does not hold. */
+/* ---- What is known ------------------------------------------------------------------------- */
+
+static const char *saga_field(const struct weir_delivery *delivery, const char *name)
+{
+    char field[192];
+    snprintf(field, sizeof field, "step:%s:%s", delivery->message->step, name);
+    return weir_loaded_value(&delivery->saga, field);
+}
+
+static struct weir_step_end either(struct weir_step_end recorded, struct weir_step_end told)
+{
+    return recorded.outcome != WEIR_OUTCOME_NONE ? recorded : told;
+}
+
+struct weir_step_ends weir_step_ends_known(const struct weir_delivery *delivery,
+                                           struct weir_text *room)
+{
+    struct weir_step_fields fields = {.state = saga_field(delivery, "state"),
+                                      .number = saga_field(delivery, "number"),
+                                      .unknown = saga_field(delivery, "unknown"),
+                                      .result = saga_field(delivery, "result"),
+                                      .error = saga_field(delivery, "error")};
+    struct weir_step_ends ends =
+        weir_step_ends_of_saga(&fields, delivery->compensating, delivery->number, room);
+    ends.execute = either(weir_step_end_parse(delivery->execute), ends.execute);
+    ends.compensate = either(weir_step_end_parse(delivery->compensate), ends.compensate);
+    return ends;
+}
+
+/* ---- The record ---------------------------------------------------------------------------- */
+
 void weir_step_expect_record(struct weir_delivery *delivery)
 {
     char key[WEIR_KEY_MAX];
-    if (!delivery->is_step)
-        return;
+    struct weir_slice absent = weir_slice_of("0");
     record_key(delivery, key);
-    weir_effects_expect(&delivery->effects, key, "execute", delivery->execute);
-    weir_effects_expect(&delivery->effects, key, "compensate", delivery->compensate);
+    if (delivery->execute == NULL && delivery->compensate == NULL) {
+        weir_effects_plain(&delivery->answer, "EXISTS", key, &absent, 1);
+        return;
+    }
+    weir_effects_expect(&delivery->answer, key, "execute", delivery->execute);
+    weir_effects_expect(&delivery->answer, key, "compensate", delivery->compensate);
+}
+
+/* What ends the step without moving the saga must not come beside what moves it. */
+static void expect_saga(struct weir_delivery *delivery)
+{
+    char key[WEIR_KEY_MAX], field[192];
+    weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga);
+    snprintf(field, sizeof field, "step:%s:state", delivery->message->step);
+    weir_effects_expect(&delivery->answer, key, field, weir_loaded_value(&delivery->saga, field));
 }
 
 /* A command that has expired may find its record gone: it has no effect any more. */
@@ -36,7 +79,7 @@ static void expect_in_time(struct weir_delivery *delivery)
     time.length =
         (size_t)snprintf(digits, sizeof digits, "%lld", (long long)delivery->message->expires_at);
     record_key(delivery, key);
-    weir_effects_plain(&delivery->effects, "BEFORE", key, &time, 1);
+    weir_effects_plain(&delivery->answer, "BEFORE", key, &time, 1);
 }
 
 /* The record stays until its saga has ended and no copy of this command can have an effect any
@@ -54,27 +97,39 @@ static void index_record(struct weir_delivery *delivery)
                          (long long)(expires > 0 ? expires : runtime->settings->seen_life_ms));
     arguments[1].length =
         (size_t)snprintf(member, sizeof member, "%s/%s", message->saga, message->step);
-    weir_effects_plain(&delivery->effects, expires > 0 ? "ZADD" : "SCHEDULE",
+    weir_effects_plain(&delivery->answer, expires > 0 ? "ZADD" : "SCHEDULE",
                        weir_key_named(key, runtime->prefix, runtime->service, "steps"), arguments,
                        2);
 }
 
-static void record_end(struct weir_delivery *delivery, const struct weir_step_end *end)
+void weir_step_record_end(struct weir_delivery *delivery)
 {
     char key[WEIR_KEY_MAX];
     struct weir_text field = {0};
-    weir_step_end_write(&field, end);
+    struct weir_step_end end = {delivery->end.outcome, delivery->number,
+                                weir_slice_of(delivery->end.data)};
+    weir_step_end_write(&field, &end);
     record_key(delivery, key);
     if (field.failed)
-        weir_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the record");
+        weir_error_set(&delivery->answer.error, WEIR_NO_MEMORY, "no memory for the record");
     else
-        weir_effects_set(&delivery->effects, key, delivery->compensating ? "compensate" : "execute",
+        weir_effects_set(&delivery->answer, key, delivery->compensating ? "compensate" : "execute",
                          (struct weir_slice){field.at, field.length});
     index_record(delivery);
     weir_text_close(&field);
 }
 
-void weir_step_reply(struct weir_delivery *delivery, bool succeeded, struct weir_slice data)
+/* ---- The answer ---------------------------------------------------------------------------- */
+
+/* What the end adds comes behind what the handler wants, and is laid down anew for each try. */
+static void begin(struct weir_delivery *delivery)
+{
+    weir_effects_clear(&delivery->answer);
+    delivery->effects.more = &delivery->answer;
+    delivery->end.moves_saga = false;
+}
+
+static void reply(struct weir_delivery *delivery, bool succeeded, struct weir_slice data)
 {
     const weir_message *message = delivery->message;
     const struct weir_runtime *runtime = delivery->context.runtime;
@@ -102,18 +157,52 @@ void weir_step_reply(struct weir_delivery *delivery, bool succeeded, struct weir
     }
     parts[count++] = weir_slice_of("data");
     parts[count++] = data;
-    weir_effects_append(&delivery->effects, weir_key_replies(key, runtime->prefix), parts, count);
+    weir_effects_append(&delivery->answer, weir_key_replies(key, runtime->prefix), parts, count);
+}
+
+void weir_step_repeat(struct weir_delivery *delivery, const struct weir_step_end *first)
+{
+    begin(delivery);
+    reply(delivery, first->outcome == WEIR_OUTCOME_SUCCEEDED, first->data);
+}
+
+void weir_step_bar(struct weir_delivery *delivery)
+{
+    begin(delivery);
+    weir_step_expect_record(delivery);
+    reply(delivery, false, weir_slice_of("{\"reason\":\"barred: its compensation came first\"}"));
+}
+
+static void record_and_reply(struct weir_delivery *delivery)
+{
+    bool succeeded = delivery->end.outcome == WEIR_OUTCOME_SUCCEEDED;
+    begin(delivery);
+    weir_step_expect_record(delivery);
+    expect_saga(delivery);
+    if (succeeded)
+        expect_in_time(delivery);
+    weir_step_record_end(delivery);
+    reply(delivery, succeeded, weir_slice_of(delivery->end.data));
+}
+
+void weir_step_end_again(struct weir_delivery *delivery)
+{
+    begin(delivery);
+    if (!weir_step_move_saga(delivery))
+        record_and_reply(delivery);
 }
 
 void weir_step_end_with(struct weir_delivery *delivery, enum weir_step_outcome outcome,
                         struct weir_slice data)
 {
-    struct weir_step_end end = {outcome, delivery->number, data};
-    weir_step_expect_record(delivery);
-    if (outcome == WEIR_OUTCOME_SUCCEEDED)
-        expect_in_time(delivery);
-    record_end(delivery, &end);
-    weir_step_reply(delivery, outcome == WEIR_OUTCOME_SUCCEEDED, data);
+    char *kept = strndup(data.at, data.length);
+    free(delivery->end.data);
+    delivery->end.outcome = outcome;
+    delivery->end.data = kept;
+    if (kept != NULL)
+        weir_step_end_again(delivery);
+    else
+        weir_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the answer");
 }
 
 void weir_step_end_failed(struct weir_delivery *delivery, const char *reason, bool unknown)

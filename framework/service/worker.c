@@ -433,6 +433,7 @@ static void close_worker(struct weir_worker *worker)
     weir_barrier_close(&worker->barrier);
     weir_committer_close(&worker->committer);
     weir_delivery_free_all(worker);
+    weir_definitions_close(&worker->definitions);
     for (size_t i = 0; i < worker->stream_count; i++)
         free(worker->streams[i]);
 }

@@ -4,6 +4,7 @@
 
 #include "base/backoff.h"
 #include "redis/library_loader.h"
+#include "service/definitions.h"
 #include "service/delivery.h"
 #include "service/forgetting.h"
 #include "service/trimming.h"
@@ -30,6 +31,7 @@ struct weir_worker {
     struct weir_periodic promotion, presence;
     struct weir_trimming trimming;
     struct weir_forgetting forgetting;
+    struct weir_definitions definitions; /* of the sagas whose commands come here */
     struct weir_watching watching;
     struct weir_witness witness;
     ev_timer housekeeping;

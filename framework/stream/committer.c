@@ -53,17 +53,15 @@ static void key_of_answer(const struct weir_commit *commit, const redisReply *in
                           size_t room)
 {
     int64_t number = 0;
-    const struct weir_effects *effects = commit->effects;
-    if (!weir_reply_integer(index, &number) || number < 1 ||
-        (size_t)number > effects->key_count + commit->head_key_count) {
-        snprintf(name, room, "(unknown key)");
-    } else if ((size_t)number <= commit->head_key_count) {
-        snprintf(name, room, "%s", commit->head_keys[number - 1]);
-    } else {
-        const struct weir_effect_key *key =
-            &effects->keys[(size_t)number - commit->head_key_count - 1];
-        snprintf(name, room, "%.*s", (int)key->name_length, effects->bytes.at + key->name_offset);
+    struct weir_slice key = {"(unknown key)", 13};
+    size_t heads = commit->head_key_count;
+    if (weir_reply_integer(index, &number) && number >= 1) {
+        if ((size_t)number <= heads)
+            key = weir_slice_of(commit->head_keys[number - 1]);
+        else if (weir_effects_key_name(commit->effects, (size_t)number - heads - 1).length > 0)
+            key = weir_effects_key_name(commit->effects, (size_t)number - heads - 1);
     }
+    snprintf(name, room, "%.*s", (int)key.length, key.at);
 }
 
 static void answer_array(struct weir_commit *commit, const redisReply *reply)

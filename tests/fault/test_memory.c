@@ -293,7 +293,7 @@ static enum weir_status move(struct handling *handling, struct weir_saga *saga)
         int verdict = weir_saga_advance(definition, saga, &inputs[i], 1000, &random, &effects);
         if (verdict < 0)
             return (enum weir_status) - verdict;
-        weir_saga_record_write(&handling->context, "saga:s1", definition, saga,
+        weir_saga_record_write(&handling->effects, "{sagas}:saga:s1", NULL, definition, saga,
                                effects.changed_steps);
         for (size_t j = 0; j < effects.send_count; j++) {
             struct weir_error error = {0};

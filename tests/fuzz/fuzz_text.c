@@ -82,8 +82,9 @@ static void check_step_end(const char *text)
 static void check_bar(const char *execute, const char *compensate)
 {
     struct weir_step_end undone = weir_step_end_parse(compensate);
+    struct weir_step_ends ends = {weir_step_end_parse(execute), undone};
     struct weir_participant_decision decision =
-        weir_participant_decide(execute, compensate, false, weir_command_number(execute));
+        weir_participant_decide(&ends, false, weir_command_number(execute));
     if (undone.outcome == WEIR_OUTCOME_SUCCEEDED)
         HOLDS(decision.verdict != WEIR_PARTICIPANT_HANDLE);
 }

@@ -88,9 +88,10 @@ static struct weir_participant_decision decide(const struct world_service *servi
                                                const struct world_event *event)
 {
     char execute[24], compensate[24];
-    return weir_participant_decide(field_of(&service->ends[WEIR_STEP_EXECUTE], execute),
-                                   field_of(&service->ends[WEIR_STEP_COMPENSATE], compensate),
-                                   event->action == WEIR_STEP_COMPENSATE, event->number);
+    struct weir_step_ends ends = {
+        weir_step_end_parse(field_of(&service->ends[WEIR_STEP_EXECUTE], execute)),
+        weir_step_end_parse(field_of(&service->ends[WEIR_STEP_COMPENSATE], compensate))};
+    return weir_participant_decide(&ends, event->action == WEIR_STEP_COMPENSATE, event->number);
 }
 
 static void handle(struct world_service *service, const struct world_event *event)

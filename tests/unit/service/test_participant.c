@@ -61,10 +61,17 @@ static enum weir_participant_verdict wanted(size_t execute, size_t compensate, b
     return WEIR_PARTICIPANT_NULL;
 }
 
+static struct weir_participant_decision decide(const char *execute, const char *compensate,
+                                               bool compensating, unsigned number)
+{
+    struct weir_step_ends ends = {weir_step_end_parse(execute), weir_step_end_parse(compensate)};
+    return weir_participant_decide(&ends, compensating, number);
+}
+
 static void check_cell(size_t execute, size_t compensate, bool compensating, unsigned number)
 {
     struct weir_participant_decision decision =
-        weir_participant_decide(fields[execute], fields[compensate], compensating, number);
+        decide(fields[execute], fields[compensate], compensating, number);
     size_t own = compensating ? compensate : execute;
     if (decision.verdict != wanted(execute, compensate, compensating, number))
         fail_msg("execute '%s', compensate '%s', %s #%u: verdict %d",
@@ -113,7 +120,7 @@ static enum weir_step_outcome give(struct step *step, bool compensating, unsigne
                                    enum weir_step_outcome ending)
 {
     struct weir_participant_decision decision =
-        weir_participant_decide(step->execute, step->compensate, compensating, number);
+        decide(step->execute, step->compensate, compensating, number);
     char **own = compensating ? &step->compensate : &step->execute;
     switch (decision.verdict) {
     case WEIR_PARTICIPANT_REPEAT:

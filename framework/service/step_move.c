@@ -1,0 +1,166 @@
+/* A worker moves the saga of the step that it has ended. */
+#include "service/step_move.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "message/json_memory.h"
+#include "redis/key_names.h"
+#include "saga/carry_out.h"
+#include "saga/record.h"
+#include "service/step_answer.h"
+#include "service/worker_state.h"
+
+#define OUTRUN_MAX 5
+
+/* ---- What is at hand ----------------------------------------------------------------------- */
+
+static bool number_field(const struct weir_delivery *delivery, const char *field, int64_t *number)
+{
+    const char *text = weir_loaded_value(&delivery->saga, field);
+    return text != NULL && weir_parse_integer(text, strlen(text), number);
+}
+
+static const struct weir_saga_definition *definition_of(struct weir_delivery *delivery)
+{
+    const char *name = weir_loaded_value(&delivery->saga, "definition");
+    int64_t version, checksum;
+    if (name == NULL || !weir_name_valid(name, strlen(name)) ||
+        !number_field(delivery, "version", &version) ||
+        !number_field(delivery, "checksum", &checksum))
+        return NULL;
+    return weir_definitions_find(&delivery->worker->definitions, name, version, (uint32_t)checksum);
+}
+
+static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
+{
+    const struct weir_runtime *runtime = delivery->context.runtime;
+    struct weir_saga_case one = {
+        .id = delivery->message->saga,
+        .key = weir_key_saga(key, runtime->prefix, delivery->message->saga),
+        .stored = &delivery->saga,
+        .data = weir_loaded_value(&delivery->saga, "data"),
+        .traceparent = weir_loaded_value(&delivery->saga, "traceparent"),
+        .now = delivery->context.now_ms,
+        .effects = &delivery->answer,
+        .prefix = runtime->prefix,
+        .data_max = (size_t)runtime->settings->data_max,
+        .command_life_ms = runtime->settings->seen_life_ms,
+        .retention_ms = WEIR_SAGA_RETENTION_MS,
+    };
+    (void)number_field(delivery, "retention", &one.retention_ms);
+    return one;
+}
+
+/* A reply's data has the limit of any message. */
+static bool may_move(const struct weir_delivery *delivery)
+{
+    const struct weir_runtime *runtime = delivery->context.runtime;
+    const char *data = weir_loaded_value(&delivery->saga, "data");
+    return delivery->end.outrun < OUTRUN_MAX && !weir_durability_wanted(runtime->need) &&
+           data != NULL && data[0] == '{' && delivery->message->id != NULL &&
+           strlen(delivery->end.data) <= (size_t)runtime->settings->data_max;
+}
+
+/* ---- The transition ------------------------------------------------------------------------ */
+
+/* The command's id names the step as the coordinator does; one made by hand may not. */
+static bool id_fits(const weir_message *message)
+{
+    char id[320];
+    size_t length =
+        (size_t)snprintf(id, sizeof id, "%s/%s/%s", message->saga, message->step, message->action);
+    return strncmp(message->id, id, length) == 0 &&
+           (message->id[length] == '\0' || message->id[length] == '#');
+}
+
+/* The answer as the coordinator would hear it. `failure` is what the texts of a refusal live in. */
+static bool as_input(const struct weir_delivery *delivery,
+                     const struct weir_saga_definition *definition, json_t **failure,
+                     struct weir_saga_input *input)
+{
+    const weir_message *message = delivery->message;
+    const char *data = delivery->end.data;
+    json_error_t problem;
+    int step = weir_saga_definition_step(definition, message->step, strlen(message->step));
+    *input = (struct weir_saga_input){.kind = WEIR_SAGA_REPLY,
+                                      .number = delivery->number,
+                                      .succeeded = delivery->end.outcome == WEIR_OUTCOME_SUCCEEDED};
+    if (step < 0 || weir_durability_wanted(definition->steps[step].durability) ||
+        !weir_step_action_parse(message->action, strlen(message->action), &input->action) ||
+        !id_fits(message))
+        return false;
+    input->step = (size_t)step;
+    if (input->succeeded) {
+        input->result = data;
+        return true;
+    }
+    *failure = weir_json_load(data, strlen(data), 0, &problem);
+    input->reason = json_string_value(json_object_get(*failure, "reason"));
+    input->unknown = delivery->end.outcome == WEIR_OUTCOME_UNKNOWN;
+    return *failure != NULL;
+}
+
+/* Once the saga's hash is gone, nothing but a record would keep a late copy of the command from
+ * being executed again. */
+static void record_if_it_outlives(struct weir_delivery *delivery, const struct weir_saga_case *one)
+{
+    int64_t expires = delivery->message->expires_at;
+    weir_step_expect_record(delivery);
+    if (expires == 0 || (one->retention_ms > 0 && one->retention_ms < expires - one->now))
+        weir_step_record_end(delivery);
+}
+
+static bool carry_out(struct weir_delivery *delivery, struct weir_saga_case *one,
+                      const struct weir_saga_input *input)
+{
+    struct weir_worker *worker = delivery->worker;
+    enum weir_saga_state before = one->saga->state;
+    struct weir_saga_effects effects;
+    struct weir_saga_commands commands = {0};
+    size_t sends;
+    if (!weir_saga_awaits(one->saga, input) ||
+        weir_saga_advance(one->definition, one->saga, input, one->now, &worker->random, &effects) !=
+            WEIR_SAGA_MOVED ||
+        (effects.wake_at != 0 && weir_saga_timer_changes(one, &effects)))
+        return false;
+    sends = effects.send_count;
+    if (weir_saga_commands_compose(&commands, one, &effects, &worker->random) != WEIR_SAGA_MOVED ||
+        effects.send_count != sends) {
+        weir_saga_commands_close(&commands);
+        return false;
+    }
+    record_if_it_outlives(delivery, one);
+    weir_saga_carry_out(one, before, &effects, &commands);
+    weir_saga_commands_close(&commands);
+    weir_saga_log_move(worker->runtime.log, one, before);
+    return true;
+}
+
+static bool move(struct weir_delivery *delivery, const struct weir_saga_definition *definition)
+{
+    char key[WEIR_KEY_MAX];
+    struct weir_saga saga = {0};
+    struct weir_error error = {0};
+    struct weir_saga_input input;
+    json_t *failure = NULL;
+    struct weir_saga_case one = case_of(delivery, key);
+    bool moved;
+    one.definition = definition;
+    one.saga = &saga;
+    moved = as_input(delivery, definition, &failure, &input) &&
+            weir_saga_init(&saga, definition) == WEIR_OK &&
+            weir_saga_record_read(definition, &delivery->saga, &saga, &error) == WEIR_OK &&
+            carry_out(delivery, &one, &input);
+    weir_saga_close(&saga);
+    json_decref(failure);
+    return moved;
+}
+
+bool weir_step_move_saga(struct weir_delivery *delivery)
+{
+    const struct weir_saga_definition *definition =
+        may_move(delivery) ? definition_of(delivery) : NULL;
+    delivery->end.moves_saga = definition != NULL && move(delivery, definition);
+    return delivery->end.moves_saga;
+}

@@ -1,0 +1,18 @@
+/* A worker moves the saga of the step that it has ended, in the commit of the handler's effects:
+ * the coordinator's pure transition, under the expectation that the saga is still as it was read.
+ * That saves a reply, its way through the coordinator and a commit. */
+#ifndef WEIR_SERVICE_STEP_MOVE_H
+#define WEIR_SERVICE_STEP_MOVE_H
+
+#include "service/delivery.h"
+
+/* Queues the transition that follows from the end of the step (delivery->end) into
+ * delivery->answer. false: that is the coordinator's to do, and nothing has been queued:
+ *   - the saga or its definition is not at hand, or the saga does not wait for this answer;
+ *   - the success has to become durable before it counts;
+ *   - the saga's timer would have to ring earlier, of which coordinators would not know in time;
+ *   - a command's data cannot be made up;
+ *   - others have moved the saga too often meanwhile. */
+WEIR_CHECKED bool weir_step_move_saga(struct weir_delivery *delivery);
+
+#endif
