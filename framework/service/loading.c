@@ -76,10 +76,24 @@ static const char *load_key(const struct weir_load *load)
                                      : "step record";
 }
 
+/* Without a right to the sagas the worker leaves them to the coordinator, and replies. */
+static bool leave_sagas(struct weir_load *load, enum weir_refusal refusal, const char *why)
+{
+    struct weir_worker *worker = load->delivery->worker;
+    if (load->what != LOAD_SAGA || refusal != WEIR_REFUSAL_DENIED)
+        return false;
+    if (!worker->replies_only)
+        weir_log_info(worker->runtime.log, "sagas.left", "reason=%s", why);
+    worker->replies_only = true;
+    return true;
+}
+
 static void take_refusal(struct weir_load *load, const char *why)
 {
     struct weir_delivery *delivery = load->delivery;
     enum weir_refusal refusal = weir_refusal_of(why);
+    if (leave_sagas(load, refusal, why))
+        return;
     if (refusal == WEIR_REFUSAL_TYPE || refusal == WEIR_REFUSAL_REQUEST)
         weir_error_set(&delivery->load_error, WEIR_REFUSED, "%s: %s", load_key(load), why);
     else
@@ -164,6 +178,9 @@ static void go_on(struct weir_delivery *delivery)
 static void load_step(struct weir_delivery *delivery)
 {
     load_record(delivery);
+    delivery->saga.loaded = false;
+    if (delivery->worker->replies_only)
+        return;
     load_saga(delivery);
     load_time(delivery);
 }
@@ -189,7 +206,7 @@ void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *load
         delivery->snapshot.hashes[i].loaded = false;
         send(delivery, (int)i, 2, (const char *[]){"HGETALL", delivery->snapshot.hashes[i].key});
     }
-    if (route != NULL && route->wants_time && !delivery->is_step)
+    if (route != NULL && route->wants_time)
         load_time(delivery);
     if (route != NULL && route->wants_stranded)
         load_stranded(delivery);

@@ -64,6 +64,8 @@ void weir_step_expect_record(struct weir_delivery *delivery)
 static void expect_saga(struct weir_delivery *delivery)
 {
     char key[WEIR_KEY_MAX], field[192];
+    if (!delivery->saga.loaded)
+        return;
     weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga);
     snprintf(field, sizeof field, "step:%s:state", delivery->message->step);
     weir_effects_expect(&delivery->answer, key, field, weir_loaded_value(&delivery->saga, field));

@@ -32,6 +32,7 @@ struct weir_worker {
     struct weir_trimming trimming;
     struct weir_forgetting forgetting;
     struct weir_definitions definitions; /* of the sagas whose commands come here */
+    bool replies_only;                   /* this user may not read sagas */
     struct weir_watching watching;
     struct weir_witness witness;
     ev_timer housekeeping;

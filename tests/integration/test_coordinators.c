@@ -363,7 +363,7 @@ static void replies_are_served_before_starts(void **state)
     begin_many("e", EARLIER);
     AWAIT(test_sagas_in(&server, "running") == EARLIER);
     assert_int_equal(test_worker_end(&coordinator, SIGTERM), 0);
-    struct test_worker service = start_service();
+    struct test_worker service = test_replier_start(&server, STEPS, "steps-1", NULL);
     AWAIT(test_ask_integer(&server, "XLEN {sagas}:replies") == EARLIER);
     assert_int_equal(test_worker_end(&service, SIGTERM), 0);
     begin_many("l", LATER);

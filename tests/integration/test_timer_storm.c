@@ -77,7 +77,7 @@ static void begin_many(const char *definition, int count)
 
 static struct test_worker start_service(const char *consumer)
 {
-    return test_worker_start(&server, STEPS, consumer, OPTIONS("--max-deliveries", "1000"));
+    return test_replier_start(&server, STEPS, consumer, OPTIONS("--max-deliveries", "1000"));
 }
 
 /* Starts the sagas, ends the coordinator, lets the service answer a third of the commands, and

@@ -40,6 +40,18 @@ struct test_worker test_coordinator_start(const struct test_server *server, cons
     return worker;
 }
 
+struct test_worker test_replier_start(struct test_server *server, const char *service,
+                                      const char *consumer, const char *const *options)
+{
+    char url[TEST_PATH_MAX + 64], own[64];
+    snprintf(own, sizeof(own), "~{%s}:*", service);
+    test_do(server, "ACL SETUSER replier reset on >hush +@all &* %s ~{sagas}:replies", own);
+    snprintf(url, sizeof(url), "unix://replier:hush@%s", server->socket);
+    struct test_worker worker = test_worker_launch(url, service, consumer, options);
+    test_worker_await_log(&worker, "worker.ready");
+    return worker;
+}
+
 /* ---- Definitions and starts ---------------------------------------------------------------- */
 
 /* JSON from a text with single quotes; to be freed. */

@@ -12,6 +12,11 @@ struct test_worker test_coordinator_launch(const struct test_server *server, con
 struct test_worker test_coordinator_start(const struct test_server *server, const char *consumer,
                                           const char *const *options);
 
+/* A worker of the service whose user has no right to the sagas: it replies to the coordinators, and
+ * moves no saga itself. */
+struct test_worker test_replier_start(struct test_server *server, const char *service,
+                                      const char *consumer, const char *const *options);
+
 /* Puts a definition by hand, as its latest version. `rest` is what stands behind name and version:
  * "\"steps\":[…]". Single quotes in it count as double ones. */
 void test_define(struct test_server *server, const char *name, int version, const char *rest);
