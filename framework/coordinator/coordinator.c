@@ -132,7 +132,10 @@ static const struct weir_option options[] = {
 static void add_routes(weir_service *service)
 {
     const struct weir_route routes[] = {
-        {.type = "StartSaga", .handler = weir_saga_on_start, .keys = weir_saga_start_keys},
+        {.type = "StartSaga",
+         .handler = weir_saga_on_start,
+         .keys = weir_saga_start_keys,
+         .shares_last = true}, /* the definition */
         {.type = "StepSucceeded", .handler = weir_saga_on_reply, .keys = weir_saga_key},
         {.type = "StepFailed", .handler = weir_saga_on_reply, .keys = weir_saga_key},
         {.type = "CancelSaga", .handler = weir_saga_on_order, .keys = weir_saga_key},

@@ -73,7 +73,8 @@ static void count_in_flight(struct weir_coordinator *coordinator, enum weir_saga
     coordinator->in_flight += under_way(after) - under_way(before);
 }
 
-/* The timer has been set: this process may have to look at the schedule earlier than it meant to. */
+/* The timer has been set: this process may have to look at the schedule earlier than it meant to.
+ */
 static void hasten(weir_context *context, const struct weir_saga_case *one, int64_t wake_at)
 {
     const struct weir_runtime *runtime = context->runtime;

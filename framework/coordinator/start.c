@@ -47,8 +47,7 @@ static const struct weir_saga_definition *latest_definition(weir_context *contex
                                      error);
 }
 
-static enum weir_outcome begin(weir_context *context, struct weir_saga_case *one,
-                               uint32_t checksum)
+static enum weir_outcome begin(weir_context *context, struct weir_saga_case *one, uint32_t checksum)
 {
     struct weir_saga_input input = {.kind = WEIR_SAGA_START};
     struct weir_saga saga = {0};

@@ -32,6 +32,16 @@ bool weir_reply_array(const redisReply *reply, size_t minimum)
     return reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements >= minimum;
 }
 
+bool weir_reply_time(const redisReply *reply, int64_t *ms)
+{
+    int64_t seconds, microseconds;
+    if (!weir_reply_integer(weir_reply_at(reply, 0), &seconds) ||
+        !weir_reply_integer(weir_reply_at(reply, 1), &microseconds))
+        return false;
+    *ms = seconds * 1000 + microseconds / 1000;
+    return true;
+}
+
 const redisReply *weir_reply_at(const redisReply *reply, size_t index)
 {
     return weir_reply_array(reply, index + 1) ? reply->element[index] : NULL;

@@ -14,6 +14,8 @@ bool weir_reply_text(const redisReply *reply, struct weir_slice *out); /* text o
 bool weir_reply_integer(const redisReply *reply, int64_t *out);        /* or decimal text */
 bool weir_reply_nil(const redisReply *reply);
 bool weir_reply_array(const redisReply *reply, size_t minimum);
+/* The answer to TIME, in ms. */
+bool weir_reply_time(const redisReply *reply, int64_t *ms);
 /* The element, or NULL. */
 const redisReply *weir_reply_at(const redisReply *reply, size_t index);
 /* What stands behind a name in an array of names and values in turn, or NULL. */

@@ -106,6 +106,25 @@ enum weir_status weir_snapshot_fill(struct weir_loaded *loaded, const redisReply
         at += text.length + 1;
     }
     loaded->field_count = reply->elements / 2;
+    loaded->room = room;
+    return WEIR_OK;
+}
+
+enum weir_status weir_loaded_copy(struct weir_loaded *to, const struct weir_loaded *from)
+{
+    char **values = from->field_count > 0 ? malloc(from->room) : NULL;
+    if (from->field_count > 0 && values == NULL)
+        return WEIR_NO_MEMORY;
+    free(to->values);
+    to->values = values;
+    to->field_count = from->field_count;
+    to->room = from->room;
+    to->loaded = from->loaded;
+    if (values == NULL)
+        return WEIR_OK;
+    memcpy(values, from->values, from->room);
+    for (size_t i = 0; i < 2 * from->field_count; i++) /* they point into the block */
+        values[i] = (char *)values + (from->values[i] - (char *)from->values);
     return WEIR_OK;
 }
 

@@ -14,6 +14,7 @@ struct weir_loaded {
     char *key;     /* whole key; owned */
     char **values; /* names and values in turn, terminated; one block; NULL: none */
     size_t field_count;
+    size_t room; /* bytes of that block */
     bool loaded; /* the answer is here */
 };
 
@@ -29,6 +30,9 @@ WEIR_CHECKED int weir_snapshot_add(struct weir_snapshot *snapshot, const char *k
  * loaded then. */
 WEIR_CHECKED enum weir_status weir_snapshot_fill(struct weir_loaded *loaded,
                                                  const redisReply *reply);
+/* The same fields, without the key. */
+WEIR_CHECKED enum weir_status weir_loaded_copy(struct weir_loaded *to,
+                                               const struct weir_loaded *from);
 /* NULL where the key was not loaded. */
 const struct weir_loaded *weir_snapshot_find(const struct weir_snapshot *snapshot, const char *key);
 /* The field's value, borrowed; NULL: not there. */

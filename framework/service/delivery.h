@@ -105,9 +105,11 @@ struct weir_delivery {
     struct weir_load loads[WEIR_LOADS_MAX];
     weir_delivery_then *loaded;
     size_t answers_owed;
-    bool load_again;    /* an answer was lost: load anew when the link is ready */
-    bool seen;          /* a message with this id has been handled */
-    bool out_of_memory; /* it could not be read whole: it comes back */
+    bool shares_time, shares_hash; /* with others that have come in the same turn */
+    bool loads_alone;              /* sharing has failed */
+    bool load_again;               /* an answer was lost: load anew when the link is ready */
+    bool seen;                     /* a message with this id has been handled */
+    bool out_of_memory;            /* it could not be read whole: it comes back */
     bool doomed_unknown;
     bool too_new;           /* an event that only a newer program understands */
     bool handler_missing;   /* a step's command that no handler here knows */

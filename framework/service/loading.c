@@ -31,12 +31,7 @@ static enum weir_status take_record(struct weir_delivery *delivery, const redisR
 
 static enum weir_status take_time(struct weir_delivery *delivery, const redisReply *reply)
 {
-    int64_t seconds, microseconds;
-    if (!weir_reply_integer(weir_reply_at(reply, 0), &seconds) ||
-        !weir_reply_integer(weir_reply_at(reply, 1), &microseconds))
-        return WEIR_INVALID;
-    delivery->context.now_ms = seconds * 1000 + microseconds / 1000;
-    return WEIR_OK;
+    return weir_reply_time(reply, &delivery->context.now_ms) ? WEIR_OK : WEIR_INVALID;
 }
 
 /* An id that was refused may come again. */
@@ -102,12 +97,27 @@ static void take_refusal(struct weir_load *load, const char *why)
         delivery->context.runtime->denied(delivery->context.runtime->worker, why);
 }
 
+/* What there was no answer to is asked for once more, by each for itself. */
+static void take_shared(struct weir_delivery *delivery)
+{
+    struct weir_shared_loads *shared = &delivery->worker->shared;
+    struct weir_snapshot *snapshot = &delivery->snapshot;
+    bool time = !delivery->shares_time ||
+                weir_shared_time_take(shared, &delivery->context.now_ms) == WEIR_OK;
+    bool hash = !delivery->shares_hash ||
+                weir_shared_hash_take(shared, &snapshot->hashes[snapshot->count - 1]) == WEIR_OK;
+    if (!time || !hash)
+        delivery->load_again = delivery->loads_alone = true;
+}
+
 static void on_loaded(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_load *load = user;
     struct weir_delivery *delivery = load->delivery;
     WEIR_CRASH_POINT(LOAD_ANSWERED);
     delivery->answers_owed--;
+    if (delivery->answers_owed == 0)
+        take_shared(delivery);
     if (answer == WEIR_ANSWER_REFUSED)
         take_refusal(load, reply->str);
     else if (answer == WEIR_ANSWER_UNKNOWN || take(load, reply) != WEIR_OK)
@@ -146,9 +156,24 @@ static void load_saga(struct weir_delivery *delivery)
     send(delivery, LOAD_SAGA, 2, (const char *[]){"HGETALL", key});
 }
 
+/* Shared where something of the delivery's own is loaded behind it. */
 static void load_time(struct weir_delivery *delivery)
 {
-    send(delivery, LOAD_TIME, 1, (const char *[]){"TIME"});
+    delivery->shares_time = !delivery->loads_alone &&
+                            (delivery->is_step || delivery->snapshot.count > 0) &&
+                            weir_shared_time(&delivery->worker->shared);
+    if (!delivery->shares_time)
+        send(delivery, LOAD_TIME, 1, (const char *[]){"TIME"});
+}
+
+/* Of a command that comes for the first time there is no record. Should there be one after all, the
+ * commit finds it, and all is loaded. */
+static bool may_have_record(const struct weir_delivery *delivery)
+{
+    const weir_message *message = delivery->message;
+    return message->attempt > 1 || delivery->number > 1 || message->deliveries > 1 ||
+           message->expires_at == 0 || delivery->compensating || delivery->runs > 0 ||
+           delivery->end.outrun > 0 || delivery->worker->replies_only;
 }
 
 static void load_seen(struct weir_delivery *delivery)
@@ -165,6 +190,7 @@ static void begin(struct weir_delivery *delivery, weir_delivery_then *loaded)
     delivery->loaded_on = delivery->context.runtime->link->reconnections;
     weir_delivery_move(delivery, WEIR_DELIVERY_LOADING);
     delivery->load_again = delivery->seen = false;
+    delivery->shares_time = delivery->shares_hash = false;
     memset(&delivery->load_error, 0, sizeof delivery->load_error);
 }
 
@@ -177,12 +203,27 @@ static void go_on(struct weir_delivery *delivery)
 
 static void load_step(struct weir_delivery *delivery)
 {
-    load_record(delivery);
     delivery->saga.loaded = false;
-    if (delivery->worker->replies_only)
-        return;
-    load_saga(delivery);
-    load_time(delivery);
+    if (!delivery->worker->replies_only)
+        load_time(delivery);
+    if (may_have_record(delivery))
+        load_record(delivery);
+    if (!delivery->worker->replies_only)
+        load_saga(delivery);
+}
+
+/* The last one may be shared; it is asked for before the others, which wait for it. */
+static void load_hashes(struct weir_delivery *delivery)
+{
+    const struct weir_route *route = delivery->route;
+    size_t count = delivery->snapshot.count;
+    for (size_t i = 0; i < count; i++)
+        delivery->snapshot.hashes[i].loaded = false;
+    delivery->shares_hash =
+        route != NULL && route->shares_last && count > 1 && !delivery->loads_alone &&
+        weir_shared_hash(&delivery->worker->shared, delivery->snapshot.hashes[count - 1].key);
+    for (size_t i = 0; i < count - delivery->shares_hash; i++)
+        send(delivery, (int)i, 2, (const char *[]){"HGETALL", delivery->snapshot.hashes[i].key});
 }
 
 static void load_stranded(struct weir_delivery *delivery)
@@ -202,12 +243,9 @@ void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *load
     else if (route != NULL && delivery->message->id != NULL && delivery->own_stream &&
              !route->plain)
         load_seen(delivery);
-    for (size_t i = 0; i < delivery->snapshot.count; i++) {
-        delivery->snapshot.hashes[i].loaded = false;
-        send(delivery, (int)i, 2, (const char *[]){"HGETALL", delivery->snapshot.hashes[i].key});
-    }
     if (route != NULL && route->wants_time)
         load_time(delivery);
+    load_hashes(delivery);
     if (route != NULL && route->wants_stranded)
         load_stranded(delivery);
     go_on(delivery);

@@ -30,6 +30,7 @@ struct weir_route {
     bool wants_time;      /* weir_context_now is needed */
     bool wants_stranded;  /* weir_context_stranded is needed: of the first inbox */
     bool essential;       /* never buried: something would wait for it for ever */
+    bool shares_last;     /* the last of its keys is the same for many messages */
     bool unchecked;       /* reading loaded state sets up no expectation */
 };
 

@@ -278,6 +278,7 @@ void weir_upkeep_init(struct weir_worker *worker)
     weir_trimming_init(&worker->trimming, &worker->runtime);
     weir_forgetting_init(&worker->forgetting, &worker->runtime);
     weir_definitions_init(&worker->definitions, &worker->runtime);
+    weir_shared_loads_init(&worker->shared, &worker->runtime);
     weir_witness_init(&worker->witness, &worker->runtime);
     worker->runtime.committed = committed;
     weir_watching_init(&worker->watching, &worker->runtime);

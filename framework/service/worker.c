@@ -434,6 +434,7 @@ static void close_worker(struct weir_worker *worker)
     weir_committer_close(&worker->committer);
     weir_delivery_free_all(worker);
     weir_definitions_close(&worker->definitions);
+    weir_shared_loads_close(&worker->shared);
     for (size_t i = 0; i < worker->stream_count; i++)
         free(worker->streams[i]);
 }

@@ -7,6 +7,7 @@
 #include "service/definitions.h"
 #include "service/delivery.h"
 #include "service/forgetting.h"
+#include "service/shared_loads.h"
 #include "service/trimming.h"
 #include "service/watching.h"
 #include "service/witness.h"
@@ -32,7 +33,8 @@ struct weir_worker {
     struct weir_trimming trimming;
     struct weir_forgetting forgetting;
     struct weir_definitions definitions; /* of the sagas whose commands come here */
-    bool replies_only;                   /* this user may not read sagas */
+    struct weir_shared_loads shared;
+    bool replies_only; /* this user may not read sagas */
     struct weir_watching watching;
     struct weir_witness witness;
     ev_timer housekeeping;
