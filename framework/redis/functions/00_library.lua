@@ -24,7 +24,8 @@ local LATE_LIFE = 60000
 -- The server's clock in ms. Read once in a call: before Redis 7.2 it moves within one.
 local function server_ms()
     local time = redis.call('TIME')
-    return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    local us = tonumber(time[2])
+    return tonumber(time[1]) * 1000 + (us - us % 1000) / 1000
 end
 
 local function whole(number)
@@ -172,43 +173,46 @@ local function exactly(number)
     end
 end
 
--- `number` is what the sum starts from, nil where it is none. Returns a text, or nil and the sum.
-local function checked_sum(number, delta, name)
+-- `number` is what the sum starts from, nil where it is none; `field` is nil where the value itself
+-- is counted. Returns a text, or nil and the sum.
+local function checked_sum(number, delta, field)
     local step = integer(delta)
+    if number and step
+        and (number < 0 ~= (step < 0) or math.abs(number + step) <= INTEGER_MAX) then
+        return nil, number + step
+    end
+    local name = field and 'field ' .. field or 'the value'
     if not number then return name .. ' is not a whole number' end
     if not step then return 'the increment of ' .. name .. ' is not a whole number' end
-    if number < 0 == (step < 0) and math.abs(number + step) > INTEGER_MAX then
-        return name .. ' would overflow'
-    end
-    return nil, number + step
+    return name .. ' would overflow'
 end
 
 -- A key whose life may be over by the time of a later write starts from nothing then: `anew` holds
 -- what its sums are in that case, and both have to fit.
-local function sum_anew(planned, key, place, delta, name)
+local function sum_anew(planned, key, place, delta, field)
     local anew, problem = planned.anew[key], nil
-    if anew then problem, anew[place] = checked_sum(anew[place] or 0, delta, name) end
+    if anew then problem, anew[place] = checked_sum(anew[place] or 0, delta, field) end
     return problem
 end
 
 local function hash_sum(key, args, first, last, planned)
     if last - first ~= 1 then return 'wrong number of arguments' end
-    local field, delta, name = args[first], args[first + 1], 'field ' .. args[first]
+    local field, delta = args[first], args[first + 1]
     local known, problem = planned.fields[key] or {}, nil
     local start = known[field]
         or (planned.deleted[key] and 0)
         or integer(redis.call('HGET', key, field) or '0')
-    problem, known[field] = checked_sum(start, delta, name)
+    problem, known[field] = checked_sum(start, delta, field)
     planned.fields[key] = known
-    return problem or sum_anew(planned, key, field, delta, name)
+    return problem or sum_anew(planned, key, field, delta, field)
 end
 
 local function string_sum(key, args, first, last, planned)
     if last ~= first then return 'wrong number of arguments' end
     local start, problem = planned.strings[key] or redis.call('GET', key) or '0', nil
     if type(start) == 'string' then start = integer(start) end
-    problem, planned.strings[key] = checked_sum(start, args[first], 'the value')
-    return problem or sum_anew(planned, key, 1, args[first], 'the value')
+    problem, planned.strings[key] = checked_sum(start, args[first])
+    return problem or sum_anew(planned, key, 1, args[first])
 end
 
 local function scored(_, args, first, last)
