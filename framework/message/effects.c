@@ -19,7 +19,7 @@ static bool out_of_memory(struct weir_effects *effects)
 /* Makes room for one more element; false where memory runs out. */
 static bool reserve(void **array, size_t count, size_t *capacity, size_t size)
 {
-    size_t wanted = *capacity ? *capacity * 2 : 16;
+    size_t wanted = *capacity ? *capacity * 2 : 4; /* of most messages: thousands may be in hand */
     void *grown;
     if (count < *capacity)
         return true;
