@@ -56,6 +56,7 @@ static enum weir_outcome begin(weir_context *context, struct weir_saga_case *one
     if (data != NULL && weir_saga_init(&saga, one->definition) == WEIR_OK) {
         one->saga = &saga;
         one->data = data;
+        weir_saga_expect_revision(one);
         weir_saga_write_origin(one, checksum);
         outcome = weir_saga_apply(context, one, &input);
     }

@@ -103,7 +103,7 @@ struct weir_arguments {
     const char **at;
     size_t *lengths;
     size_t count, capacity;
-    struct weir_text numbers;
+    struct weir_text numbers, plan;
     bool failed; /* memory ran out */
 };
 void weir_arguments_close(struct weir_arguments *arguments);
@@ -111,12 +111,20 @@ void weir_arguments_close(struct weir_arguments *arguments);
 /* The name of the `place`th key, counted through `more`; length 0: there is none. */
 struct weir_slice weir_effects_key_name(const struct weir_effects *effects, size_t place);
 
-/* Makes "FCALL function <n> head_keys… keys… head… operations…". It borrows all bytes: valid until
- * effects or arguments change. WEIR_NO_MEMORY, or the effects' own error. */
+/* Makes "FCALL function <n> head_keys… keys… head… operations…", each operation behind its own
+ * head. It borrows all bytes: valid until effects or arguments change. WEIR_NO_MEMORY, or the
+ * effects' own error. */
 WEIR_CHECKED enum weir_status weir_effects_call(const struct weir_effects *effects,
                                                 struct weir_arguments *arguments,
                                                 const char *function, const char *const *head_keys,
                                                 size_t head_key_count, const char *const *head,
                                                 size_t head_count);
+
+/* The same as "… head… plan operands…": what is done with which key is said in one argument, the
+ * plan, which is the same for all messages of a kind. */
+WEIR_CHECKED enum weir_status
+weir_effects_plan_call(const struct weir_effects *effects, struct weir_arguments *arguments,
+                       const char *function, const char *const *head_keys, size_t head_key_count,
+                       const char *const *head, size_t head_count);
 
 #endif

@@ -12,6 +12,7 @@ void weir_arguments_close(struct weir_arguments *arguments)
     free((void *)arguments->at);
     free(arguments->lengths);
     weir_text_close(&arguments->numbers);
+    weir_text_close(&arguments->plan);
     memset(arguments, 0, sizeof *arguments);
 }
 
@@ -87,23 +88,57 @@ static bool joins(const struct weir_effect *effect)
            effect->kind == WEIR_EFFECT_EXPECT;
 }
 
-/* One operation from effect `at` on, with all that directly follow and join it; returns the first
- * that does not. */
+/* The first effect behind `at` that does not join its operation; how many operands that has. */
+static size_t operation_end(const struct weir_effects *effects, size_t at, size_t *operands)
+{
+    const struct weir_effect *first = &effects->effects[at];
+    size_t end = at;
+    *operands = 0;
+    do {
+        *operands += effects->effects[end].argument_count;
+        end = effects->effects[end].next;
+    } while (end != NONE && joins(first) && effects->effects[end].kind == first->kind &&
+             *operands < OPERANDS_MAX);
+    return end;
+}
+
+/* How an operation is laid out that begins with effect `at`; returns the first effect behind it. */
+typedef size_t lay_operation(const struct weir_effects *effects, struct weir_arguments *arguments,
+                             size_t at, size_t key_index);
+
+static size_t push_operation_operands(const struct weir_effects *effects,
+                                      struct weir_arguments *arguments, size_t at, size_t key_index)
+{
+    size_t operands, end = operation_end(effects, at, &operands);
+    (void)key_index;
+    for (size_t i = at; i != end; i = effects->effects[i].next)
+        push_operands(effects, arguments, &effects->effects[i]);
+    return end;
+}
+
 static size_t push_operation(const struct weir_effects *effects, struct weir_arguments *arguments,
                              size_t at, size_t key_index)
 {
-    const struct weir_effect *first = &effects->effects[at];
-    size_t operands = 0, end = at;
-    do {
-        operands += effects->effects[end].argument_count;
-        end = effects->effects[end].next;
-    } while (end != NONE && joins(first) && effects->effects[end].kind == first->kind &&
-             operands < OPERANDS_MAX);
-    push_text(arguments, first->verb);
+    size_t operands;
+    (void)operation_end(effects, at, &operands);
+    push_text(arguments, effects->effects[at].verb);
     push_number(arguments, key_index);
     push_number(arguments, operands);
-    for (size_t i = at; i != end; i = effects->effects[i].next)
-        push_operands(effects, arguments, &effects->effects[i]);
+    return push_operation_operands(effects, arguments, at, key_index);
+}
+
+/* "NAME index count;" behind what the plan has so far. */
+static size_t plan_operation(const struct weir_effects *effects, struct weir_arguments *arguments,
+                             size_t at, size_t key_index)
+{
+    size_t operands, end = operation_end(effects, at, &operands);
+    char digits[WEIR_DIGITS_MAX];
+    weir_text_append_string(&arguments->plan, effects->effects[at].verb);
+    weir_text_append(&arguments->plan, " ", 1);
+    weir_text_append(&arguments->plan, digits, weir_digits((int64_t)key_index, digits));
+    weir_text_append(&arguments->plan, " ", 1);
+    weir_text_append(&arguments->plan, digits, weir_digits((int64_t)operands, digits));
+    weir_text_append(&arguments->plan, ";", 1);
     return end;
 }
 
@@ -135,13 +170,13 @@ static void push_keys(const struct weir_effects *effects, struct weir_arguments 
 }
 
 /* `index` of the first of these keys among all of the call's. */
-static void push_operations(const struct weir_effects *effects, struct weir_arguments *arguments,
-                            size_t index)
+static void for_operations(const struct weir_effects *effects, struct weir_arguments *arguments,
+                           size_t index, lay_operation *lay)
 {
     for (; effects != NULL; index += effects->key_count, effects = effects->more)
         for (size_t i = 0; i < effects->key_count; i++)
             for (size_t at = effects->keys[i].first; at != NONE;)
-                at = push_operation(effects, arguments, at, index + i);
+                at = lay(effects, arguments, at, index + i);
 }
 
 struct weir_slice weir_effects_key_name(const struct weir_effects *effects, size_t place)
@@ -156,17 +191,18 @@ struct weir_slice weir_effects_key_name(const struct weir_effects *effects, size
                                effects->keys[place].name_length};
 }
 
-enum weir_status weir_effects_call(const struct weir_effects *effects,
-                                   struct weir_arguments *arguments, const char *function,
-                                   const char *const *head_keys, size_t head_key_count,
-                                   const char *const *head, size_t head_count)
+/* What stands before the operations. */
+static enum weir_status push_head(const struct weir_effects *effects,
+                                  struct weir_arguments *arguments, const char *function,
+                                  const char *const *head_keys, size_t head_key_count,
+                                  const char *const *head, size_t head_count)
 {
     struct extent extent;
     enum weir_status status = measure(effects, &extent);
     if (status != WEIR_OK)
         return status;
     begin(arguments,
-          3 + head_key_count + extent.keys + head_count + 3 * extent.effects + extent.arguments,
+          4 + head_key_count + extent.keys + head_count + 3 * extent.effects + extent.arguments,
           1 + 2 * extent.effects);
     push_text(arguments, "FCALL");
     push_text(arguments, function);
@@ -176,6 +212,37 @@ enum weir_status weir_effects_call(const struct weir_effects *effects,
     push_keys(effects, arguments);
     for (size_t i = 0; i < head_count; i++)
         push_text(arguments, head[i]);
-    push_operations(effects, arguments, head_key_count + 1);
+    return WEIR_OK;
+}
+
+enum weir_status weir_effects_call(const struct weir_effects *effects,
+                                   struct weir_arguments *arguments, const char *function,
+                                   const char *const *head_keys, size_t head_key_count,
+                                   const char *const *head, size_t head_count)
+{
+    enum weir_status status =
+        push_head(effects, arguments, function, head_keys, head_key_count, head, head_count);
+    if (status != WEIR_OK)
+        return status;
+    for_operations(effects, arguments, head_key_count + 1, push_operation);
     return arguments->failed ? WEIR_NO_MEMORY : WEIR_OK;
+}
+
+enum weir_status weir_effects_plan_call(const struct weir_effects *effects,
+                                        struct weir_arguments *arguments, const char *function,
+                                        const char *const *head_keys, size_t head_key_count,
+                                        const char *const *head, size_t head_count)
+{
+    enum weir_status status =
+        push_head(effects, arguments, function, head_keys, head_key_count, head, head_count);
+    if (status != WEIR_OK)
+        return status;
+    weir_text_clear(&arguments->plan);
+    for_operations(effects, arguments, head_key_count + 1, plan_operation);
+    push(arguments, arguments->plan.length > 0 ? arguments->plan.at : "", arguments->plan.length);
+    for_operations(effects, arguments, head_key_count + 1, push_operation_operands);
+    if (!arguments->plan.failed && !arguments->failed)
+        return WEIR_OK;
+    arguments->plan.failed = false;
+    return WEIR_NO_MEMORY;
 }

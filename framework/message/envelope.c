@@ -168,7 +168,8 @@ static void take_data(weir_message *message, struct weir_slice value, size_t dat
     struct weir_error why = {0};
     bool command = weir_message_field(message, "step") != NULL &&
                    weir_message_field(message, "action") != NULL &&
-                   weir_message_field(message, WEIR_FIELD_EXPIRES) != NULL;
+                   (weir_message_field(message, WEIR_FIELD_EXPIRES) != NULL ||
+                    weir_message_field(message, WEIR_FIELD_ATTEMPT) != NULL);
     size_t factor = command ? WEIR_STEP_DATA_FACTOR : 1;
     if (message->data != NULL) {
         weir_error_set(error, WEIR_INVALID, "data: stands twice");

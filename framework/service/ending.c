@@ -10,9 +10,7 @@
 #include "service/step_answer.h"
 #include "service/worker_state.h"
 
-#define COMMIT "weir_commit"
-/* With a mark that names a need, which an older library refuses for good: it has no such name. */
-#define COMMIT_DURABLE "weir_commit_durable"
+#define COMMIT WEIR_COMMIT_PLAN
 #define SETTLE "weir_settle" /* writes nothing else: carried out without memory, too */
 #define UNCOUNTED_RETRY_MS 200
 #define ESSENTIAL_RETRY_MS 5000 /* of what has used up its deliveries and is not to be buried */
@@ -85,8 +83,6 @@ const char *weir_ending_done(struct weir_delivery *delivery)
         weir_step_end_succeeded(delivery);
     else
         mark_done(delivery);
-    if (leaves_mark(delivery) && weir_durability_wanted(delivery->context.runtime->need))
-        return COMMIT_DURABLE;
     return delivery->effects.effect_count == 0 && !delivery->is_step ? SETTLE : COMMIT;
 }
 
@@ -193,5 +189,11 @@ const char *weir_ending_barred(struct weir_delivery *delivery)
 {
     begin(delivery, WEIR_ENDING_BARRED);
     weir_step_bar(delivery);
+    return COMMIT;
+}
+
+const char *weir_ending_again(struct weir_delivery *delivery)
+{
+    weir_step_end_again(delivery);
     return COMMIT;
 }

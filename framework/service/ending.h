@@ -26,4 +26,7 @@ WEIR_CHECKED const char *weir_ending_null(struct weir_delivery *delivery);
 /* An execution after its compensation. */
 WEIR_CHECKED const char *weir_ending_barred(struct weir_delivery *delivery);
 
+/* The same end of a step once more, on what has been read of its saga since. */
+WEIR_CHECKED const char *weir_ending_again(struct weir_delivery *delivery);
+
 #endif

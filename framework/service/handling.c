@@ -255,8 +255,7 @@ static void run_again(struct weir_delivery *delivery, const char *detail)
 static void on_step_loaded(struct weir_delivery *delivery)
 {
     if (delivery->load_error.status == WEIR_OK && !take_part(delivery)) {
-        weir_step_end_again(delivery);
-        commit(delivery, "weir_commit");
+        commit(delivery, weir_ending_again(delivery));
     } else if (delivery->load_error.status != WEIR_OK) {
         commit(delivery, weir_ending_buried(delivery, delivery->load_error.text, true));
     }

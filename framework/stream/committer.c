@@ -172,7 +172,8 @@ static void on_answer(void *user, enum weir_answer answered, const redisReply *r
 
 static enum weir_status send(struct weir_committer *committer, struct weir_commit *commit)
 {
-    enum weir_status status = weir_effects_call(
+    bool planned = strcmp(commit->function, WEIR_COMMIT_PLAN) == 0;
+    enum weir_status status = (planned ? weir_effects_plan_call : weir_effects_call)(
         commit->effects, &committer->arguments, commit->function, commit->head_keys,
         commit->head_key_count, commit->head, commit->head_count);
     if (status == WEIR_OK)

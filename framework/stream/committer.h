@@ -15,6 +15,9 @@
 #include "message/effects.h"
 #include "redis/link.h"
 
+/* Takes a plan and operands (weir_effects_plan_call); all others take operations. */
+#define WEIR_COMMIT_PLAN "weir_commit_plan"
+
 enum weir_commit_outcome {
     WEIR_COMMIT_DONE,     /* all effects and the acknowledgement are in */
     WEIR_COMMIT_FENCED,   /* somebody has finished this message before; nothing was written now */
@@ -25,7 +28,7 @@ enum weir_commit_outcome {
 
 struct weir_commit {
     struct weir_effects *effects; /* borrowed until answered */
-    const char *function;         /* "weir_commit", "weir_settle", "weir_project", … */
+    const char *function;         /* WEIR_COMMIT_PLAN, "weir_settle", "weir_project", … */
     const char *const *head_keys; /* KEYS[1…]; borrowed until answered */
     size_t head_key_count;
     const char *const *head; /* ARGV[1…]; borrowed until answered */

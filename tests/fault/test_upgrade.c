@@ -75,7 +75,7 @@ static void change(char *source, size_t room, const char *now, const char *then)
     assert_null(strstr(place + other, now));
 }
 
-/* The library as it was before marks could name a need. */
+/* The library as it was before marks could name a need: it knew no plans either. */
 static const char *without_needs(void)
 {
     static char source[sizeof(own_source) + 64];
@@ -85,7 +85,7 @@ static const char *without_needs(void)
     snprintf(then, sizeof(then), "local VERSION = %d\n", OWN - 1);
     change(source, sizeof(source), now, then);
     change(source, sizeof(source), "check = life_and_texts,", "check = life_and_text,");
-    change(source, sizeof(source), "\nregister('weir_commit_durable',", "\n-- (");
+    change(source, sizeof(source), "\nregister('weir_commit_plan',", "\n-- (");
     return source;
 }
 

@@ -167,10 +167,8 @@ local function some_pairs(_, _, first, last)
     if last <= first or (last - first) % 2 == 0 then return 'arguments do not come in pairs' end
 end
 
-local function exactly(number)
-    return function(_, _, first, last)
-        if last - first + 1 ~= number then return 'wrong number of arguments' end
-    end
+local function one_argument(_, _, first, last)
+    if last ~= first then return 'wrong number of arguments' end
 end
 
 -- `number` is what the sum starts from, nil where it is none; `field` is nil where the value itself
@@ -357,7 +355,7 @@ local OPERATIONS = {
     -- time in ms by which the commit has to come
     BEFORE = { check = not_yet, write = function() end },
     -- "1" or "0": the key has to be there, or not
-    EXISTS = { check = exactly(1), holds = presence_unchanged },
+    EXISTS = { check = one_argument, holds = presence_unchanged },
     -- life in ms, key of the service's events, and optionally how durable it has to be before it
     -- counts: marks an id as done, which it may not be yet, with the last event that this very call
     -- appends there: "done", "done <key> <entry>", "done <key> <entry> <durability>"
