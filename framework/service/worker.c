@@ -15,6 +15,7 @@
 #define COMMAND_SILENCE_MS 10000
 #define BATCH_MIN 32
 #define BATCH_MAX 128
+#define UNDER_WAY_MAX 1024 /* more would only wait at the server, in memory here and there */
 #define EXIT_FAILURE_INSIDE 70
 #define EXIT_DENIED 77
 #define EXIT_UNABLE 78
@@ -102,12 +103,20 @@ static size_t room(void *user)
     return room_left(user);
 }
 
+/* The server is behind: what is read now would not be finished any sooner. */
+static bool enough_under_way(const struct weir_worker *worker)
+{
+    return worker->in_state[WEIR_DELIVERY_LOADING] + worker->in_state[WEIR_DELIVERY_COMMITTING] +
+               BATCH_MAX >
+           UNDER_WAY_MAX;
+}
+
 /* What an earlier process of this name has left comes first: before that is known, a message just
  * read could not be told from one that was left, and would count as delivered once more. */
 static size_t room_for_new(void *user)
 {
     const struct weir_worker *worker = user;
-    return worker->recovered_once ? room_left(worker) : 0;
+    return worker->recovered_once && !enough_under_way(worker) ? room_left(worker) : 0;
 }
 
 static bool stream_open(void *user, size_t stream)

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "support/proxy.h"
 #include "support/work_service.h"
 #include "support/worker.h"
 
@@ -273,6 +274,39 @@ static void survives_a_schedule_of_another_type(void **state)
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* Stays the same for a while; where more is still being read the test may miss it, and passes. */
+static long long steady_pending(void)
+{
+    long long pending = -1;
+    for (int same = 0; same < 30; test_pause()) {
+        long long now = test_pending(&server, WORK);
+        same = now == pending ? same + 1 : 0;
+        pending = now;
+    }
+    return pending;
+}
+
+/* However many a worker may have in hand: more would wait in its memory and be done no sooner. */
+static void a_server_that_is_behind_is_not_read_further(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    enum { MESSAGES = 3000, UNDER_WAY = 1024, BATCH = 128 };
+    assert_int_equal(test_worker_end(&worker, SIGTERM), 0);
+    test_proxy_start(&proxy, &server, (struct proxy_trap){"weir_commit", "marks", PROXY_HOLD});
+    for (int i = 0; i < MESSAGES; i++)
+        test_send(&server, WORK, "Mark", "{\"n\":\"n%d\"}", i);
+    worker = test_worker_launch(proxy.url, WORK, "one", OPTIONS("--concurrency", "10000"));
+    test_proxy_await(&proxy);
+    AWAIT(test_pending(&server, WORK) >= UNDER_WAY - BATCH);
+    assert_in_range(steady_pending(), UNDER_WAY - BATCH, UNDER_WAY + BATCH);
+    test_proxy_release(&proxy, PROXY_NONE);
+    test_await_settled(&server, WORK);
+    assert_int_equal(test_ask_integer(&server, "HLEN {work}:marks"), MESSAGES);
+    test_worker_end_well(&worker);
+    test_proxy_stop(&proxy);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +324,7 @@ int main(int argc, char **argv)
         CASE(loaded_state_of_another_type_is_named),
         CASE(survives_dead_letters_of_another_type),
         CASE(survives_a_schedule_of_another_type),
+        CASE(a_server_that_is_behind_is_not_read_further),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, test_work_service);
