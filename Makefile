@@ -35,7 +35,7 @@ TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.s
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all check check-unit tests chaos install uninstall clean format layout lint sanitize sanitize-build crash-points fuzz fuzzers planted-defects help
+.PHONY: all check check-unit tests chaos bench install uninstall clean format layout lint sanitize sanitize-build crash-points fuzz fuzzers planted-defects help
 .SECONDARY:
 
 all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
@@ -103,6 +103,14 @@ $(CHAOS): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/chaos/*.c))
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 chaos: all $(CHAOS) $(TEST_TOOLS) ## build what scripts/chaos.sh needs
+
+# What scripts/bench.sh measures with.
+BENCH := $(BUILD)/tests/bench/bench
+$(BENCH): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c)) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+
+bench: all $(BENCH) ## build what scripts/bench.sh needs
 
 tests: $(TESTS) $(FUZZERS) $(CHAOS) $(TEST_TOOLS) ## build the test programs
 

@@ -1,0 +1,165 @@
+/* Runs the rows of the benchmark, one after the other, and prints what they have found. */
+#define _XOPEN_SOURCE 700 /* nftw */
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "options.h"
+#include "report.h"
+#include "services.h"
+
+static const struct row {
+    const char *name;
+    void (*measure)(struct bench *bench);
+    bool short_too; /* part of a short run */
+} rows[] = {
+    {"messages", bench_messages, true},
+};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+    interrupted = signal;
+}
+
+/* ---- Folders ------------------------------------------------------------------------------- */
+
+static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *walk)
+{
+    (void)status, (void)flag, (void)walk;
+    return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- Rows ---------------------------------------------------------------------------------- */
+
+static _Noreturn void be_row(const struct row *row, struct bench bench, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN);
+    row->measure(&bench);
+    exit(0);
+}
+
+/* Prints what comes from the row until it ends; false: it printed something else. */
+static bool print_results(int results, struct bench_report *report)
+{
+    FILE *stream = fdopen(results, "r");
+    char *line = NULL;
+    size_t room = 0;
+    bool fine = stream != NULL;
+    while (fine && !interrupted && getline(&line, &room, stream) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        if (isatty(STDERR_FILENO))
+            fputs("\r\033[K", stderr);
+        fine = bench_report_figure(report, line);
+    }
+    free(line);
+    if (stream != NULL)
+        fclose(stream);
+    return fine;
+}
+
+static bool run_row(const struct row *row, const struct options *options,
+                    struct bench_report *report)
+{
+    char folder[BENCH_PATH_MAX];
+    int results[2], status = 0;
+    const pid_t self = getpid();
+    if (snprintf(folder, sizeof folder, "%s/%s", options->folder, row->name) >= BENCH_PATH_MAX ||
+        mkdir(folder, 0700) != 0 || pipe(results) != 0) {
+        fprintf(stderr, "bench: cannot make %s: %s\n", folder, strerror(errno));
+        return false;
+    }
+    struct bench bench = {options->project, options->build,  folder,
+                          row->name,        options->counts, results[1]};
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(results[0]);
+        be_row(row, bench, self);
+    }
+    close(results[1]);
+    bool fine = pid > 0 && print_results(results[0], report);
+    if (pid > 0 && (interrupted || !fine))
+        kill(pid, SIGKILL);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    fine = fine && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+    if (fine && !options->keep)
+        remove_tree(folder);
+    return fine;
+}
+
+static bool row_named(const char *list, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)) != NULL; at += length)
+        if ((at == list || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+static bool wanted(const struct row *row, const struct options *options)
+{
+    if (options->rows != NULL)
+        return row_named(options->rows, row->name);
+    return options->full || row->short_too;
+}
+
+static int run(const struct options *options)
+{
+    struct bench_report report = {.json = options->json};
+    char failed[256] = "";
+    unsigned done = 0;
+    bench_report_head(&report, options->size, options->counts.runs);
+    for (size_t i = 0; i < ROWS && !interrupted; i++) {
+        if (!wanted(&rows[i], options))
+            continue;
+        done++;
+        if (!run_row(&rows[i], options, &report))
+            snprintf(failed + strlen(failed), sizeof failed - strlen(failed), " %s", rows[i].name);
+    }
+    if (failed[0] == '\0' && !options->keep)
+        remove_tree(options->folder);
+    else
+        fprintf(stderr, "bench: logs and data are kept in %s\n", options->folder);
+    if (failed[0] != '\0')
+        printf("\nrows that went wrong:%s\n", failed);
+    const bool passed = failed[0] == '\0' && done > 0 && !interrupted;
+    if (!options->json || !passed)
+        puts(passed ? "passed" : "failed");
+    return passed ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    if (argc > 2 && strcmp(argv[1], "serve") == 0)
+        return bench_serve(argc - 2, argv + 2);
+    if (!options_read(argc, argv, &options))
+        return 64;
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return run(&options);
+}
