@@ -21,6 +21,7 @@ static const struct row {
     bool short_too; /* part of a short run */
 } rows[] = {
     {"messages", bench_messages, true},
+    {"sagas", bench_sagas, true},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 

@@ -1,4 +1,5 @@
 /* Messages that wait: one worker process with handlers that do little. */
+#include "check.h"
 #include "fill.h"
 #include "services.h"
 #include "turns.h"
@@ -18,21 +19,14 @@ static void fill(struct bench_server *server, const struct bench_work *work, uns
     bench_fill_messages(server, work->user, first, count, work->keys);
 }
 
-static void want(struct bench_server *server, const char *query, long long wanted)
-{
-    const long long number = bench_ask_integer(server, query);
-    if (number != wanted)
-        bench_fail("\"%s\" is %lld and not %lld", query, number, wanted);
-}
-
 /* The inbox is empty, each event is there once, and so is the state. */
 static void check(struct bench_server *server, const struct bench_work *work, unsigned count)
 {
     const bool writes = strcmp(work->user, "Nothing") != 0;
     const unsigned touched = count < work->keys ? count : work->keys;
-    want(server, "XLEN {bench}:commands", 0);
-    want(server, "XLEN {bench}:dead", 0);
-    want(server, "XLEN {bench}:events", writes ? count : 0);
+    bench_want(server, "XLEN {bench}:commands", 0);
+    bench_want(server, "XLEN {bench}:dead", 0);
+    bench_want(server, "XLEN {bench}:events", writes ? count : 0);
     unsigned open = 0;
     redisReply *keys = bench_ask(server, "KEYS {bench}:account:*");
     struct bench_pipe pipe = bench_pipe_open(server);

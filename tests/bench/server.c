@@ -149,7 +149,6 @@ void bench_do(struct bench_server *server, const char *format, ...)
     va_end(arguments);
 }
 
-/* Texts count as the number that they hold, nothing as 0. */
 long long bench_ask_integer(struct bench_server *server, const char *format, ...)
 {
     va_list arguments;

@@ -30,6 +30,7 @@ redisContext *bench_connect(const struct bench_server *server);
 /* Asks on the server's own connection, as redisCommand; an error ends the row. */
 redisReply *bench_ask(struct bench_server *server, const char *format, ...);
 void bench_do(struct bench_server *server, const char *format, ...);
+/* A number, or the number that a text holds; 0 for nothing. */
 long long bench_ask_integer(struct bench_server *server, const char *format, ...);
 /* The same on any connection, for answers of commands that were appended before. */
 redisReply *bench_answer(redisContext *connection);
