@@ -162,7 +162,8 @@ layout: ## check the layout of all C files (clang-format 14)
 lint: layout ## check layout, dependency direction and scripts
 	tests/check_floors.sh $(BUILD)
 	tests/fault/check_table.sh --complete
-	shellcheck -x scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/chaos/*.sh tests/fault/*.sh tests/fuzz/*.sh
+	shellcheck -x scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/chaos/*.sh tests/fault/*.sh tests/fuzz/*.sh \
+	  $(wildcard tests/bench/*/*.sh)
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)

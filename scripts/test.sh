@@ -83,7 +83,7 @@ finish() {
 
 scripts/install_packages.sh
 mkdir -p "$logs"
-check build make CI=1 -j"$(nproc)" all tests
+check build make CI=1 -j"$(nproc)" all tests bench
 if [[ $failed -gt 0 ]]; then
     finish
     exit 1
@@ -111,6 +111,7 @@ check_beside kill_sweep timeout 600 tests/fault/kill_sweep.sh --quick
 check_beside coverage tests/coverage.sh saga 95 90 integration/test_orders integration/test_coordinator_input \
     integration/test_versions integration/test_durable_disk fault/test_durable_sagas
 check_beside demo scripts/demo.sh
+check_beside bench timeout 300 scripts/bench.sh --smoke # that it works, not how fast it is
 await_all
 if [[ $sanitize ]]; then
     check_counted sanitize make -s CI=1 -j"$(nproc)" sanitize

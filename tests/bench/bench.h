@@ -11,9 +11,11 @@
 #include <stdio.h>
 
 #define BENCH_PATH_MAX 512
+#define BENCH_TRIES_MAX 6
 
 struct bench_counts {
     unsigned runs;
+    unsigned tries;          /* settings of the bare client, BENCH_TRIES_MAX at the most */
     unsigned messages, keys; /* waiting, spread over so many aggregates */
     unsigned sagas;
     unsigned round_trips;  /* with one in flight */
@@ -25,6 +27,7 @@ struct bench_counts {
     unsigned scheduled, due, due_s;
     unsigned deferred; /* messages in hand at once */
     unsigned idle_s;
+    unsigned peer_messages, peer_sagas;
 };
 
 struct bench {
@@ -32,7 +35,8 @@ struct bench {
     const char *folder;          /* of this row */
     const char *row;
     struct bench_counts counts;
-    int results; /* where figures are written to */
+    int results;       /* where figures are written to */
+    const char *peers; /* which of them; "": all */
 };
 
 /* Ends the row with one sentence. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "compare.h"
 #include "options.h"
 #include "report.h"
 #include "services.h"
@@ -20,8 +21,9 @@ static const struct row {
     void (*measure)(struct bench *bench);
     bool short_too; /* part of a short run */
 } rows[] = {
-    {"messages", bench_messages, true},
-    {"sagas", bench_sagas, true},
+    {"messages", bench_messages, true}, {"sagas", bench_sagas, true},
+    {"latency", bench_latency, true},   {"projection", bench_projection, true},
+    {"memory", bench_memory_use, true}, {"idle", bench_idle, true},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
@@ -60,7 +62,8 @@ static _Noreturn void be_row(const struct row *row, struct bench bench, pid_t pa
 }
 
 /* Prints what comes from the row until it ends; false: it printed something else. */
-static bool print_results(int results, struct bench_report *report)
+static bool print_results(int results, struct bench_report *report,
+                          struct bench_comparison *comparison)
 {
     FILE *stream = fdopen(results, "r");
     char *line = NULL;
@@ -71,6 +74,7 @@ static bool print_results(int results, struct bench_report *report)
         if (isatty(STDERR_FILENO))
             fputs("\r\033[K", stderr);
         fine = bench_report_figure(report, line);
+        bench_compare_take(comparison, line);
     }
     free(line);
     if (stream != NULL)
@@ -79,7 +83,7 @@ static bool print_results(int results, struct bench_report *report)
 }
 
 static bool run_row(const struct row *row, const struct options *options,
-                    struct bench_report *report)
+                    struct bench_report *report, struct bench_comparison *comparison)
 {
     char folder[BENCH_PATH_MAX];
     int results[2], status = 0;
@@ -89,8 +93,13 @@ static bool run_row(const struct row *row, const struct options *options,
         fprintf(stderr, "bench: cannot make %s: %s\n", folder, strerror(errno));
         return false;
     }
-    struct bench bench = {options->project, options->build,  folder,
-                          row->name,        options->counts, results[1]};
+    struct bench bench = {.project = options->project,
+                          .build = options->build,
+                          .folder = folder,
+                          .row = row->name,
+                          .counts = options->counts,
+                          .results = results[1],
+                          .peers = options->peers_only != NULL ? options->peers_only : ""};
     fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0) {
@@ -98,7 +107,7 @@ static bool run_row(const struct row *row, const struct options *options,
         be_row(row, bench, self);
     }
     close(results[1]);
-    bool fine = pid > 0 && print_results(results[0], report);
+    bool fine = pid > 0 && print_results(results[0], report, comparison);
     if (pid > 0 && (interrupted || !fine))
         kill(pid, SIGKILL);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -122,6 +131,8 @@ static bool row_named(const char *list, const char *name)
 
 static bool wanted(const struct row *row, const struct options *options)
 {
+    if (row->measure == bench_peers)
+        return options->peers;
     if (options->rows != NULL)
         return row_named(options->rows, row->name);
     return options->full || row->short_too;
@@ -130,6 +141,7 @@ static bool wanted(const struct row *row, const struct options *options)
 static int run(const struct options *options)
 {
     struct bench_report report = {.json = options->json};
+    struct bench_comparison comparison = {0};
     char failed[256] = "";
     unsigned done = 0;
     bench_report_head(&report, options->size, options->counts.runs);
@@ -137,9 +149,10 @@ static int run(const struct options *options)
         if (!wanted(&rows[i], options))
             continue;
         done++;
-        if (!run_row(&rows[i], options, &report))
+        if (!run_row(&rows[i], options, &report, &comparison))
             snprintf(failed + strlen(failed), sizeof failed - strlen(failed), " %s", rows[i].name);
     }
+    bench_compare_print(&comparison, &report);
     if (failed[0] == '\0' && !options->keep)
         remove_tree(options->folder);
     else
@@ -147,8 +160,7 @@ static int run(const struct options *options)
     if (failed[0] != '\0')
         printf("\nrows that went wrong:%s\n", failed);
     const bool passed = failed[0] == '\0' && done > 0 && !interrupted;
-    if (!options->json || !passed)
-        puts(passed ? "passed" : "failed");
+    puts(passed ? "passed" : "failed");
     return passed ? 0 : 1;
 }
 

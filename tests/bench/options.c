@@ -10,6 +10,7 @@
 
 static const struct bench_counts full_counts = {
     .runs = 5,
+    .tries = BENCH_TRIES_MAX,
     .messages = 200000,
     .keys = 10000,
     .sagas = 50000,
@@ -25,10 +26,13 @@ static const struct bench_counts full_counts = {
     .due_s = 25,
     .deferred = 10000,
     .idle_s = 20,
+    .peer_messages = 100000,
+    .peer_sagas = 20000,
 };
 
 static const struct bench_counts quick_counts = {
     .runs = 2,
+    .tries = 2,
     .messages = 40000,
     .keys = 10000,
     .sagas = 3000,
@@ -44,10 +48,13 @@ static const struct bench_counts quick_counts = {
     .due_s = 3,
     .deferred = 10000,
     .idle_s = 3,
+    .peer_messages = 10000,
+    .peer_sagas = 1000,
 };
 
 static const struct bench_counts smoke_counts = {
     .runs = 1,
+    .tries = 1,
     .messages = 500,
     .keys = 100,
     .sagas = 50,
@@ -63,6 +70,8 @@ static const struct bench_counts smoke_counts = {
     .due_s = 1,
     .deferred = 200,
     .idle_s = 1,
+    .peer_messages = 500,
+    .peer_sagas = 50,
 };
 
 static bool complain(const char *what, const char *value)

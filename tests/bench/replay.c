@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entry.h"
+
 #define STALL_LIMIT_S 15
 
 /* What the next answer is to: a commit's command, a read, or the last read of a burst. */
@@ -61,8 +63,9 @@ static void send_part(struct state *state, size_t index, unsigned number, const 
 {
     const struct bench_script *script = state->replay->script;
     const struct bench_part *part = &script->parts[index];
-    const size_t length =
-        bench_part_fill(script, part, number, entry, entry_length, &state->room, &state->capacity);
+    const struct bench_filling filling = {
+        .number = number, .entry = entry, .entry_length = entry_length};
+    const size_t length = bench_part_fill(script, part, &filling, &state->room, &state->capacity);
     if (redisAppendFormattedCommand(state->connection, state->room, length) != REDIS_OK)
         bench_fail("the bare client has no memory");
     for (size_t i = 0; i < part->answers; i++)
@@ -112,45 +115,12 @@ static void count_item(struct state *state, const struct item *item, unsigned ch
 
 /* ---- Entries ------------------------------------------------------------------------------- */
 
-/* The value of a field; NULL: none. */
-static const redisReply *field_of(const redisReply *fields, const char *name)
-{
-    for (size_t i = 0; i + 1 < fields->elements; i += 2)
-        if (strcmp(fields->element[i]->str, name) == 0)
-            return fields->element[i + 1];
-    return NULL;
-}
-
-static bool number_in(const redisReply *text, unsigned *out)
-{
-    for (const char *at = text != NULL ? text->str : ""; *at != '\0';) {
-        const size_t digits = strspn(at, "0123456789");
-        if (digits == BENCH_DIGITS) {
-            *out = (unsigned)strtoul(at, NULL, 10);
-            return true;
-        }
-        at += digits > 0 ? digits : 1;
-    }
-    return false;
-}
-
-/* Which item the entry belongs to. */
 static unsigned number_of(const struct state *state, const redisReply *fields)
 {
-    static const char *const names[] = {"saga", "subject", "data", "id"};
-    unsigned number = 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (number_in(field_of(fields, names[i]), &number))
-            break;
+    const unsigned number = bench_entry_number(fields);
     if (number < BENCH_FIRST || number >= BENCH_FIRST + state->replay->items)
         bench_fail("the bare client does not know whose an entry is");
     return number;
-}
-
-static bool field_is(const redisReply *fields, const char *name, const char *value)
-{
-    const redisReply *field = field_of(fields, name);
-    return strcmp(field != NULL ? field->str : "", value) == 0;
 }
 
 static size_t part_for(const struct state *state, const struct item *item, size_t source,
@@ -159,9 +129,7 @@ static size_t part_for(const struct state *state, const struct item *item, size_
     const struct bench_script *script = state->replay->script;
     for (size_t i = item->done; i < script->part_count; i++) {
         const struct bench_part *part = &script->parts[i];
-        if (part->source == source && field_is(fields, "type", part->type) &&
-            field_is(fields, "step", part->step) && field_is(fields, "action", part->action) &&
-            !is_waiting(item, i))
+        if (part->source == source && bench_entry_is_for(fields, part) && !is_waiting(item, i))
             return i;
     }
     bench_fail("the bare client has got an entry of %s that was not recorded",

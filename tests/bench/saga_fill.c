@@ -38,7 +38,7 @@ void bench_fill_chains(struct bench_server *server, unsigned first, unsigned cou
     bench_pipe_close(&pipe);
 }
 
-void bench_fill_orders(struct bench_server *server, unsigned first, unsigned count)
+void bench_fill_shop(struct bench_server *server, unsigned first, unsigned count)
 {
     struct bench_pipe pipe = bench_pipe_open(server);
     for (unsigned i = 0; i < count; i++) {
@@ -46,6 +46,12 @@ void bench_fill_orders(struct bench_server *server, unsigned first, unsigned cou
         bench_pipe_send(&pipe, "HSET {payments}:account:c%u balance 1000", number);
         bench_pipe_send(&pipe, "HSET {catalog}:product:p%u name Lamp price 100 stock 10", number);
     }
+    bench_pipe_close(&pipe);
+}
+
+void bench_fill_orders(struct bench_server *server, unsigned first, unsigned count)
+{
+    struct bench_pipe pipe = bench_pipe_open(server);
     for (unsigned i = 0; i < count; i++) {
         const unsigned number = first + i;
         bench_pipe_send(&pipe,

@@ -8,8 +8,9 @@
 
 /* Puts the definitions: of the chain, and of the shop's place-order. */
 void bench_fill_definitions(struct bench_server *server);
-/* Starts of sagas s<number>, of the chain or of place-order, each order with a customer and a
- * product of its own. */
+/* A customer and a product for each order. */
+void bench_fill_shop(struct bench_server *server, unsigned first, unsigned count);
+/* Starts of sagas s<number>, of the chain or of place-order. */
 void bench_fill_chains(struct bench_server *server, unsigned first, unsigned count);
 void bench_fill_orders(struct bench_server *server, unsigned first, unsigned count);
 

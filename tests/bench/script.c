@@ -106,7 +106,7 @@ static bool source_of(struct bench_server *server, struct bench_script *script,
 
 struct compiling {
     struct bench_part *part;
-    const char *entry;
+    const char *entry, *previous; /* NULL: none */
     long long recorded_ms, moved_ms;
     char key[BENCH_DIGITS + 1]; /* of the recorded item; "" without */
 };
@@ -160,6 +160,10 @@ static void add_word(const struct compiling *compiling, const char *word, size_t
 {
     const size_t entry_length = strlen(compiling->entry);
     size_t held = 0;
+    if (compiling->previous != NULL && strcmp(word, compiling->previous) == 0) {
+        add_piece(compiling->part, BENCH_PREVIOUS, NULL, 0);
+        return;
+    }
     for (const char *at = word; (at = strstr(at, compiling->entry)) != NULL; at += entry_length)
         held++;
     char head[32];
@@ -334,5 +338,31 @@ struct bench_script bench_script_make(struct bench_server *server,
         make_part(&script, &list, &list.at[i], recording, server_ms(server));
     script.sources[script.parts[0].source].begins = true;
     free(list.at);
+    return script;
+}
+
+struct bench_script bench_script_of_move(struct bench_server *server,
+                                         const struct bench_recording *recording,
+                                         const char *previous, const char *entry, unsigned keys)
+{
+    struct bench_script script = {.keys = keys, .part_count = 1};
+    struct bench_part part = {0};
+    struct compiling compiling = {.part = &part,
+                                  .entry = entry,
+                                  .previous = previous,
+                                  .recorded_ms = strtoll(entry, NULL, 10)};
+    const struct bench_command *move = NULL;
+    for (size_t i = 0; i < recording->count; i++)
+        if (!recording->commands[i].by_script && has_word(&recording->commands[i], previous) &&
+            has_word(&recording->commands[i], entry))
+            move = &recording->commands[i];
+    if (move == NULL)
+        bench_fail("nothing was recorded that moves from event %s to %s", previous, entry);
+    compiling.moved_ms = server_ms(server) - compiling.recorded_ms;
+    if (keys > 0)
+        snprintf(compiling.key, sizeof compiling.key, "%09u", bench_key_of(BENCH_RECORDED, keys));
+    add_command(&compiling, move);
+    script.parts = bench_memory(NULL, sizeof part);
+    script.parts[0] = part;
     return script;
 }

@@ -25,6 +25,7 @@ enum bench_piece_kind {
     BENCH_ENTRY,        /* the entry's id */
     BENCH_ENTRY_LENGTH, /* "$<length>\r\n" of a word that holds it; `length`: the rest of the word
                          */
+    BENCH_PREVIOUS,     /* a word, with its length: the id of the entry before it */
 };
 
 struct bench_piece {
@@ -63,9 +64,20 @@ struct bench_script bench_script_make(struct bench_server *server,
 
 void bench_script_close(struct bench_script *script);
 
+/* The part made of the last command of the recording that holds both ids of a stream's entries, of
+ * which `entry` is that of item BENCH_RECORDED: how a projection moves on. */
+struct bench_script bench_script_of_move(struct bench_server *server,
+                                         const struct bench_recording *recording,
+                                         const char *previous, const char *entry, unsigned keys);
+
+struct bench_filling { /* what stands in the places of a template */
+    unsigned number;
+    const char *entry, *previous; /* `previous` only where a template has a place for it */
+    size_t entry_length, previous_length;
+};
+
 /* Lays out what is to be sent for a part; returns the length. `room` grows as needed. */
 size_t bench_part_fill(const struct bench_script *script, const struct bench_part *part,
-                       unsigned number, const char *entry, size_t entry_length, char **room,
-                       size_t *capacity);
+                       const struct bench_filling *filling, char **room, size_t *capacity);
 
 #endif

@@ -16,13 +16,12 @@ static void put_number(char *at, unsigned number)
 }
 
 size_t bench_part_fill(const struct bench_script *script, const struct bench_part *part,
-                       unsigned number, const char *entry, size_t entry_length, char **room,
-                       size_t *capacity)
+                       const struct bench_filling *filling, char **room, size_t *capacity)
 {
     size_t length = 0;
     for (size_t i = 0; i < part->piece_count; i++) {
         const struct bench_piece *piece = &part->pieces[i];
-        if (length + piece->length + 64 + entry_length > *capacity)
+        if (length + piece->length + 128 + filling->entry_length > *capacity)
             *room = bench_memory(*room, *capacity = 2 * (length + piece->length + 1024));
         char *at = *room + length;
         switch (piece->kind) {
@@ -31,19 +30,23 @@ size_t bench_part_fill(const struct bench_script *script, const struct bench_par
             length += piece->length;
             break;
         case BENCH_NUMBER:
-            put_number(at, number);
+            put_number(at, filling->number);
             length += BENCH_DIGITS;
             break;
         case BENCH_KEY:
-            put_number(at, bench_key_of(number, script->keys));
+            put_number(at, bench_key_of(filling->number, script->keys));
             length += BENCH_DIGITS;
             break;
         case BENCH_ENTRY:
-            memcpy(at, entry, entry_length);
-            length += entry_length;
+            memcpy(at, filling->entry, filling->entry_length);
+            length += filling->entry_length;
             break;
         case BENCH_ENTRY_LENGTH:
-            length += (size_t)snprintf(at, 64, "$%zu\r\n", piece->length + entry_length);
+            length += (size_t)snprintf(at, 64, "$%zu\r\n", piece->length + filling->entry_length);
+            break;
+        case BENCH_PREVIOUS:
+            length += (size_t)snprintf(at, 100, "$%zu\r\n%s\r\n", filling->previous_length,
+                                       filling->previous);
             break;
         }
     }

@@ -107,21 +107,21 @@ static void run_bare(struct bench_server *server, const struct bench_work *work,
 static struct bench_replay tuned(struct bench_server *server, const struct bench_work *work,
                                  const struct bench_script *script)
 {
-    static const unsigned settings[][3] = {
+    static const unsigned settings[BENCH_TRIES_MAX][3] = {
         /* bursts, count, window */
         {4, 128, 1024}, {2, 256, 1024}, {2, 128, 512}, {8, 128, 2048}, {4, 64, 512}, {2, 512, 2048},
     };
     struct bench_replay best = {.script = script, .socket = server->socket};
     double best_rate = 0;
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+    for (size_t i = 0; i < server->bench->counts.tries; i++) {
         struct bench_speed speed = {0};
         struct bench_replay trial = best;
         trial.items = work->items > 5 * 4000 ? work->items / 5 : work->items;
         trial.bursts = settings[i][0];
         trial.count = settings[i][1];
         trial.window = settings[i][2];
-        bench_progress(server->bench, "%s: bare client, settings %zu of %zu", work->name, i + 1,
-                       sizeof settings / sizeof settings[0]);
+        bench_progress(server->bench, "%s: bare client, settings %zu of %u", work->name, i + 1,
+                       server->bench->counts.tries);
         run_bare(server, work, &trial, &speed);
         if (speed.rate.values[0] > best_rate) {
             best_rate = speed.rate.values[0];
