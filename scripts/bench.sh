@@ -18,8 +18,8 @@ outcome. How fast it was decides nothing.
 
   --quick           smaller counts, fewer runs and rows: about a minute
   --smoke           tiny counts, each row once: only that it works
-  --rows LIST       names with commas between: messages, sagas, latency, projection, growth,
-                    timers, memory, idle
+  --rows LIST       names with commas between: messages, sagas, orders, latency, projection,
+                    growth, timers, memory, idle
   --runs N          how often each is run (default 5)
   --peers[=LIST]    other frameworks besides, installed into a folder of their own
   --json            a line of JSON for each figure instead of the table

@@ -57,6 +57,7 @@ void *bench_memory(void *old, size_t size);
 /* The rows; each writes figures. */
 void bench_messages(struct bench *bench);
 void bench_sagas(struct bench *bench);
+void bench_orders(struct bench *bench);
 void bench_latency(struct bench *bench);
 void bench_projection(struct bench *bench);
 void bench_growth(struct bench *bench);

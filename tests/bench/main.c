@@ -21,9 +21,18 @@ static const struct row {
     void (*measure)(struct bench *bench);
     bool short_too; /* part of a short run */
 } rows[] = {
-    {"messages", bench_messages, true}, {"sagas", bench_sagas, true},
-    {"latency", bench_latency, true},   {"projection", bench_projection, true},
-    {"memory", bench_memory_use, true}, {"idle", bench_idle, true},
+    /* clang-format off */
+    {"messages", bench_messages, true},
+    {"sagas", bench_sagas, true},
+    {"orders", bench_orders, true},
+    {"latency", bench_latency, true},
+    {"projection", bench_projection, true},
+    {"growth", bench_growth, false},
+    {"timers", bench_timers, false},
+    {"memory", bench_memory_use, true},
+    {"idle", bench_idle, true},
+    {"peers", bench_peers, false},
+    /* clang-format on */
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 

@@ -13,6 +13,7 @@
 #include "weir.h"
 
 #define WIDTH 100
+#define MIB (1024.0 * 1024.0)
 
 /* ---- The head ------------------------------------------------------------------------------ */
 
@@ -97,8 +98,12 @@ static void group_digits(double value, char *out, size_t room)
 
 static const char *value_text(const json_t *value, const char *unit, char *out, size_t room)
 {
-    const double number = json_number_value(value);
+    double number = json_number_value(value);
     char digits[64];
+    if (strcmp(unit, "bytes") == 0 && number >= MIB) {
+        number /= MIB;
+        unit = "MiB";
+    }
     if (!json_is_number(value))
         snprintf(digits, sizeof digits, "-");
     else if (fabs(number) >= 1000 || number == floor(number))

@@ -86,6 +86,26 @@ static void put_sagas(struct condition *condition)
     bench_want(server, "ZCARD {sagas}:state:running", condition->begun + (condition->begun > 0));
 }
 
+/* 100000 as 100k: there is little room in the table. */
+static void count_text(unsigned count, char out[16])
+{
+    const bool thousands = count >= 1000;
+    snprintf(out, 16, "%u%s", thousands ? count / 1000 : count, thousands ? "k" : "");
+}
+
+static void name_condition(struct condition *condition)
+{
+    char ended[16], begun[16];
+    count_text(condition->ended, ended);
+    count_text(condition->begun, begun);
+    if (condition->ended == 0)
+        snprintf(condition->name, sizeof condition->name, "none");
+    else if (condition->begun == 0)
+        snprintf(condition->name, sizeof condition->name, "%s ended", ended);
+    else
+        snprintf(condition->name, sizeof condition->name, "%s ended, %s wait", ended, begun);
+}
+
 static void open_condition(struct condition *condition, const struct bench *bench, size_t number)
 {
     condition->bench = *bench;
@@ -219,16 +239,8 @@ void bench_growth(struct bench *bench)
     conditions[3].begun = counts->begun;
     setenv("WEIR_MAX_SAGAS", MAX_SAGAS, 1);
     for (size_t i = 0; i < CONDITIONS; i++) {
-        struct condition *condition = &conditions[i];
-        int length = snprintf(condition->name, sizeof condition->name, "%s",
-                              condition->ended > 0 ? "" : "none");
-        if (condition->ended > 0)
-            length = snprintf(condition->name, sizeof condition->name, "%uk ended",
-                              condition->ended / 1000);
-        if (condition->begun > 0)
-            snprintf(condition->name + length, sizeof condition->name - (size_t)length,
-                     ", %uk wait", condition->begun / 1000);
-        open_condition(condition, bench, i);
+        name_condition(&conditions[i]);
+        open_condition(&conditions[i], bench, i);
     }
     for (unsigned turn = 0; turn < counts->runs; turn++)
         for (size_t i = 0; i < CONDITIONS; i++) {

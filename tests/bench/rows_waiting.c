@@ -26,6 +26,13 @@ void bench_sagas(struct bench *bench)
     struct bench_server server;
     bench_server_start(&server, bench, false);
     turns(&server, bench_chain_work(bench->counts.sagas), 0.85, 10000);
+    bench_server_stop(&server);
+}
+
+void bench_orders(struct bench *bench)
+{
+    struct bench_server server;
+    bench_server_start(&server, bench, false);
     turns(&server, bench_order_work(bench->counts.sagas), 0.85, 0);
     bench_server_stop(&server);
 }
