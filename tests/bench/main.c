@@ -1,6 +1,7 @@
 /* Runs the rows of the benchmark, one after the other, and prints what they have found. */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -37,10 +38,14 @@ static const struct row {
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
 static volatile sig_atomic_t interrupted;
+static volatile pid_t current_row; /* 0: none */
 
+/* The row and all that it has started go at once; their folder is removed by what waits for it. */
 static void on_signal(int signal)
 {
     interrupted = signal;
+    if (current_row > 0)
+        kill(-current_row, SIGKILL);
 }
 
 /* ---- Folders ------------------------------------------------------------------------------- */
@@ -61,7 +66,8 @@ static void remove_tree(const char *path)
 static _Noreturn void be_row(const struct row *row, struct bench bench, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
+    /* A group of its own, to be ended with all that scripts of peers have started. */
+    if (getppid() != parent || setpgid(0, 0) != 0)
         _exit(1);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
@@ -98,7 +104,8 @@ static bool run_row(const struct row *row, const struct options *options,
     int results[2], status = 0;
     const pid_t self = getpid();
     if (snprintf(folder, sizeof folder, "%s/%s", options->folder, row->name) >= BENCH_PATH_MAX ||
-        mkdir(folder, 0700) != 0 || pipe(results) != 0) {
+        mkdir(folder, 0700) != 0 || pipe(results) != 0 ||
+        fcntl(results[1], F_SETFD, FD_CLOEXEC) != 0) {
         fprintf(stderr, "bench: cannot make %s: %s\n", folder, strerror(errno));
         return false;
     }
@@ -116,12 +123,18 @@ static bool run_row(const struct row *row, const struct options *options,
         be_row(row, bench, self);
     }
     close(results[1]);
-    bool fine = pid > 0 && print_results(results[0], report, comparison);
-    if (pid > 0 && (interrupted || !fine))
-        kill(pid, SIGKILL);
+    if (pid > 0)
+        setpgid(pid, pid); /* as it does itself: whoever comes first */
+    current_row = pid;
+    bool fine = pid > 0 && !interrupted && print_results(results[0], report, comparison);
+    if (pid > 0 && !fine)
+        kill(-pid, SIGKILL);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
-    fine = fine && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    fine = fine && !interrupted && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    current_row = 0;
+    if (pid > 0)
+        kill(-pid, SIGKILL); /* what a row that failed has left */
     if (isatty(STDERR_FILENO))
         fputs("\r\033[K", stderr);
     if (fine && !options->keep)
@@ -162,7 +175,7 @@ static int run(const struct options *options)
             snprintf(failed + strlen(failed), sizeof failed - strlen(failed), " %s", rows[i].name);
     }
     bench_compare_print(&comparison, &report);
-    if (failed[0] == '\0' && !options->keep)
+    if ((failed[0] == '\0' || interrupted) && !options->keep)
         remove_tree(options->folder);
     else
         fprintf(stderr, "bench: logs and data are kept in %s\n", options->folder);

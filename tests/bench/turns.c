@@ -4,8 +4,6 @@
 #include <string.h>
 
 #define REST_LIMIT_S 20
-#define TRIAL_ITEMS 20u
-#define RECORD_TRIES 3
 
 /* ---- Recording ----------------------------------------------------------------------------- */
 
@@ -136,9 +134,14 @@ static void write_figures(const struct bench *bench, const struct bench_work *wo
                           const struct bench_replay *replay, const struct bench_speed *weir,
                           const struct bench_speed *bare)
 {
+    const struct bench_script *script = replay->script;
     char note[160];
-    snprintf(note, sizeof note, "%zu commits for each, %u x %u read ahead, %u sagas at once",
-             replay->script->part_count, replay->bursts, replay->count, replay->window);
+    const int length =
+        snprintf(note, sizeof note, "commits for each: %zu; reads under way: %u of %u entries",
+                 script->part_count, replay->bursts, replay->count);
+    if (script->source_count > 1)
+        snprintf(note + length, sizeof note - (size_t)length, "; sagas under way: up to %u",
+                 replay->window);
     bench_write(bench, &(struct bench_figure){.name = work->name,
                                               .who = "weir",
                                               .unit = "/s",

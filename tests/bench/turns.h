@@ -23,7 +23,7 @@ struct bench_work {
     struct bench_target ratio_target, value_target;
 };
 
-/* Records what weir does, runs both in turn and writes the figures. `bare` false: weir alone. */
+/* Records what weir does, runs both in turn and writes the figures. */
 void bench_turns(struct bench_server *server, const struct bench_work *work);
 
 /* Records one item from its fill until nothing is left to be done. */
