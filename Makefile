@@ -163,7 +163,7 @@ lint: layout ## check layout, dependency direction and scripts
 	tests/check_floors.sh $(BUILD)
 	tests/fault/check_table.sh --complete
 	shellcheck -x scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/chaos/*.sh tests/fault/*.sh tests/fuzz/*.sh \
-	  $(wildcard tests/bench/*/*.sh)
+	  tests/bench/peers/*.sh tests/bench/peers/*/*.sh
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)

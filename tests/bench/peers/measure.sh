@@ -1,0 +1,141 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # it shares run.sh's variables and the peer's
+# One measurement: fill the queue, start the workers, and read what they count.
+#
+# Each process that handles jobs keeps a file "$PEERS_TALLY.<its id>" and appends a line to it some
+# ten times a second while anything changes: when it began its first job and when it ended its last
+# one, in seconds since 1970, and how many it ended. So the time is taken where the work is done,
+# start-up is left out, and several processes add up. shared/ has that in each language.
+
+redis() { # ARGUMENT...
+    redis-cli -s "$socket" "$@"
+}
+
+# Each run begins with a file that holds the full queue and nothing else, as a rewrite of it that is
+# due for what an earlier run wrote would fall upon another.
+settle_server() {
+    local tries=600
+    redis bgrewriteaof >/dev/null
+    while [[ $(redis info persistence) =~ aof_rewrite_(in_progress|scheduled):1 ]]; do
+        ((tries-- > 0)) || return 1
+        sleep 0.1
+    done
+}
+
+# Prints FIRST LAST COUNT over all processes.
+read_tallies() {
+    local files=("$PEERS_TALLY".*)
+    [[ -e ${files[0]} ]] || files=(/dev/null)
+    tail -qn 1 "${files[@]}" | awk '
+        { count += $3; if (!first || $1 < first) first = $1; if ($2 > last) last = $2 }
+        END { printf "%.6f %.6f %d\n", first, last, count }'
+}
+
+start_workers() { # PROCESSES ARGUMENT...
+    local processes=$1 number
+    shift
+    workers=()
+    for ((number = 0; number < processes; number++)); do
+        # A group of its own, so that its children end with it.
+        (
+            set -m
+            work "$@" >>"$log" 2>&1 &
+            echo $! >"$place/runs/pid"
+        )
+        workers+=("$(<"$place/runs/pid")")
+    done
+}
+
+workers_live() {
+    local worker
+    for worker in "${workers[@]}"; do
+        kill -0 -- "-$worker" 2>/dev/null && return
+    done
+    return 1
+}
+
+stop_workers() {
+    local worker tries=100
+    for worker in "${workers[@]}"; do
+        kill -TERM -- "-$worker" 2>/dev/null || true
+    done
+    while workers_live && ((tries-- > 0)); do
+        sleep 0.1
+    done
+    for worker in "${workers[@]}"; do
+        kill -KILL -- "-$worker" 2>/dev/null || true
+    done
+    workers=()
+}
+
+# Waits until N are done or the time is over; start-up has its own minute.
+await_tallies() { # N
+    local n=$1 begun=$SECONDS first last count
+    while read -r first last count < <(read_tallies) && ((count < n)); do
+        workers_live || return
+        if ((count == 0)); then
+            ((SECONDS - begun < 60)) || return
+        elif awk -v first="$first" -v now="$EPOCHREALTIME" -v most="$seconds" \
+            'BEGIN { exit now - first < most }'; then
+            return
+        fi
+        sleep 0.2
+    done
+}
+
+# What the workers have done has to be gone from the server's queue, too.
+await_empty_queue() {
+    local tries=100
+    while ((tries-- > 0)); do
+        queue_left=$(left 2>>"$log") && [[ $queue_left == 0 ]] && return
+        sleep 0.1
+    done
+    return 1
+}
+
+# Sets failure, or appends to rates, and to remark what is to be said of the run.
+measure_run() { # N PROCESSES ARGUMENT...
+    local n=$1 processes=$2 first last count
+    shift 2
+    failure=
+    : >"$log"
+    rm -f "$PEERS_TALLY".*
+    redis flushall >/dev/null
+    fill "$n" "$@" >>"$log" 2>&1 || failure="filling the queue failed: $(tail -n 1 "$log")"
+    [[ -z $failure ]] || return 1
+    settle_server || failure="the server does not come to rest"
+    [[ -z $failure ]] || return 1
+    start_workers "$processes" "$@"
+    await_tallies "$n"
+    read -r first last count < <(read_tallies)
+    if ((count >= n)) && ! await_empty_queue; then
+        failure="$count jobs were handled, but $queue_left are left in the queue"
+    fi
+    stop_workers
+    if ((count < n)) && { ((count < 100)) || ! awk -v first="$first" -v last="$last" -v most="$seconds" \
+        'BEGIN { exit last - first < most * 0.9 }'; }; then
+        failure="only $count of $n jobs were done, then no more: $(tail -n 1 "$log")"
+    fi
+    [[ -z $failure ]] || return 1
+    ((count >= n)) || remark="ended after $seconds s with $count of $n done"
+    ((count <= n)) || remark="$((count - n)) jobs were handled twice"
+    rates+=("$(awk -v n="$count" -v first="$first" -v last="$last" 'BEGIN { printf "%.0f", n / (last - first) }')")
+}
+
+# Sets rates and remark, or failure.
+measure_setting() { # NAME LABEL PROCESSES ARGUMENTS
+    local name=$1 label=$2 processes=$3 run n=$messages arguments
+    read -r -a arguments <<<"$4"
+    [[ $kind == messages ]] || n=$sagas
+    ((n <= ${most:-n})) || n=$most
+    export PEERS_TALLY=$place/runs/tally PEERS_JOBS=$n
+    rates=()
+    remark=
+    for ((run = 1; run <= runs; run++)); do
+        if ! measure_run "$n" "$processes" "${arguments[@]}"; then
+            say "$name, $label: $failure"
+            return 1
+        fi
+        say "$name, $label: run $run of $runs, ${rates[-1]} per second"
+    done
+}
