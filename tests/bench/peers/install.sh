@@ -46,3 +46,24 @@ run_node() { # SCRIPT ARGUMENT...
 node_version() { # PACKAGE
     sed -n 's/^ *"version": "\(.*\)",*$/\1/p' "$place/node_modules/$1/package.json"
 }
+
+# A program of the peer's folder, by its own go.mod and go.sum; modules, build cache and all else of
+# Go go into the folder as well.
+install_go_program() {
+    need_command go golang-go || return
+    [[ -x $place/program ]] && cmp -s <(cat "$home"/* "$home"/../shared/tally/*) "$place/sources" && return
+    if ! (cd "$home" && with_go build -mod=readonly -o "$place/program" .) >&2; then
+        echo "go cannot build it: $(tail -n 1 "$log")"
+        return 1
+    fi
+    cat "$home"/* "$home"/../shared/tally/* >"$place/sources"
+}
+
+with_go() { # ARGUMENT...
+    env GOPATH="$folder/go" GOMODCACHE="$folder/go/pkg/mod" GOCACHE="$folder/go/cache" GOBIN="$folder/go/bin" \
+        GOFLAGS=-modcacherw nice go "$@"
+}
+
+go_version() { # MODULE
+    sed -n "s#^.*$1 v\([^ ]*\).*#\1#p" "$home/go.mod" | head -n 1
+}

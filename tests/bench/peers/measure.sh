@@ -139,3 +139,11 @@ measure_setting() { # NAME LABEL PROCESSES ARGUMENTS
         say "$name, $label: run $run of $runs, ${rates[-1]} per second"
     done
 }
+
+# Prints how many entries of a stream a group has not acknowledged, or not read.
+stream_left() { # STREAM GROUP
+    redis xinfo groups "$1" | awk -v group="$2" '
+        $0 == "name" { getline; ours = ($0 == group) }
+        ours && ($0 == "pending" || $0 == "lag") { getline; left += $0; seen++ }
+        END { if (seen != 2) exit 1; print left }'
+}

@@ -82,10 +82,11 @@ parse_options() { # ARGUMENT...
 }
 
 check_options() {
-    local name
+    local name numbers=(messages sagas runs seconds)
     [[ -n $folder ]] || refuse "--folder is needed"
     [[ -n $install_only || -S $socket ]] || refuse "--socket needs the socket of a running server"
-    for name in messages sagas runs seconds ${install_only:-port}; do
+    [[ -n $install_only ]] || numbers+=(port)
+    for name in "${numbers[@]}"; do
         [[ ${!name} =~ ^[1-9][0-9]*$ ]] || refuse "--$name needs a number"
     done
 }

@@ -1,0 +1,3 @@
+module weir.example/peers/tally
+
+go 1.24
