@@ -34,7 +34,7 @@ install_node_packages() {
     cp "$home/package.json" "$place/"
     if ! (cd "$place" && nice npm install --no-audit --no-fund --loglevel=error) >&2; then
         rm -f "$place/package.json"
-        echo "npm cannot install it: $(grep -m 1 'npm error 4\|npm error code' "$log" || tail -n 1 "$log")"
+        echo "npm cannot install it: $(grep -m 1 -E 'npm error (404|[a-zA-Z]+) [A-Z]' "$log" || tail -n 1 "$log")"
         return 1
     fi
 }
