@@ -11,6 +11,11 @@ redis() { # ARGUMENT...
     redis-cli -s "$socket" "$@"
 }
 
+# What a program said when it failed.
+last_words() {
+    grep -i -m 1 error "$log" || tail -n 1 "$log"
+}
+
 # Each run begins with a file that holds the full queue and nothing else, as a rewrite of it that is
 # due for what an earlier run wrote would fall upon another.
 settle_server() {
@@ -101,7 +106,7 @@ measure_run() { # N PROCESSES ARGUMENT...
     : >"$log"
     rm -f "$PEERS_TALLY".*
     redis flushall >/dev/null
-    fill "$n" "$@" >>"$log" 2>&1 || failure="filling the queue failed: $(tail -n 1 "$log")"
+    fill "$n" "$@" >>"$log" 2>&1 || failure="filling the queue failed: $(last_words)"
     [[ -z $failure ]] || return 1
     settle_server || failure="the server does not come to rest"
     [[ -z $failure ]] || return 1
@@ -114,7 +119,7 @@ measure_run() { # N PROCESSES ARGUMENT...
     stop_workers
     if ((count < n)) && { ((count < 100)) || ! awk -v first="$first" -v last="$last" -v most="$seconds" \
         'BEGIN { exit last - first < most * 0.9 }'; }; then
-        failure="only $count of $n jobs were done, then no more: $(tail -n 1 "$log")"
+        failure="only $count of $n jobs were done, then no more: $(last_words)"
     fi
     [[ -z $failure ]] || return 1
     ((count >= n)) || remark="ended after $seconds s with $count of $n done"

@@ -142,6 +142,10 @@ check_options
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 export PEERS_SOCKET=$socket PEERS_PORT=$port
+# In the background, so that a signal is heard at once and the workers are stopped.
+trap 'kill "$current" 2>/dev/null; wait; exit 1' INT TERM
 for name in "${chosen[@]}"; do
-    measure_peer "$name"
+    measure_peer "$name" &
+    current=$!
+    wait "$current"
 done

@@ -3,10 +3,8 @@
 # of cores (asynq.Config).
 kind=messages
 settings=(
-    "concurrency 2|1|2"
     "concurrency 10|1|10"
     "concurrency 50|1|50"
-    "concurrency 200|1|200"
 )
 guarantee="at least once by leases; effects not atomic with the acknowledgement; state in Redis"
 note="also does retries with backoff, scheduled and periodic tasks, priorities of queues, unique tasks, deadlines, results, a web interface"

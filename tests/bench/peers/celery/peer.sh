@@ -4,10 +4,10 @@
 # Concurrency one process per core. Gossip, mingle and heartbeat are for other brokers or for several
 # workers (guide on Workers).
 kind=messages
-most=40000
+most=20000
 settings=(
-    "solo, prefetch 1|1|solo 1 1"
     "solo, prefetch 128|1|solo 1 128"
+    "2 processes of solo, prefetch 128|2|solo 1 128"
     "10 threads, prefetch 128|1|threads 10 128"
     "prefork 2, prefetch 1|1|prefork 2 1"
     "prefork 2, prefetch 128|1|prefork 2 128"

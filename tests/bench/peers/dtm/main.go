@@ -22,7 +22,7 @@ import (
 
 var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1024}}
 
-// What https://en.dtm.pub/ref/http.html has for a saga.
+// What its clients send for a saga (client/dtmcli/trans_saga.go there).
 type saga struct {
 	Gid        string              `json:"gid"`
 	TransType  string              `json:"trans_type"`

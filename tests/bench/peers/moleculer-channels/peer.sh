@@ -1,9 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # moleculer-channels on Redis streams, https://github.com/moleculerjs/moleculer-channels. Its README
-# measures throughput with maxInFlight 10 and 100.
+# measures throughput with maxInFlight 10 and 100, of which 10 is far slower.
 kind=messages
 settings=(
-    "maxInFlight 10|1|10"
     "maxInFlight 100|1|100"
     "maxInFlight 1000|1|1000"
 )

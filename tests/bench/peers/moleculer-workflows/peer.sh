@@ -5,7 +5,6 @@ kind=sagas
 settings=(
     "concurrency 10|1|10"
     "concurrency 50|1|50"
-    "concurrency 200|1|200"
 )
 guarantee="at least once for each step, by a journal in Redis that is replayed; compensation by hand in the handler; timers of a workflow and of a signal"
 note="also does signals, delays, repeated jobs, state that others can read, results; its steps were called in the same process; 'work in progress', says its README"

@@ -10,6 +10,7 @@ const broker = new ServiceBroker({
 
 async function fill(n) {
     await broker.start();
+    await broker.wf.getAdapter(); // connects; many calls at once do not wait for the first one's connection
     await inBatches(Number(n), 500, (numbers) =>
         Promise.all(numbers.map(() => broker.wf.run('saga.run', payload))));
     await broker.stop();
