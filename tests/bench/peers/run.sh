@@ -92,7 +92,8 @@ check_options() {
 }
 
 json_string() { # TEXT
-    local text=${1//\\/\\\\}
+    local text=${1//[[:cntrl:]]/ }
+    text=${text//\\/\\\\}
     printf '"%s"' "${text//\"/\\\"}"
 }
 

@@ -6,7 +6,7 @@ settings=(
     "maxInFlight 100|1|100"
     "maxInFlight 1000|1|1000"
 )
-guarantee="at least once by a stream's pending list; effects not atomic with the acknowledgement; state in Redis"
+guarantee="at least once by a stream's pending list; effects not atomic with the acknowledgement; state in Redis, where entries stay"
 note="also does retries, dead letters, several consumer groups, other brokers than Redis, actions and events of moleculer"
 
 install() { install_node_packages; }

@@ -31,7 +31,10 @@ with_gems() { # COMMAND...
     MALLOC_ARENA_MAX=2 exec "$@"
 }
 
-version() { (with_gems ruby -e 'require "sidekiq"; print Sidekiq::VERSION'); }
+version() {
+    (with_gems ruby -e 'require "sidekiq"; print Sidekiq::VERSION')
+    [[ -d $place/gems ]] || printf ", Debian's package"
+}
 fill() { (with_gems ruby "$home/fill.rb" "$1"); }
 work() { with_gems sidekiq -q jobs -r "$home/job.rb" -c "$1"; }
 left() { echo $(($(redis llen queue:jobs) + $(redis zcard retry) + $(redis zcard schedule))); }

@@ -7,7 +7,7 @@ settings=(
     "10 subscribers|1|10"
     "50 subscribers|1|50"
 )
-guarantee="at least once by a stream's pending list; effects not atomic with the acknowledgement; state in Redis"
+guarantee="at least once by a stream's pending list; effects not atomic with the acknowledgement; state in Redis, where entries stay"
 note="also does several consumer groups, middleware for retries, throttling and poison queues, many other brokers"
 
 install() { install_go_program; }
