@@ -13,7 +13,7 @@ redis() { # ARGUMENT...
 
 # What a program said when it failed.
 last_words() {
-    grep -i -m 1 error "$log" || tail -n 1 "$log"
+    grep -i -m 1 error "$log" || tail -n 1 "$log" | grep . || echo "its log is empty"
 }
 
 # Each run begins with a file that holds the full queue and nothing else, as a rewrite of it that is
