@@ -8,7 +8,7 @@
 # start-up is left out, and several processes add up. shared/ has that in each language.
 
 redis() { # ARGUMENT...
-    redis-cli -s "$socket" "$@"
+    "$cli" -s "$socket" "$@"
 }
 
 # What a program said when it failed.
@@ -19,8 +19,11 @@ last_words() {
 # Each run begins with a file that holds the full queue and nothing else, as a rewrite of it that is
 # due for what an earlier run wrote would fall upon another.
 settle_server() {
+    await_rewrite && redis bgrewriteaof >/dev/null && await_rewrite
+}
+
+await_rewrite() {
     local tries=600
-    redis bgrewriteaof >/dev/null
     while [[ $(redis info persistence) =~ aof_rewrite_(in_progress|scheduled):1 ]]; do
         ((tries-- > 0)) || return 1
         sleep 0.1
@@ -98,6 +101,11 @@ await_empty_queue() {
     return 1
 }
 
+# Whether the run took all of its time, and was not cut short by its workers' end.
+time_was_over() { # FIRST LAST
+    awk -v first="$1" -v last="$2" -v most="$seconds" 'BEGIN { exit last - first < most * 0.9 }'
+}
+
 # Sets failure, or appends to rates, and to remark what is to be said of the run.
 measure_run() { # N PROCESSES ARGUMENT...
     local n=$1 processes=$2 first last count
@@ -113,14 +121,12 @@ measure_run() { # N PROCESSES ARGUMENT...
     start_workers "$processes" "$@"
     await_tallies "$n"
     read -r first last count < <(read_tallies)
-    if ((count >= n)) && ! await_empty_queue; then
-        failure="$count jobs were handled, but $queue_left are left in the queue"
+    if ((count >= n)); then
+        await_empty_queue || failure="$count jobs were handled, but $queue_left are left in the queue"
+    else
+        time_was_over "$first" "$last" || failure="only $count of $n jobs were done: $(last_words)"
     fi
     stop_workers
-    if ((count < n)) && { ((count < 100)) || ! awk -v first="$first" -v last="$last" -v most="$seconds" \
-        'BEGIN { exit last - first < most * 0.9 }'; }; then
-        failure="only $count of $n jobs were done, then no more: $(last_words)"
-    fi
     [[ -z $failure ]] || return 1
     ((count >= n)) || remark="ended after $seconds s with $count of $n done"
     ((count <= n)) || remark="$((count - n)) jobs were handled twice"

@@ -86,6 +86,7 @@ check_options() {
     [[ -n $folder ]] || refuse "--folder is needed"
     [[ -n $install_only || -S $socket ]] || refuse "--socket needs the socket of a running server"
     [[ -n $install_only ]] || numbers+=(port)
+    cli=$(command -v redis-cli || command -v valkey-cli) || refuse "redis-cli is missing"
     for name in "${numbers[@]}"; do
         [[ ${!name} =~ ^[1-9][0-9]*$ ]] || refuse "--$name needs a number"
     done
