@@ -12,16 +12,17 @@ as_root() {
     fi
 }
 
+install_packages() { # PACKAGE...
+    as_root apt-get -qq update >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+        -o DPkg::Lock::Timeout=120 "$@" </dev/null >&2
+}
+
 need_command() { # COMMAND PACKAGE...
     local command=$1
     shift
     command -v "$command" >/dev/null && return
-    {
-        as_root apt-get -qq update
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-            -o DPkg::Lock::Timeout=120 "$@" </dev/null
-    } >&2 || true
-    command -v "$command" >/dev/null && return
+    install_packages "$@" && command -v "$command" >/dev/null && return
     echo "$command is missing, and its Debian package could not be installed"
     return 1
 }

@@ -2,7 +2,7 @@
 # Celery, https://docs.celeryq.dev. Its guide on Optimizing gives the prefetch: 1 for long tasks, 64
 # or 128 for many short ones; that on Tasks says to ignore results that nobody reads; that on
 # Concurrency one process per core. Gossip, mingle and heartbeat are for other brokers or for several
-# workers (guide on Workers).
+# workers (guide on Workers, which asks for a name for each process, too).
 kind=messages
 most=20000
 settings=(
@@ -18,8 +18,10 @@ note="also does retries, countdowns, priorities, rate limits, results, chains, g
 install() {
     need_command python3 python3 || return
     [[ -x $place/venv/bin/celery ]] && cmp -s "$home/requirements.txt" "$place/requirements.txt" && return
-    python3 -m venv "$place/venv" >&2 || need_command python3-venv python3-venv ||
-        python3 -m venv "$place/venv" >&2 || { echo "python3 has no venv here" && return 1; }
+    if ! python3 -m venv "$place/venv" >&2; then
+        install_packages python3-venv || echo "its Debian package python3-venv could not be installed"
+        python3 -m venv "$place/venv" >&2 || return
+    fi
     nice "$place/venv/bin/pip" install --quiet -r "$home/requirements.txt" >&2 || return
     cp "$home/requirements.txt" "$place/"
 }
@@ -31,7 +33,7 @@ run_python() { # COMMAND...
 version() { "$place/venv/bin/pip" list --format=freeze 2>/dev/null | sed -n 's/^celery==//p'; }
 fill() { (run_python "$place/venv/bin/python" "$home/jobs.py" "$1"); }
 work() { # POOL CONCURRENCY PREFETCH
-    run_python "$place/venv/bin/celery" -A jobs worker --pool "$1" --concurrency "$2" \
+    run_python "$place/venv/bin/celery" -A jobs worker --hostname "worker$BASHPID@%h" --pool "$1" --concurrency "$2" \
         --prefetch-multiplier "$3" --without-gossip --without-mingle --without-heartbeat --loglevel WARNING
 }
 left() { echo $(($(redis llen celery) + $(redis hlen unacked))); }
