@@ -31,6 +31,18 @@ static bool at_rest(struct bench_server *server)
     return left == 0;
 }
 
+static void run_one(struct bench_server *server, const struct bench_work *work,
+                    const struct bench_workers *workers, unsigned first, unsigned items)
+{
+    struct bench_condition done = work->done;
+    work->fill(server, work, first, 1);
+    done.value = done.direction == BENCH_AT_LEAST ? items : 0;
+    bench_await(server, done, REST_LIMIT_S, workers->processes, workers->count);
+    for (double limit = bench_now() + REST_LIMIT_S; !at_rest(server);)
+        bench_wait_until(limit, 5, "the recorded item to come to rest");
+}
+
+/* What is recorded is the second item: at the first one workers still fetch what they keep. */
 struct bench_script bench_record_item(struct bench_server *server, const struct bench_work *work)
 {
     struct bench_workers workers;
@@ -38,16 +50,12 @@ struct bench_script bench_record_item(struct bench_server *server, const struct 
     bench_server_empty(server);
     bench_workers_start(&workers, server, work->workers, NULL);
     bench_workers_await(&workers, server);
+    run_one(server, work, &workers, BENCH_FIRST, 1);
     redisContext *monitor = bench_record_begin(server);
-    work->fill(server, work, BENCH_RECORDED, 1);
-    struct bench_condition done = work->done;
-    done.value = done.direction == BENCH_AT_LEAST ? 1 : 0;
-    bench_await(server, done, REST_LIMIT_S, workers.processes, workers.count);
-    for (double limit = bench_now() + REST_LIMIT_S; !at_rest(server);)
-        bench_wait_until(limit, 5, "the recorded item to come to rest");
+    run_one(server, work, &workers, BENCH_RECORDED, 2);
     struct bench_recording recording = bench_record_end(server, monitor);
     struct bench_script script = bench_script_make(server, &recording, work->keys);
-    work->check(server, work, 1);
+    work->check(server, work, 2);
     bench_workers_stop(&workers);
     bench_recording_close(&recording);
     return script;

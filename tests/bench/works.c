@@ -102,7 +102,7 @@ static void check_orders(struct bench_server *server, const struct bench_work *w
     (void)work;
     bench_want_sagas(server, shop_services, count);
     bench_want_each(server, shop_services, "XLEN {%s}:events", count);
-    for (unsigned i = 0; count > 1 && i < count; i += count / 10 + 1) {
+    for (unsigned i = 0; count > 2 && i < count; i += count / 10 + 1) {
         snprintf(account, sizeof account, "HGET {payments}:account:c%u balance", BENCH_FIRST + i);
         snprintf(product, sizeof product, "HGET {catalog}:product:p%u stock", BENCH_FIRST + i);
         bench_want(server, account, 900);
