@@ -149,6 +149,76 @@ static void a_missing_right_refuses_the_whole_commit(void **state)
     expect("1", "XLEN {s}:commands");
 }
 
+/* A refusal would be for good; a right can be given. */
+static void what_may_not_be_read_is_no_refusal(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *right, *operations, *wanted;
+    } rows[] = {
+        {"hget", "EXPECT 3 2 f -", "!NOPERM*"},
+        {"get", "DONE 3 2 60000 {s}:events", "!NOPERM*"},
+        {"hget", "HSET 3 2 f v EXPECT 3 2 f -", "!NOPERM*"},
+        {"xdel", "XADD 3 2 type E", "!NOPERM*"},
+        {"xadd", "HSET 2 2 f v XADD 3 2 type E", "!NOPERM*"},
+        {"zadd", "ZADD 2 2 1 m ZREM 2 1 m ZADD 3 2 1 m", "!NOPERM*"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char line[256];
+        snprintf(line, sizeof line, COMMIT "%s", rows[i].operations);
+        test_do(&server, "ACL SETUSER default -%s", rows[i].right);
+        const char *given = answer(line);
+        test_do(&server, "ACL SETUSER default +@all");
+        check_answer(__FILE__, __LINE__, rows[i].wanted, given);
+        expect("0", "EXISTS {s}:good {s}:key");
+        expect("[1, 1-1, 1-1, [[worker, 1]]]", "XPENDING {s}:commands s");
+    }
+}
+
+/* The right to one key says nothing of the next: who may call with both may not write both. */
+static void each_key_needs_its_right(void **state)
+{
+    (void)state;
+    test_do(&server, "ACL SETUSER default -hset (+hset ~{s}:good)");
+    const char *given = answer(COMMIT "HSET 2 2 f v HSET 3 2 f v");
+    test_do(&server, "ACL SETUSER default clearselectors +@all");
+    check_answer(__FILE__, __LINE__, "!NOPERM*", given);
+    expect("0", "EXISTS {s}:good {s}:key");
+}
+
+/* Types are told by commands that a user may lack. */
+static void types_are_known_without_further_rights(void **state)
+{
+    (void)state;
+    test_do(&server, "ACL SETUSER default -hlen -scard -zcard -strlen -xlen");
+    const char *wrong = answer(COMMIT "HSET 2 2 f v SADD 2 1 m");
+    const char *right = answer(COMMIT "HSET 2 2 f v XADD 3 2 type E");
+    test_do(&server, "ACL SETUSER default +@all");
+    check_answer(__FILE__, __LINE__, "[refused, 2, it is a hash, not a set]", wrong);
+    check_answer(__FILE__, __LINE__, "1", right);
+}
+
+/* Two streams, of which the second is none: the first has not been touched. */
+static void only_what_is_a_stream_is_appended_to(void **state)
+{
+    (void)state;
+    test_do(&server, "SET {s}:key text");
+    test_do(&server, "XADD {s}:good 1-1 type E");
+    expect_untouched("[refused, 3, it is a string, not a stream]", COMMIT "XADD 3 2 type E");
+    expect_untouched("[refused, 3, it is a string, not a stream]",
+                     COMMIT "XADD 2 2 type E XADD 3 2 type E");
+    expect_untouched("[refused, 3, it is a string, not a stream]",
+                     COMMIT "XADD 3 2 type E XADD 2 2 type E");
+    expect_untouched("[refused, 2, it is a stream, not a hash]",
+                     COMMIT "HSET 2 2 f v XADD 3 2 type E");
+    expect_untouched("[refused, 3, it is a string, not a hash]", COMMIT "EXPECT 3 2 f -");
+    test_do(&server, "DEL {s}:key {s}:good");
+    expect_untouched("[refused, 2, it is a hash, not a stream]",
+                     COMMIT "HSET 2 2 f v XADD 2 2 type E");
+    expect_untouched("[refused, 2, it is a stream, not a hash]",
+                     COMMIT "XADD 2 2 type E HSET 2 2 f v");
+}
+
 static void what_is_finished_is_not_refused_or_in_conflict(void **state)
 {
     (void)state;
@@ -410,6 +480,10 @@ int main(void)
         EACH(an_expectation_that_fails_is_a_conflict),
         EACH(a_full_stream_refuses_the_whole_commit),
         EACH(a_missing_right_refuses_the_whole_commit),
+        EACH(what_may_not_be_read_is_no_refusal),
+        EACH(each_key_needs_its_right),
+        EACH(types_are_known_without_further_rights),
+        EACH(only_what_is_a_stream_is_appended_to),
         EACH(what_is_finished_is_not_refused_or_in_conflict),
         EACH(a_commit_that_comes_too_late_is_refused),
         EACH(expectations_that_hold_write_nothing_themselves),

@@ -309,7 +309,7 @@ local function published(stream, made, more)
 end
 
 -- `command`: whose right is asked for, where it is not the operation's name. `holds`: whether what was
--- read is so still; nil where the key's type does not let it be read.
+-- read is so still; nil where it cannot be read.
 local OPERATIONS = {
     HSET = { type = 'hash', check = some_pairs },
     HDEL = { type = 'hash', check = at_least_one },
@@ -408,12 +408,17 @@ local function missing_right(commands, keys)
     end
 end
 
--- Whether what was read is so still; the type of its key shows by reading.
+-- The answer where what was read is not so any more. That it cannot be read shows its type.
 local function holding_problem(operation, key, index, args, first, last, types)
     local held = operation.holds(key, args, first, last)
-    if held == nil then return { 'refused', index, type_problem(key, operation.type, types) } end
-    if not held then return { 'conflict', index } end
-    types[key] = types[key] or operation.type
+    if held then
+        types[key] = types[key] or operation.type
+        return nil
+    end
+    if held == false then return { 'conflict', index } end
+    local problem = type_problem(key, operation.type, types)
+    if problem then return { 'refused', index, problem } end
+    return redis.error_reply('NOPERM this user may not read a key of the commit')
 end
 
 -- Checks a run of operations against the server's state without writing.
