@@ -2,6 +2,7 @@
 #include "functions.h"
 
 #define COMMIT "FCALL weir_commit 3 {s}:commands {s}:good {s}:key s 1-1 1 "
+#define PLAN "FCALL weir_commit_plan 3 {s}:commands {s}:good {s}:key s 1-1 1 "
 
 /* A message 1-1 in the inbox, pending for one worker. */
 static int deliver(void **state)
@@ -196,6 +197,22 @@ static void types_are_known_without_further_rights(void **state)
     test_do(&server, "ACL SETUSER default +@all");
     check_answer(__FILE__, __LINE__, "[refused, 2, it is a hash, not a set]", wrong);
     check_answer(__FILE__, __LINE__, "1", right);
+}
+
+/* What a plan says to look at, it looks at by the same commands. */
+static void a_plan_tells_rights_from_types(void **state)
+{
+    (void)state;
+    test_do(&server, "ACL SETUSER default -hget -hlen");
+    const char *unread = answer(PLAN "%s f -", "EXPECT 3 2;");
+    const char *untold = answer(PLAN "%s f v", "HSET 3 2;");
+    test_do(&server, "ACL SETUSER default +@all");
+    check_answer(__FILE__, __LINE__, "!NOPERM*", unread);
+    check_answer(__FILE__, __LINE__, "1", untold);
+    deliver(state);
+    test_do(&server, "SET {s}:key text");
+    expect_untouched("[refused, 3, it is a string, not a hash]", PLAN "%s f -", "EXPECT 3 2;");
+    expect_untouched("[refused, 3, it is a string, not a hash]", PLAN "%s f v", "HSET 3 2;");
 }
 
 /* Two streams, of which the second is none: the first has not been touched. */
@@ -483,6 +500,7 @@ int main(void)
         EACH(what_may_not_be_read_is_no_refusal),
         EACH(each_key_needs_its_right),
         EACH(types_are_known_without_further_rights),
+        EACH(a_plan_tells_rights_from_types),
         EACH(only_what_is_a_stream_is_appended_to),
         EACH(what_is_finished_is_not_refused_or_in_conflict),
         EACH(a_commit_that_comes_too_late_is_refused),

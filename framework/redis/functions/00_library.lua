@@ -408,6 +408,10 @@ local function missing_right(commands, keys)
     end
 end
 
+local function unreadable()
+    return redis.error_reply('NOPERM this user may not read a key of the commit')
+end
+
 -- The answer where what was read is not so any more. That it cannot be read shows its type.
 local function holding_problem(operation, key, index, args, first, last, types)
     local held = operation.holds(key, args, first, last)
@@ -418,7 +422,7 @@ local function holding_problem(operation, key, index, args, first, last, types)
     if held == false then return { 'conflict', index } end
     local problem = type_problem(key, operation.type, types)
     if problem then return { 'refused', index, problem } end
-    return redis.error_reply('NOPERM this user may not read a key of the commit')
+    return unreadable()
 end
 
 -- Checks a run of operations against the server's state without writing.

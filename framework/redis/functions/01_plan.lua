@@ -141,7 +141,8 @@ local function reads_problem(reads, keys, args)
         local held = operation.holds(keys[index], args, reads[i + 2], reads[i + 3])
         if held == false then return { 'conflict', tostring(index) } end
         if held == nil then
-            return { 'refused', tostring(index), type_problem(keys[index], operation.type, {}) }
+            local problem = type_problem(keys[index], operation.type, {})
+            return problem and { 'refused', tostring(index), problem } or unreadable()
         end
     end
 end
@@ -151,7 +152,8 @@ local function probes_problem(probes, keys)
     for i = 1, #probes, 3 do
         local index = probes[i + 1]
         if type(call(probes[i], keys[index])) ~= 'number' then
-            return { 'refused', tostring(index), type_problem(keys[index], probes[i + 2], {}) }
+            local problem = type_problem(keys[index], probes[i + 2], {})
+            if problem then return { 'refused', tostring(index), problem } end
         end
     end
 end
