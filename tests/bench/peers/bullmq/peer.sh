@@ -7,6 +7,7 @@ settings=(
     "concurrency 50|1|50"
     "concurrency 200|1|200"
     "2 processes of concurrency 50|2|50"
+    "concurrency 50, with two fields and an event, not atomic|1|50 effects"
     "concurrency 200, with two fields and an event, not atomic|1|200 effects"
 )
 guarantee="at least once by locks that are renewed; effects not atomic with the acknowledgement; state in Redis"
