@@ -12,9 +12,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"weir.example/peers/tally"
@@ -64,6 +66,9 @@ func startServer(program string) (string, error) {
 		address = fmt.Sprintf("http://127.0.0.1:%d/api/dtmsvr", port)
 	}
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	// It ends with the thread that started it, which therefore has to stay.
+	runtime.LockOSThread()
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {
 		return "", err
 	}
