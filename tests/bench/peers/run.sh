@@ -113,8 +113,8 @@ print_rates() { # NAME SETTING RATE...
         "$(json_string "$guarantee")" "$(json_string "$note${remark:+; $remark}")"
 }
 
-# Each in a shell of its own, so that nothing of one peer is left for the next.
-measure_peer() ( # NAME
+# Called in a shell of its own, so that nothing of one peer is left for the next.
+measure_peer() { # NAME
     home=$peers/$1
     place=$folder/$1
     log=$place/log
@@ -137,14 +137,14 @@ measure_peer() ( # NAME
             print_unavailable "$1" "$label" "$failure"
         fi
     done
-)
+}
 
 parse_options "$@"
 check_options
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 export PEERS_SOCKET=$socket PEERS_PORT=$port
-# In the background, so that a signal is heard at once and the workers are stopped.
+# In the background, so that a signal is heard at once; that shell stops its workers as it ends.
 trap 'kill "$current" 2>/dev/null; wait; exit 1' INT TERM
 for name in "${chosen[@]}"; do
     measure_peer "$name" &
