@@ -165,32 +165,95 @@ $(event notifications ShippingNotificationSent good1 '{"orderId":"good1","custom
 $(saga_event_again SagaCompensated compensated late1)"
 }
 
+# The record of a step goes: as it is where the worker has moved the saga itself.
+unrecord() { # SAGA
+    printf 'DEL {payments}:step:%s/process-payment\nZREM {payments}:steps %s/process-payment\n' "$1" "$1"
+}
+
+# With these outcomes; the second for the compensation.
+record() { # SAGA EXECUTE [COMPENSATE]
+    unrecord "$1"
+    printf "HSET {payments}:step:%s/process-payment execute '%s'\n" "$1" "$2"
+    [[ -z ${3:-} ]] || printf "HSET {payments}:step:%s/process-payment compensate '%s'\n" "$1" "$3"
+    printf 'ZADD {payments}:steps 1 %s/process-payment\n' "$1"
+}
+
+fine() { # NAME COMMANDS
+    printf '%s\n' "$2" | redis >/dev/null
+    check "$1" books
+    restore
+}
+
 plant_records() {
-    local record='{payments}:step:good1/process-payment'
+    local at='step:process-payment'
     plant 'a step without a record' 'records: {payments}:steps lists good1/process-payment, which has no record' \
-        "DEL $record"
-    plant 'an effect without a record' 'records: saga good1: process-payment has taken effect and left no record' \
-        "DEL $record
-ZREM {payments}:steps good1/process-payment"
+        'DEL {payments}:step:good1/process-payment
+ZADD {payments}:steps 1 good1/process-payment'
     plant 'a record that would stay' 'records: {payments}:step:good1/process-payment would never be forgotten' \
-        'ZREM {payments}:steps good1/process-payment'
+        "$(record good1 '1 succeeded {}')
+ZREM {payments}:steps good1/process-payment"
     plant 'a record of no saga' 'records: {payments}:step:ghost/process-payment is of a saga that is not there' \
-        'HSET {payments}:step:ghost/process-payment execute "1 failed {}"
-ZADD {payments}:steps 1 ghost/process-payment'
+        "$(record ghost '1 failed {}')"
+    fine 'steps that their sagas tell alone are fine' "$(unrecord good1 && unrecord late1 && unrecord broke)"
+    fine 'records beside the sagas are fine' \
+        "$(record good1 '1 succeeded {}' && record late1 '1 succeeded {}' '1 succeeded {}')"
+    fine 'a refusal before the success is fine' "$(record good1 '1 failed {}')
+HSET {sagas}:saga:good1 $at:number 2"
+    plant_outcomes "$at"
+    plant_undoing "$at"
+}
+
+plant_outcomes() { # FIELDS
+    plant 'an effect that nobody knows' \
+        'records: saga good1: process-payment is known as nothing and its effect is there' \
+        "$(unrecord good1)
+HDEL {sagas}:saga:good1 $1:result"
+    plant 'an effect undone that nobody knows' \
+        'records: saga late1: process-payment is known as nothing and its effect is there' \
+        "$(unrecord late1)
+HDEL {sagas}:saga:late1 $1:result"
     plant 'an effect that was refused' \
-        'records: saga good1: process-payment is recorded as failed and its effect is there' \
-        "HSET $record execute '1 failed {}'"
+        'records: saga late1: process-payment is known as failed and its effect is there' \
+        "$(unrecord late1)
+HSET {sagas}:saga:late1 $1:state failed
+HDEL {sagas}:saga:late1 $1:result"
+    plant 'an effect that is recorded as refused' \
+        'records: saga good1: process-payment is known as failed and its effect is there' \
+        "$(record good1 '1 failed {}')
+HDEL {sagas}:saga:good1 $1:result"
     plant 'a step that counts and was refused' \
         'records: saga good1: process-payment counts as succeeded and is recorded as failed' \
-        "HSET $record execute '1 failed {}'"
-    plant 'an outcome without an effect' \
-        'records: saga broke: process-payment is recorded as succeeded and its effect is not there' \
-        "HSET {payments}:step:broke/process-payment execute '1 succeeded {}'"
+        "$(record good1 '1 failed {}')"
+    plant 'a recorded outcome without an effect' \
+        'records: saga broke: process-payment is known as succeeded and its effect is not there' \
+        "$(record broke '1 succeeded {}')"
+    plant 'a success in the saga without an effect' \
+        'records: saga broke: process-payment is known as succeeded and its effect is not there' \
+        "$(unrecord broke)
+HSET {sagas}:saga:broke $1:state compensated $1:result {}"
+    plant 'a success whose effect is gone' \
+        'records: saga good1: process-payment is known as succeeded and its effect is not there' \
+        "$(unrecord good1)
+XDEL {payments}:events $(event_id payments PaymentProcessed good1)"
+}
+
+plant_undoing() { # FIELDS
     plant 'undone without a record' \
-        'records: saga late1: process-payment was undone, and its compensation is recorded as nothing' \
-        'HDEL {payments}:step:late1/process-payment compensate'
-    plant 'recorded as undone' 'records: saga good1: process-payment is recorded as compensated and stands' \
-        "HSET $record compensate '1 succeeded {}'"
+        'records: saga late1: process-payment was undone, and its compensation is known as nothing' \
+        "$(record late1 '1 succeeded {}')
+HSET {sagas}:saga:late1 $1:state succeeded"
+    plant 'undone without its saga' \
+        'records: saga late1: process-payment was undone, and its compensation is known as nothing' \
+        "$(unrecord late1)
+HSET {sagas}:saga:late1 $1:state succeeded"
+    plant 'undone and recorded as refused' \
+        'records: saga late1: process-payment counts as compensated and is recorded as failed' \
+        "$(record late1 '1 succeeded {}' '1 failed {}')"
+    plant 'told as undone' 'records: saga good1: process-payment is known as compensated and stands' \
+        "$(unrecord good1)
+HSET {sagas}:saga:good1 $1:state compensated"
+    plant 'recorded as undone' 'records: saga good1: process-payment is known as compensated and stands' \
+        "$(record good1 '1 succeeded {}' '1 succeeded {}')"
 }
 
 plant_keys() {

@@ -211,8 +211,9 @@ local function steps_of(name, version)
     return definitions[at] or nil
 end
 
--- Of steps, what nothing is compared with: it takes much room.
-local UNUSED = { result = true, error = true, sentAt = true, endedAt = true }
+-- Of steps, what nothing is compared with: it takes much room. Of a result it matters that it is
+-- there.
+local UNUSED = { error = '', sentAt = '', endedAt = '', result = 'there' }
 
 local function read_sagas()
     for _, id in ipairs(ids_of('sagas', 'saga')) do saga_of(id) end
@@ -225,7 +226,8 @@ local function read_sagas()
         saga.hash = hash('{sagas}:saga:' .. id)
         if saga.hash then
             for field in pairs(saga.hash) do
-                if UNUSED[field:match('^step:.*:(%a+)$') or ''] then saga.hash[field] = nil end
+                local kept = UNUSED[field:match('^step:.*:(%a+)$') or '']
+                if kept then saga.hash[field] = kept ~= '' and kept or nil end
             end
             saga.data = object(saga.hash.data)
             saga.steps = steps_of(saga.hash.definition, saga.hash.version)

@@ -71,55 +71,86 @@ local function check_record_index(fault, tag)
     return count
 end
 
-local function outcome(record, action)
-    return record and record[action] and record[action]:match('^%d+ (%a+)') or 'nothing'
+-- How an action of the step has ended by its record, and the number of that command.
+local function recorded_end(record, action)
+    local number, outcome = (record and record[action] or ''):match('^(%d+) (%a+)')
+    return outcome, tonumber(number)
 end
 
--- What the service has noted of the step is what its events say.
-local function check_record(fault, id, step, record, events)
-    local executed, compensated = outcome(record, 'execute'), outcome(record, 'compensate')
+-- The same by its saga: a worker that moves the saga itself leaves no record.
+local function told_ends(saga, step)
+    local at = 'step:' .. step.name .. ':'
+    local state, result = saga.hash[at .. 'state'], saga.hash[at .. 'result']
+    local executed = state == 'failed' and 'failed' or nil
+    if result and state ~= 'running' and state ~= 'pending' then executed = 'succeeded' end
+    return { execute = executed, compensate = state == 'compensated' and 'succeeded' or nil,
+             number = tonumber(saga.hash[at .. 'number']) or 1 }
+end
+
+-- What is known of the step, by its record or by its saga, is what the service's events say.
+local function check_known(fault, about, executed, compensated, events)
     if (executed == 'succeeded') ~= (events.done ~= nil) then
-        fault('saga %s: %s is recorded as %s and its effect is %s', id, step, executed,
+        fault('%s is known as %s and its effect is %s', about, executed or 'nothing',
             events.done and 'there' or 'not there')
     end
     if events.undone and compensated ~= 'succeeded' then
-        fault('saga %s: %s was undone, and its compensation is recorded as %s', id, step, compensated)
+        fault('%s was undone, and its compensation is known as %s', about, compensated or 'nothing')
     elseif events.done and not events.undone and compensated == 'succeeded' then
-        fault('saga %s: %s is recorded as compensated and stands', id, step)
+        fault('%s is known as compensated and stands', about)
     end
 end
 
+-- How the action has ended, by either. A refusal that is recorded may have been followed by a success
+-- under the next number, of which the saga tells alone.
+local function known_end(fault, about, action, record, told)
+    local recorded, number = recorded_end(record, action)
+    local says = told[action]
+    if says == 'succeeded' and recorded and recorded ~= 'succeeded' and number >= told.number then
+        fault('%s counts as %s and is recorded as %s', about,
+            action == 'execute' and 'succeeded' or 'compensated', recorded)
+    end
+    return says == 'succeeded' and says or recorded or says
+end
+
+-- Returns whether there is a record. Old ones may be forgotten.
+local function check_saga_step(fault, saga, step, events, fresh)
+    local about = 'saga ' .. saga.id .. ': ' .. step.name
+    local record = hash('{' .. step.service .. '}:step:' .. saga.id .. '/' .. step.name)
+    local told = told_ends(saga, step)
+    local executed = known_end(fault, about, 'execute', record, told)
+    local compensated = known_end(fault, about, 'compensate', record, told)
+    local without = step.command == 'ReserveStock' and text_of((saga.data or {}).productId) == nil
+    if not without and (fresh or record or executed) then
+        check_known(fault, about, executed, compensated, events)
+    end
+    return record ~= nil
+end
+
+-- Returns how many steps were compared, and how many of them have a record.
 local function check_saga_records(fault, saga, order, now)
-    local events, count = step_events(saga, order), 0
+    local events, compared, recorded = step_events(saga, order), 0, 0
+    local fresh = not expected.jumped and now - (tonumber(saga.hash.startedAt) or 0) < DAY / 2
     for _, step in ipairs(saga.steps or {}) do
-        local record = step.service and hash('{' .. step.service .. '}:step:' .. saga.id .. '/' .. step.name)
-        local had = events[step.name]
-        local without = step.command == 'ReserveStock' and text_of((saga.data or {}).productId) == nil
-        local fresh = not expected.jumped and now - (tonumber(saga.hash.startedAt) or 0) < DAY / 2
-        if record and had and not without then
-            count = count + 1
-            check_record(fault, saga.id, step.name, record, had)
-        elseif had and had.done and fresh then
-            fault('saga %s: %s has taken effect and left no record', saga.id, step.name)
-        end
-        if record and saga.hash['step:' .. step.name .. ':state'] == 'succeeded'
-            and outcome(record, 'execute') ~= 'succeeded' then
-            fault('saga %s: %s counts as succeeded and is recorded as %s', saga.id, step.name,
-                outcome(record, 'execute'))
+        local had = step.service and events[step.name]
+        if had then
+            compared = compared + 1
+            if check_saga_step(fault, saga, step, had, fresh) then recorded = recorded + 1 end
         end
     end
-    return count
+    return compared, recorded
 end
 
 local function check_records(fault)
-    local count, compared, now = 0, 0, server_ms()
+    local count, compared, recorded, now = 0, 0, 0, server_ms()
     for tag in pairs(tags) do count = count + check_record_index(fault, tag) end
     for _, order in pairs(orders) do
         if #order.sagas == 1 then
-            compared = compared + check_saga_records(fault, order.sagas[1], order, now)
+            local steps, records = check_saga_records(fault, order.sagas[1], order, now)
+            compared, recorded = compared + steps, recorded + records
         end
     end
-    return string.format('%d of steps, %d of them compared with the events', count, compared)
+    return string.format('%d of steps; %d steps compared with the events, %d of them told by their sagas',
+        count, compared, compared - recorded)
 end
 
 local function check_types(fault)
