@@ -110,21 +110,30 @@ static bool is(const char *state, const char *word)
     return strcmp(state, word) == 0;
 }
 
-/* The saga goes on with a new number only when the one before has been refused. */
-static bool has_refused(const struct weir_step_fields *fields, const char *active, unsigned number)
+/* The action that the step is in, or was in when an operator has skipped it. */
+static bool is_in(const struct weir_step_fields *fields, bool compensating)
 {
-    return is(fields->state, active) && stored_number(fields) > number;
+    if (is(fields->state, "skipped"))
+        return compensating == (fields->compensation_attempts != NULL);
+    return is(fields->state, compensating ? "compensating" : "running");
+}
+
+/* The saga goes on with a new number only when the one before has been refused. */
+static bool has_refused(const struct weir_step_fields *fields, bool compensating, unsigned number)
+{
+    return is_in(fields, compensating) && stored_number(fields) > number;
 }
 
 static struct weir_step_end execution(const struct weir_step_fields *fields, unsigned number,
                                       struct weir_text *room)
 {
     bool unknown = fields->unknown != NULL;
-    if (fields->result != NULL && !is(fields->state, "running") && !is(fields->state, "pending"))
+    bool over = !is(fields->state, "running") && !is(fields->state, "pending");
+    if (over && fields->result != NULL)
         return end_with(WEIR_OUTCOME_SUCCEEDED, stored_number(fields), fields->result);
-    if (is(fields->state, "failed") || (unknown && is(fields->state, "compensating")))
+    if (is(fields->state, "failed") || (over && unknown))
         return refusal(fields, stored_number(fields), unknown, room);
-    if (has_refused(fields, "running", number))
+    if (has_refused(fields, false, number))
         return refusal(fields, stored_number(fields) - 1, false, room);
     return end_with(WEIR_OUTCOME_NONE, 0, "{}");
 }
@@ -134,7 +143,7 @@ static struct weir_step_end compensation(const struct weir_step_fields *fields, 
 {
     if (is(fields->state, "compensated"))
         return end_with(WEIR_OUTCOME_SUCCEEDED, stored_number(fields), "{}");
-    if (has_refused(fields, "compensating", number))
+    if (has_refused(fields, true, number))
         return refusal(fields, stored_number(fields) - 1, false, room);
     return end_with(WEIR_OUTCOME_NONE, 0, "{}");
 }
@@ -160,4 +169,12 @@ struct weir_step_ends weir_step_ends_of_saga(const struct weir_step_fields *fiel
         ends.execute = execution(fields, number, room);
     }
     return ends;
+}
+
+struct weir_step_end weir_step_end_of_both(struct weir_step_end recorded, struct weir_step_end told)
+{
+    if (recorded.outcome == WEIR_OUTCOME_SUCCEEDED)
+        return recorded;
+    return told.outcome == WEIR_OUTCOME_SUCCEEDED || told.number > recorded.number ? told
+                                                                                   : recorded;
 }

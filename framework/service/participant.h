@@ -57,7 +57,7 @@ struct weir_participant_decision weir_participant_decide(const struct weir_step_
 
 /* A step's fields in the saga's hash, borrowed; NULL: not there. */
 struct weir_step_fields {
-    const char *state, *number, *unknown, *result, *error;
+    const char *state, *number, *unknown, *result, *error, *compensation_attempts;
 };
 
 /* What the saga tells of the ends: enough to know that a command must not be executed any more.
@@ -65,6 +65,11 @@ struct weir_step_fields {
 struct weir_step_ends weir_step_ends_of_saga(const struct weir_step_fields *fields,
                                              bool compensating, unsigned number,
                                              struct weir_text *room);
+
+/* Of what the record and the saga say of one action: a success is final, else the later command
+ * counts. A refusal that is recorded may have been followed by what only the saga tells of. */
+struct weir_step_end weir_step_end_of_both(struct weir_step_end recorded,
+                                           struct weir_step_end told);
 
 /* The number in a command's id: "<saga>/<step>/<action>" is 1, "…#3" is 3. NULL or without a
  * readable number: 1. */

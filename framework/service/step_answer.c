@@ -25,11 +25,6 @@ static const char *saga_field(const struct weir_delivery *delivery, const char *
     return weir_loaded_value(&delivery->saga, field);
 }
 
-static struct weir_step_end either(struct weir_step_end recorded, struct weir_step_end told)
-{
-    return recorded.outcome != WEIR_OUTCOME_NONE ? recorded : told;
-}
-
 struct weir_step_ends weir_step_ends_known(const struct weir_delivery *delivery,
                                            struct weir_text *room)
 {
@@ -37,11 +32,14 @@ struct weir_step_ends weir_step_ends_known(const struct weir_delivery *delivery,
                                       .number = saga_field(delivery, "number"),
                                       .unknown = saga_field(delivery, "unknown"),
                                       .result = saga_field(delivery, "result"),
-                                      .error = saga_field(delivery, "error")};
+                                      .error = saga_field(delivery, "error"),
+                                      .compensation_attempts =
+                                          saga_field(delivery, "compensationAttempts")};
     struct weir_step_ends ends =
         weir_step_ends_of_saga(&fields, delivery->compensating, delivery->number, room);
-    ends.execute = either(weir_step_end_parse(delivery->execute), ends.execute);
-    ends.compensate = either(weir_step_end_parse(delivery->compensate), ends.compensate);
+    ends.execute = weir_step_end_of_both(weir_step_end_parse(delivery->execute), ends.execute);
+    ends.compensate =
+        weir_step_end_of_both(weir_step_end_parse(delivery->compensate), ends.compensate);
     return ends;
 }
 

@@ -1,5 +1,5 @@
-/* A service's part in a saga: every record against every command, and every order in which an
- * execution and its compensation can come. */
+/* A service's part in a saga: every record against every command, whatever a saga may tell of a
+ * step, and every order in which an execution and its compensation can come. */
 #include "service/participant.h"
 
 #include <setjmp.h>
@@ -96,6 +96,168 @@ static void the_full_table(void **state)
                 for (unsigned number = 1; number <= NUMBERS + 1; number++, cells++)
                     check_cell(execute, compensate, compensating, number);
     assert_int_equal(cells, 11 * 11 * 2 * 4);
+}
+
+/* ---- What the saga tells: the full table --------------------------------------------------- */
+
+/* What a saga's hash may hold about a step; "" stands for a field that is not there. */
+static const char *const states[] = {
+    "",          "pending",      "running",     "succeeded", "failed",
+    "timed-out", "compensating", "compensated", "skipped",   "nonsense",
+};
+static const char *const numbers[] = {"", "1", "2", "3", "none", "0", "1000001"};
+static const char *const results[] = {"", "{\"n\":1}"};
+static const char *const errors[] = {"", "no \"more\""};
+static const char *const flags[] = {"", "1"};
+
+struct told {
+    const char *state, *number, *unknown, *result, *error, *attempts;
+    unsigned number_read;
+};
+
+/* An execution, as asked for under a number: the rules one by one. */
+static enum weir_step_outcome execution_wanted(const struct told *told, unsigned number)
+{
+    bool decided = told->state[0] != '\0' && strcmp(told->state, "pending") != 0 &&
+                   strcmp(told->state, "running") != 0;
+    bool undoing = told->attempts[0] != '\0';
+    if (decided && told->result[0] != '\0')
+        return WEIR_OUTCOME_SUCCEEDED; /* the result of a success stays, whatever came of it */
+    if (decided && told->unknown[0] != '\0')
+        return WEIR_OUTCOME_UNKNOWN; /* so does the word that it was given up */
+    if (strcmp(told->state, "failed") == 0)
+        return WEIR_OUTCOME_FAILED;
+    if ((strcmp(told->state, "running") == 0 ||
+         (strcmp(told->state, "skipped") == 0 && !undoing)) &&
+        told->number_read > number)
+        return WEIR_OUTCOME_FAILED; /* a new number follows a refusal alone */
+    return WEIR_OUTCOME_NONE;
+}
+
+static enum weir_step_outcome compensation_wanted(const struct told *told, unsigned number)
+{
+    bool undoing = told->attempts[0] != '\0';
+    if (strcmp(told->state, "compensated") == 0)
+        return WEIR_OUTCOME_SUCCEEDED;
+    if ((strcmp(told->state, "compensating") == 0 ||
+         (strcmp(told->state, "skipped") == 0 && undoing)) &&
+        told->number_read > number)
+        return WEIR_OUTCOME_FAILED;
+    return WEIR_OUTCOME_NONE;
+}
+
+static const char *or_none(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+static struct weir_step_fields fields_of(const struct told *told)
+{
+    return (struct weir_step_fields){.state = or_none(told->state),
+                                     .number = or_none(told->number),
+                                     .unknown = or_none(told->unknown),
+                                     .result = or_none(told->result),
+                                     .error = or_none(told->error),
+                                     .compensation_attempts = or_none(told->attempts)};
+}
+
+static void check_data(const struct told *told, const struct weir_step_end *own, bool compensating)
+{
+    char wanted[80];
+    if (own->outcome == WEIR_OUTCOME_NONE ||
+        (compensating && own->outcome == WEIR_OUTCOME_SUCCEEDED))
+        snprintf(wanted, sizeof wanted, "{}");
+    else if (own->outcome == WEIR_OUTCOME_SUCCEEDED)
+        snprintf(wanted, sizeof wanted, "%s", told->result);
+    else
+        snprintf(wanted, sizeof wanted, "{\"reason\":\"%s\"%s}",
+                 told->error[0] != '\0' ? "no \\\"more\\\"" : "refused",
+                 own->outcome == WEIR_OUTCOME_UNKNOWN ? ",\"unknown\":true" : "");
+    if (!weir_slice_equals(own->data, wanted))
+        fail_msg("%s: data %.*s instead of %s", told->state, (int)own->data.length, own->data.at,
+                 wanted);
+}
+
+static void check_told(const struct told *told, bool compensating, unsigned number)
+{
+    struct weir_text room = {0};
+    struct weir_step_fields stored = fields_of(told);
+    struct weir_step_ends ends = weir_step_ends_of_saga(&stored, compensating, number, &room);
+    /* of the other action it matters whether it has ended for good, under whatever number */
+    enum weir_step_outcome executed = execution_wanted(told, compensating ? 1000000 : number);
+    enum weir_step_outcome undone = compensation_wanted(told, compensating ? number : 1000000);
+    const struct weir_step_end *own = compensating ? &ends.compensate : &ends.execute;
+    const struct weir_step_end *other = compensating ? &ends.execute : &ends.compensate;
+    if (ends.execute.outcome != executed || ends.compensate.outcome != undone)
+        fail_msg("%s #%s unknown '%s' result '%s' attempts '%s', %s #%u: executed %d, undone %d",
+                 told->state, told->number, told->unknown, told->result, told->attempts,
+                 compensating ? "compensate" : "execute", number, (int)ends.execute.outcome,
+                 (int)ends.compensate.outcome);
+    if (own->outcome != WEIR_OUTCOME_NONE && own->outcome != WEIR_OUTCOME_SUCCEEDED)
+        assert_true(own->number >= 1 &&
+                    (own->number == told->number_read || own->number + 1 == told->number_read));
+    check_data(told, own, compensating);
+    assert_true(weir_slice_equals(other->data, "{}"));
+    weir_text_close(&room);
+}
+
+static unsigned read_number(const char *text)
+{
+    return strcmp(text, "2") == 0 ? 2 : strcmp(text, "3") == 0 ? 3 : 1;
+}
+
+static void check_all_commands(const struct told *told)
+{
+    for (int compensating = 0; compensating < 2; compensating++)
+        for (unsigned number = 1; number <= NUMBERS + 1; number++)
+            check_told(told, compensating, number);
+}
+
+static void whatever_the_saga_tells(void **state)
+{
+    (void)state;
+    struct told told;
+    size_t tales = 0;
+    size_t all = COUNT(states) * COUNT(numbers) * 16;
+    for (size_t i = 0; i < all; i++, tales++) {
+        size_t rest = i / 16;
+        told.unknown = flags[i & 1];
+        told.result = results[i >> 1 & 1];
+        told.error = errors[i >> 2 & 1];
+        told.attempts = flags[i >> 3 & 1];
+        told.number = numbers[rest % COUNT(numbers)];
+        told.state = states[rest / COUNT(numbers)];
+        told.number_read = read_number(told.number);
+        check_all_commands(&told);
+    }
+    assert_int_equal(tales, 10 * 7 * 16);
+}
+
+/* ---- Record and saga ------------------------------------------------------------------------ */
+
+/* Both may tell of ends: each is weighed against each. */
+static void the_more_final_of_both_counts(void **state)
+{
+    (void)state;
+    for (size_t one = 0; one < COUNT(fields); one++)
+        for (size_t other = 0; other < COUNT(fields); other++) {
+            struct weir_step_end recorded = weir_step_end_parse(fields[one]);
+            struct weir_step_end told = weir_step_end_parse(fields[other]);
+            struct weir_step_end both = weir_step_end_of_both(recorded, told);
+            bool success = outcome_of(one) == WEIR_OUTCOME_SUCCEEDED ||
+                           outcome_of(other) == WEIR_OUTCOME_SUCCEEDED;
+            if (success)
+                assert_int_equal(both.outcome, WEIR_OUTCOME_SUCCEEDED);
+            else
+                assert_int_equal(both.number, number_of(one) > number_of(other) ? number_of(one)
+                                                                                : number_of(other));
+            /* where they say the same, it is in the words of the record */
+            if (outcome_of(one) != WEIR_OUTCOME_NONE && number_of(one) == number_of(other) &&
+                (outcome_of(one) == WEIR_OUTCOME_SUCCEEDED || !success))
+                assert_ptr_equal(both.data.at, recorded.data.at);
+            if (outcome_of(one) == WEIR_OUTCOME_NONE)
+                assert_ptr_equal(both.data.at, told.data.at);
+        }
 }
 
 /* ---- Orders -------------------------------------------------------------------------------- */
@@ -331,6 +493,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_full_table),
+        cmocka_unit_test(whatever_the_saga_tells),
+        cmocka_unit_test(the_more_final_of_both_counts),
         cmocka_unit_test(execution_then_compensation),
         cmocka_unit_test(compensation_first_bars_the_execution),
         cmocka_unit_test(compensation_alone_succeeds_without_a_handler),
