@@ -231,6 +231,17 @@ static enum weir_outcome apply_message(weir_context *context, struct weir_saga_c
     return weir_saga_apply_order(context, one);
 }
 
+/* Who has moved the saga without leaving a record relied on what it says of its life: another
+ * setting is for sagas that begin with it. */
+static int64_t retention_of(const struct weir_loaded *stored)
+{
+    const char *text = weir_loaded_value(stored, "retention");
+    int64_t retention_ms;
+    return text != NULL && weir_parse_integer(text, strlen(text), &retention_ms)
+               ? retention_ms
+               : WEIR_SAGA_RETENTION_MS;
+}
+
 /* With the definition at hand: read the saga from its hash and apply the message. */
 static enum weir_outcome go_on(weir_context *context, const weir_message *message,
                                const struct weir_saga_definition *definition)
@@ -243,6 +254,7 @@ static enum weir_outcome go_on(weir_context *context, const weir_message *messag
     one.definition = definition;
     one.saga = &saga;
     one.stored = weir_context_loaded(context, NULL);
+    one.retention_ms = retention_of(one.stored);
     one.data = weir_loaded_value(one.stored, "data");
     one.traceparent = weir_loaded_value(one.stored, "traceparent");
     if (weir_saga_init(&saga, definition) != WEIR_OK)
