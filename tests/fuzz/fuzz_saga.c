@@ -3,8 +3,8 @@
  * rules are checked after each event.
  *
  * Four bytes are the seed of the definition, one says how often an operator and a missing input may
- * step in; then come events: one byte picks one of those that have a meaning now, or, from 0xc0 on,
- * four more spell one, however senseless. */
+ * step in and whether services move the saga; then come events: one byte picks one of those that
+ * have a meaning now, or, from 0xc0 on, four more spell one, however senseless. */
 #include "fuzz/bytes.h"
 #include "support/saga_history.h"
 #include "unit/saga/random_definition.h"
@@ -26,6 +26,8 @@ static struct world_event spelled(struct bytes *bytes, uint8_t kind, size_t step
         event.forged = flags & 2;
         event.unnumbered = flags & 4 && !event.forged;
     }
+    event.moves = flags & 32 && event.kind == WORLD_SERVE;
+    event.recorded = flags & 64 && event.moves;
     event.skip = flags & 8 && event.kind == WORLD_RESUME;
     event.unsendable = flags & 16 && event.kind != WORLD_SERVE;
     return event;
@@ -63,8 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct weir_text json = random_definition_json(&random);
     struct weir_saga_definition *definition = definition_of(&json);
     uint8_t helpers = take_byte(&bytes);
-    struct history history = {
-        .definition = definition, .resumes = helpers % 4, .unsendables = helpers / 4 % 3};
+    struct history history = {.definition = definition,
+                              .resumes = helpers % 4,
+                              .unsendables = helpers / 4 % 3,
+                              .services_move = helpers / 16 % 2};
     struct world world;
     history_open_world(&history, &world);
     for (unsigned i = 0; i < HISTORY_MAX && bytes.left > 0; i++) {

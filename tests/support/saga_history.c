@@ -29,6 +29,9 @@ void history_open_world(const struct history *history, struct world *world)
 {
     world_open(world, history->definition, history->resumes, history->unsendables);
     world->bar_is_broken = history->bar_is_broken;
+    world->services_move = history->services_move;
+    world->deaf = history->deaf;
+    world->late_timer = history->late_timer;
 }
 
 bool history_breaks(const struct history *history, char violation[200])

@@ -8,8 +8,8 @@
 struct history {
     const struct weir_saga_definition *definition;
     unsigned resumes, unsendables; /* how often an operator and a missing input may step in */
-    bool bar_is_broken;            /* as in struct world */
-    struct world_event *events;    /* owned */
+    bool services_move, bar_is_broken, deaf, late_timer; /* as in struct world */
+    struct world_event *events;                          /* owned */
     size_t count, room;
 };
 

@@ -214,6 +214,9 @@ static void check_state(struct world *world)
     bool moving = state == WEIR_SAGA_RUNNING || state == WEIR_SAGA_COMPENSATING;
     bool back = state == WEIR_SAGA_COMPENSATING || state == WEIR_SAGA_COMPENSATED;
     RULE(world, (world->wake_at > 0) == moving, "the timer does not fit the state");
+    RULE(world, (world->timer_at > 0) == moving && world->timer_at <= world->wake_at,
+         "the timer is set to %lld, and the saga is due at %lld", (long long)world->timer_at,
+         (long long)world->wake_at);
     RULE(world, (weir_saga_stuck_steps(&world->saga) != 0) == (state == WEIR_SAGA_SUSPENDED),
          "suspended without a step that is stuck, or the reverse");
     RULE(world, (world->saga.ended_at != 0) == has_ended(state), "the time of the end is wrong");
@@ -238,6 +241,34 @@ void rules_check_input(struct world *world, const struct rules_before *before,
     else
         check_unchanged(world, before);
     check_state(world);
+}
+
+void rules_check_early_wake(struct world *world, const struct rules_before *before,
+                            const struct weir_saga_input *wake, int64_t due)
+{
+    RULE(world, world->verdict == WEIR_SAGA_STALE, "a timer that rings early moves the saga");
+    RULE(world, world->effects.wake_at == due, "a timer that rings early is set to another time");
+    rules_check_input(world, before, wake, false);
+}
+
+void rules_check_handling(struct world *world, const struct world_event *event)
+{
+    const struct world_service *service = &world->services[event->step];
+    const char *action = weir_step_action_text((enum weir_step_action)event->action);
+    const char *name = name_of(world, event->step);
+    RULE(world, (service->handled[event->action] & 1u << event->number) == 0,
+         "%s #%u of %s is handled twice", action, event->number, name);
+    RULE(world, !service->succeeded[event->action], "%s of %s is handled behind its success",
+         action, name);
+    RULE(world, event->action == WEIR_STEP_COMPENSATE || !service->succeeded[WEIR_STEP_COMPENSATE],
+         "%s is executed behind its compensation", name);
+}
+
+void rules_check_null(struct world *world, const struct world_event *event)
+{
+    RULE(world, !world->services[event->step].has_effect,
+         "the compensation of %s undoes nothing, and it has had its effect",
+         name_of(world, event->step));
 }
 
 static void check_undone(struct world *world, size_t step)

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/participant.h"
+#include "saga/carry_out.h"
 #include "support/saga_rules.h"
+#include "support/saga_services.h"
 
 #define WORLD_BEGINS 1000
 
@@ -52,91 +53,12 @@ void world_copy(struct world *to, const struct world *from)
     }
 }
 
-/* ---- Services ---------------------------------------------------------------------------- */
-
-static const enum weir_step_outcome kept_outcomes[] = {
-    [WORLD_OK] = WEIR_OUTCOME_SUCCEEDED,
-    [WORLD_REFUSED] = WEIR_OUTCOME_FAILED,
-    [WORLD_UNKNOWN] = WEIR_OUTCOME_UNKNOWN,
-    [WORLD_UNKNOWN_BUT_DONE] = WEIR_OUTCOME_UNKNOWN,
-};
-
-static enum world_outcome answered(enum weir_step_outcome kept)
-{
-    return kept == WEIR_OUTCOME_SUCCEEDED ? WORLD_OK
-           : kept == WEIR_OUTCOME_FAILED  ? WORLD_REFUSED
-                                          : WORLD_UNKNOWN;
-}
-
-/* As it stands in the step's record; NULL: not there. */
-static const char *field_of(const struct world_end *end, char *room)
-{
-    static const char *const words[] = {"", "succeeded", "failed", "unknown"};
-    char *at = room;
-    if (end->outcome == WEIR_OUTCOME_NONE)
-        return NULL;
-    if (end->number >= 10)
-        *at++ = (char)('0' + end->number / 10);
-    *at++ = (char)('0' + end->number % 10);
-    *at++ = ' ';
-    strcpy(at, words[end->outcome]);
-    strcat(at, " {}");
-    return room;
-}
-
-static struct weir_participant_decision decide(const struct world_service *service,
-                                               const struct world_event *event)
-{
-    char execute[24], compensate[24];
-    struct weir_step_ends ends = {
-        weir_step_end_parse(field_of(&service->ends[WEIR_STEP_EXECUTE], execute)),
-        weir_step_end_parse(field_of(&service->ends[WEIR_STEP_COMPENSATE], compensate))};
-    return weir_participant_decide(&ends, event->action == WEIR_STEP_COMPENSATE, event->number);
-}
-
-static void handle(struct world_service *service, const struct world_event *event)
-{
-    bool done = event->outcome == WORLD_OK || event->outcome == WORLD_UNKNOWN_BUT_DONE;
-    if (done)
-        service->has_effect = event->action == WEIR_STEP_EXECUTE;
-    if (event->action == WEIR_STEP_EXECUTE && event->outcome >= WORLD_UNKNOWN)
-        service->was_unknown = true;
-    service->ends[event->action] =
-        (struct world_end){(uint8_t)kept_outcomes[event->outcome], event->number};
-}
-
-static void serve(struct world *world, const struct world_event *event)
-{
-    struct world_service *service = &world->services[event->step];
-    struct weir_participant_decision decision = decide(service, event);
-    enum world_outcome answer = WORLD_OK;
-    switch (decision.verdict) {
-    case WEIR_PARTICIPANT_HANDLE:
-        handle(service, event);
-        answer = answered(kept_outcomes[event->outcome]);
-        break;
-    case WEIR_PARTICIPANT_REPEAT:
-        answer = answered(decision.answer.outcome);
-        break;
-    case WEIR_PARTICIPANT_NULL:
-        service->ends[WEIR_STEP_COMPENSATE] =
-            (struct world_end){WEIR_OUTCOME_SUCCEEDED, event->number};
-        break;
-    case WEIR_PARTICIPANT_BARRED:
-        answer = WORLD_REFUSED;
-        if (world->bar_is_broken)
-            handle(service, event);
-        break;
-    }
-    service->answers[event->action][event->number] |= (uint8_t)(1u << answer);
-}
+/* ---- Inputs of the saga ------------------------------------------------------------------ */
 
 static bool can_be_served(const struct world *world, const struct world_event *event)
 {
     return event->number >= 1 && event->number <= world->seen[event->step].sent[event->action];
 }
-
-/* ---- Inputs of the saga ------------------------------------------------------------------ */
 
 /* Nobody can have sent it. */
 static bool is_forged(const struct world *world, const struct world_event *event)
@@ -152,6 +74,17 @@ static bool has_answer(const struct world *world, const struct world_event *even
                1u << event->outcome;
 }
 
+static struct weir_saga_input answer_of(const struct world_event *event, enum world_outcome outcome)
+{
+    return (struct weir_saga_input){.kind = WEIR_SAGA_REPLY,
+                                    .step = event->step,
+                                    .action = (enum weir_step_action)event->action,
+                                    .number = event->unnumbered ? 0 : event->number,
+                                    .succeeded = outcome == WORLD_OK,
+                                    .unknown = outcome == WORLD_UNKNOWN,
+                                    .reason = outcome == WORLD_OK ? NULL : "no"};
+}
+
 /* The input that the event is; false: it has no meaning now. */
 static bool make_input(const struct world *world, const struct world_event *event,
                        struct weir_saga_input *input)
@@ -165,12 +98,7 @@ static bool make_input(const struct world *world, const struct world_event *even
         input->kind = WEIR_SAGA_START;
         return true;
     case WORLD_REPLY:
-        input->kind = WEIR_SAGA_REPLY;
-        input->action = (enum weir_step_action)event->action;
-        input->number = event->unnumbered ? 0 : event->number;
-        input->succeeded = event->outcome == WORLD_OK;
-        input->unknown = event->outcome == WORLD_UNKNOWN;
-        input->reason = input->succeeded ? NULL : "no";
+        *input = answer_of(event, (enum world_outcome)event->outcome);
         return is_forged(world, event) || (!event->forged && has_answer(world, event));
     case WORLD_WAKE:
         input->kind = WEIR_SAGA_WAKE;
@@ -204,24 +132,89 @@ static void fail_to_send(struct world *world)
         world->verdict = verdict < 0 ? verdict : -(int)WEIR_INVALID;
 }
 
-static void put_in(struct world *world, const struct world_event *event,
-                   const struct weir_saga_input *input)
+/* Sets the timer as the effects ask. */
+static void set_timer(struct world *world, bool rang)
 {
-    struct rules_before before;
-    if (event->kind == WORLD_WAKE && world->wake_at > world->now)
-        world->now = world->wake_at;
-    world->took_back = false;
-    rules_note(&before, world);
+    struct weir_saga_case one = {.timer_consumed = rang};
+    if (rang && world->verdict != WEIR_SAGA_MOVED)
+        world->timer_at = world->effects.wake_at; /* rung early */
+    else if (world->verdict == WEIR_SAGA_MOVED && weir_saga_timer_changes(&one, &world->effects))
+        world->timer_at = world->effects.wake_at;
+}
+
+static void advance(struct world *world, const struct world_event *event,
+                    const struct weir_saga_input *input)
+{
     world->verdict = weir_saga_advance(world->definition, &world->saga, input, world->now,
                                        &world->random, &world->effects);
     if (world->verdict == WEIR_SAGA_MOVED && event->unsendable && world->unsendables_left > 0)
         fail_to_send(world);
     world->wake_at = world->effects.wake_at;
+}
+
+/* A timer may ring early: that changes nothing, and it rings again. */
+static void await_timer(struct world *world, const struct weir_saga_input *wake)
+{
+    while (world->timer_at < world->wake_at && world->violation[0] == '\0') {
+        struct rules_before before;
+        int64_t due = world->wake_at;
+        if (world->timer_at > world->now)
+            world->now = world->timer_at;
+        if (world->now >= due)
+            break; /* it rings late, and something is due */
+        rules_note(&before, world);
+        advance(world, &(struct world_event){0}, wake);
+        rules_check_early_wake(world, &before, wake, due);
+        set_timer(world, true);
+    }
+    if (world->timer_at > world->now)
+        world->now = world->timer_at;
+}
+
+static void put_in(struct world *world, const struct world_event *event,
+                   const struct weir_saga_input *input)
+{
+    struct rules_before before;
+    bool rings = event->kind == WORLD_WAKE;
+    if (rings)
+        await_timer(world, input);
+    world->took_back = false;
+    rules_note(&before, world);
+    advance(world, event, input);
     if (event->kind == WORLD_RESUME && world->verdict == WEIR_SAGA_MOVED) {
         world->resumes_left--;
         world->seen[event->step].skipped_by_operator |= event->skip;
     }
+    set_timer(world, rings);
     rules_check_input(world, &before, input, event->forged);
+}
+
+/* The service that has ended the step moves the saga, as it may where the saga waits for that
+ * answer, all commands can be made up and the timer does not have to ring earlier. */
+bool world_move(struct world *world, const struct world_event *event, enum world_outcome outcome)
+{
+    struct weir_saga_input input = answer_of(event, outcome);
+    struct weir_saga_case one = {.timer_consumed = false};
+    struct rules_before before;
+    struct world as_it_was;
+    if (!weir_saga_awaits(&world->saga, &input))
+        return false;
+    world_copy(&as_it_was, world);
+    world->took_back = false;
+    rules_note(&before, world);
+    advance(world, &(struct world_event){0}, &input);
+    if (world->verdict != WEIR_SAGA_MOVED ||
+        (world->effects.wake_at != 0 && weir_saga_timer_changes(&one, &world->effects))) {
+        world_close(world);
+        *world = as_it_was;
+        world->verdict = -1;
+        return false;
+    }
+    if (!world->late_timer)
+        set_timer(world, false);
+    rules_check_input(world, &before, &input, false);
+    world_close(&as_it_was);
+    return true;
 }
 
 bool world_apply(struct world *world, const struct world_event *event)
@@ -233,7 +226,7 @@ bool world_apply(struct world *world, const struct world_event *event)
     if (event->kind == WORLD_SERVE) {
         if (!can_be_served(world, event))
             return false;
-        serve(world, event);
+        world_serve(world, event);
     } else {
         if (!make_input(world, event, &input))
             return false;
@@ -267,15 +260,26 @@ static void add_input(const struct world *world, struct list *list, struct world
     }
 }
 
-static void add_message(const struct world *world, struct list *list, struct world_event event)
+static void add_service(const struct world *world, struct list *list, struct world_event event)
 {
-    const struct world_service *service = &world->services[event.step];
     event.kind = WORLD_SERVE;
-    bool asks = decide(service, &event).verdict == WEIR_PARTICIPANT_HANDLE;
+    enum weir_step_outcome known;
+    enum weir_participant_verdict verdict = world_decide(world, &event, &known);
+    bool asks = verdict == WEIR_PARTICIPANT_HANDLE;
+    bool ends = asks || verdict == WEIR_PARTICIPANT_NULL;
     for (uint8_t outcome = WORLD_OK; outcome <= (asks ? WORLD_UNKNOWN_BUT_DONE : 0); outcome++) {
         event.outcome = outcome;
+        event.moves = false;
         add(list, event);
+        event.moves = true;
+        if (world->services_move && ends)
+            add(list, event);
     }
+}
+
+static void add_message(const struct world *world, struct list *list, struct world_event event)
+{
+    add_service(world, list, event);
     event.kind = WORLD_REPLY;
     for (uint8_t outcome = WORLD_OK; outcome <= WORLD_UNKNOWN; outcome++) {
         event.outcome = outcome;

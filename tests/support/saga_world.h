@@ -1,8 +1,9 @@
 /* A saga and the services around it in one small world, moved by one event at a time: commands are
  * served in any order and as often as one likes, answers arrive late, doubled or never, time
  * passes, operators and signals come when they want. The services follow the participant's
- * decisions. Each event is checked against the rules of sagas; none of them is taken from the
- * engine. */
+ * decisions, by what is recorded and by what the saga tells; they reply, or move the saga
+ * themselves, with or without a record. Each event is checked against the rules of sagas; none of
+ * them is taken from the engine. */
 #ifndef TEST_SUPPORT_SAGA_WORLD_H
 #define TEST_SUPPORT_SAGA_WORLD_H
 
@@ -39,6 +40,8 @@ struct world_event {
     bool skip;       /* RESUME */
     bool forged;     /* REPLY: to the next number, which has not gone out */
     bool unsendable; /* any input: the first command that follows from it cannot be made up */
+    bool moves;      /* SERVE: the service moves the saga itself, if it may; else it replies */
+    bool recorded;   /* SERVE, with `moves`: and leaves a record all the same */
 };
 
 /* What is true at the service of one step, whatever the saga believes. */
@@ -49,6 +52,8 @@ struct world_service {
         uint8_t number;
     } ends[2];                                 /* by action: the step's record */
     uint8_t answers[2][WORLD_NUMBERS_MAX + 1]; /* by action and number: a bit for each outcome */
+    uint16_t handled[2]; /* by action: a bit for each number under which the handler has ended */
+    bool succeeded[2];   /* by action */
 };
 
 /* What the saga has been seen to do about one step. */
@@ -64,11 +69,15 @@ struct world {
     struct weir_saga_effects effects; /* of the last input */
     struct weir_random random;
     int64_t now, wake_at;
-    int verdict; /* of the last input; -1: the event was none */
+    int64_t timer_at; /* when the saga's timer rings: never behind wake_at; 0: there is none */
+    int verdict;      /* of the last input; -1: the event was none */
     unsigned turned_back;
     bool took_back; /* a command of the last input could not be made up */
     uint8_t resumes_left, unsendables_left;
+    bool services_move; /* moves are among the events that world_events lists */
     bool bar_is_broken; /* a planted defect: the services execute what they have barred */
+    bool deaf;          /* another: the services know their records alone */
+    bool late_timer;    /* another: who moves a saga never sets its timer */
     struct world_service services[WORLD_STEPS_MAX];
     struct world_seen seen[WORLD_STEPS_MAX];
     char violation[200]; /* the rule that was broken; empty */

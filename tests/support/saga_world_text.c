@@ -34,7 +34,8 @@ static void put_record(struct bytes *bytes, const struct world *world, size_t st
     put(bytes, (record->waiting_to_send ? 1u : 0u) | (record->unsent ? 2u : 0u) |
                    (record->may_have_effect ? 4u : 0u) | (record->late_at != 0 ? 8u : 0u) |
                    (record->result != NULL ? 16u : 0u) | (record->signal != NULL ? 32u : 0u) |
-                   (record->attempts > 0 ? 64u : 0u));
+                   (record->attempts > 0 ? 64u : 0u) |
+                   (record->compensation_attempts > 0 ? 128u : 0u));
     put_time(bytes, world, record->due_at);
 }
 
@@ -43,8 +44,11 @@ static void put_service(struct bytes *bytes, const struct world *world, size_t s
     const struct world_service *service = &world->services[step];
     const struct world_seen *seen = &world->seen[step];
     put(bytes, (service->has_effect ? 1u : 0u) | (service->was_unknown ? 2u : 0u) |
-                   (seen->cleanly_refused ? 4u : 0u) | (seen->skipped_by_operator ? 8u : 0u));
+                   (seen->cleanly_refused ? 4u : 0u) | (seen->skipped_by_operator ? 8u : 0u) |
+                   (service->succeeded[0] ? 16u : 0u) | (service->succeeded[1] ? 32u : 0u));
     for (int action = 0; action < 2; action++) {
+        put(bytes, service->handled[action] & 0xff);
+        put(bytes, service->handled[action] >> 8);
         put(bytes, service->ends[action].outcome * 16u + service->ends[action].number);
         put(bytes, seen->sent[action]);
         put(bytes, seen->refused[action]);
@@ -59,6 +63,7 @@ size_t world_essence(const struct world *world, uint8_t *bytes, size_t room)
     put(&out, world->saga.state * 16u + world->saga.suspended_from);
     put(&out, world->turned_back * 64u + world->resumes_left * 8u + world->unsendables_left);
     put_time(&out, world, world->saga.deadline);
+    put_time(&out, world, world->timer_at);
     for (size_t i = 0; i < world->saga.step_count; i++) {
         put_record(&out, world, i);
         put_service(&out, world, i);
@@ -95,6 +100,10 @@ void world_event_write(const struct world *world, const struct world_event *even
         weir_text_append_string(out, " forged");
     if (event->unsendable)
         weir_text_append_string(out, " unsendable");
+    if (event->moves)
+        weir_text_append_string(out, " moves");
+    if (event->recorded)
+        weir_text_append_string(out, " recorded");
 }
 
 static int find(const char *const *words, int count, const char *word)
@@ -128,6 +137,10 @@ static bool take_word(const struct weir_saga_definition *definition, const char 
         event->forged = true;
     else if (strcmp(word, "unsendable") == 0)
         event->unsendable = true;
+    else if (strcmp(word, "moves") == 0)
+        event->moves = true;
+    else if (strcmp(word, "recorded") == 0)
+        event->recorded = true;
     else if (step >= 0)
         event->step = (uint8_t)step;
     else

@@ -1,7 +1,8 @@
 /* Every history of small sagas: all orders of answers, duplicates, late answers, time limits,
- * cancellations, signals, operators' decisions and inputs that cannot be made up. Worlds that have
- * the same future are visited once; the first visit is the shortest way there, so a rule that is
- * broken is shown with the shortest history that breaks it. */
+ * cancellations, signals, operators' decisions and inputs that cannot be made up, with services
+ * that reply and, in some, with services that move the saga themselves. Worlds that have the same
+ * future are visited once; the first visit is the shortest way there, so a rule that is broken is
+ * shown with the shortest history that breaks it. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -122,8 +123,8 @@ static void try_all(uint32_t node)
     search.nodes[node].world = NULL;
 }
 
-static void explore(const char *steps, struct scenario_limits limits, unsigned resumes,
-                    unsigned unsendables)
+static void explore_with(const char *steps, struct scenario_limits limits, unsigned resumes,
+                         unsigned unsendables, bool services_move)
 {
     struct scenario small = scenario_new(steps, limits);
     struct weir_saga_definition *definition = small.definition;
@@ -132,9 +133,11 @@ static void explore(const char *steps, struct scenario_limits limits, unsigned r
     search.nodes = calloc(STATES_MAX, sizeof *search.nodes);
     search.seen = calloc(SLOTS, sizeof *search.seen);
     assert_true(search.nodes != NULL && search.seen != NULL);
-    search.shape =
-        (struct history){.definition = definition, .resumes = resumes, .unsendables = unsendables};
-    world_open(&world, definition, resumes, unsendables);
+    search.shape = (struct history){.definition = definition,
+                                    .resumes = resumes,
+                                    .unsendables = unsendables,
+                                    .services_move = services_move};
+    history_open_world(&search.shape, &world);
     reach(&world, 0, (struct world_event){0});
     for (; search.tried < search.count; search.tried++)
         try_all((uint32_t)search.tried);
@@ -145,6 +148,12 @@ static void explore(const char *steps, struct scenario_limits limits, unsigned r
     free(search.nodes);
     free(search.seen);
     scenario_close(&small);
+}
+
+static void explore(const char *steps, struct scenario_limits limits, unsigned resumes,
+                    unsigned unsendables)
+{
+    explore_with(steps, limits, resumes, unsendables, false);
 }
 
 /* Steps as in scenario.h: * pivot, + retriable, ? waits for a signal, ! has no compensation. */
@@ -187,6 +196,18 @@ static void signals_before_and_behind_the_pivot(void **state)
     explore("a b?:a c*:b d?+:c", limits, 2, 1);
 }
 
+static void services_that_move_it(void **state)
+{
+    (void)state;
+    struct scenario_limits limits = {.saga_timeout = 150, .timeout = 100, .attempts = 1};
+    explore_with("a b:a", limits, 1, 0, true);
+    explore_with("a b*:a c+:b", limits, 1, 0, true);
+    limits = (struct scenario_limits){.timeout = 100, .attempts = 1};
+    explore_with("a b+:a c+:a", limits, 1, 0, true);
+    limits.attempts = 2;
+    explore_with("a b+:a", limits, 1, 0, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +216,7 @@ int main(void)
         cmocka_unit_test(retriable_side_by_side_without_a_pivot),
         cmocka_unit_test(diamond),
         cmocka_unit_test(signals_before_and_behind_the_pivot),
+        cmocka_unit_test(services_that_move_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
