@@ -163,6 +163,63 @@ static void effects_with_an_error_make_no_call(void **state)
     check_call(fixture, "FCALL|weir_commit|1|{s}:commands|s|1-1|1");
 }
 
+/* ---- More behind them ----------------------------------------------------------------------- */
+
+static void more_comes_behind_under_keys_of_its_own(void **state)
+{
+    struct fixture *fixture = *state;
+    struct weir_slice one = weir_slice_of("1");
+    struct weir_effects more = {0}, most = {0};
+    add_set(fixture, "a", "f", "1");
+    weir_effects_plain(&fixture->effects, "DEL", "b", NULL, 0);
+    weir_effects_set(&more, "a", "f", weir_slice_of("2")); /* not merged into the first */
+    weir_effects_expect(&more, "c", "g", NULL);
+    weir_effects_plain(&most, "INCRBY", "d", &one, 1);
+    fixture->effects.more = &more;
+    more.more = &most;
+    check_call(fixture, "FCALL|weir_commit|6|{s}:commands|a|b|a|c|d|s|1-1|1"
+                        "|HSET|2|2|f|1|DEL|3|0|HSET|4|2|f|2|EXPECT|5|2|g|-|INCRBY|6|1|1");
+    static const char *const names[] = {"a", "b", "a", "c", "d", ""};
+    for (size_t i = 0; i < 6; i++)
+        assert_true(weir_slice_equals(weir_effects_key_name(&fixture->effects, i), names[i]));
+    assert_int_equal(weir_effects_key_name(&fixture->effects, 5).length, 0);
+    assert_int_equal(weir_effects_key_name(&fixture->effects, 1000000).length, 0);
+    assert_true(weir_slice_equals(weir_effects_key_name(&more, 2), "d"));
+    weir_effects_clear(&fixture->effects); /* forgets it */
+    check_call(fixture, "FCALL|weir_commit|1|{s}:commands|s|1-1|1");
+    assert_int_equal(weir_effects_key_name(&fixture->effects, 0).length, 0);
+    assert_int_equal(more.effect_count, 2);
+    weir_effects_close(&more);
+    weir_effects_close(&most);
+}
+
+static void more_stands_alone_behind_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct weir_effects more = {0};
+    weir_effects_set(&more, "c", "f", weir_slice_of("1"));
+    fixture->effects.more = &more;
+    check_call(fixture, "FCALL|weir_commit|2|{s}:commands|c|s|1-1|1|HSET|2|2|f|1");
+    assert_true(weir_slice_equals(weir_effects_key_name(&fixture->effects, 0), "c"));
+    weir_effects_close(&more);
+}
+
+static void an_error_in_more_makes_no_call(void **state)
+{
+    struct fixture *fixture = *state;
+    struct weir_effects more = {0};
+    add_set(fixture, "a", "f", "1");
+    weir_effects_add(&more, "k", "a", INT64_MAX);
+    weir_effects_add(&more, "k", "a", 1);
+    fixture->effects.more = &more;
+    assert_int_equal(
+        weir_effects_call(&fixture->effects, &fixture->arguments, "f", NULL, 0, NULL, 0),
+        WEIR_INVALID);
+    fixture->effects.more = NULL;
+    check_call(fixture, "FCALL|weir_commit|2|{s}:commands|a|s|1-1|1|HSET|2|2|f|1");
+    weir_effects_close(&more);
+}
+
 /* ---- Large ones, and the same vector again and again ---------------------------------------- */
 
 static size_t number_at(const struct weir_arguments *arguments, size_t at)
@@ -256,6 +313,9 @@ int main(void)
         EACH(an_expected_value_is_one_argument),
         EACH(bytes_keep_their_lengths),
         EACH(effects_with_an_error_make_no_call),
+        EACH(more_comes_behind_under_keys_of_its_own),
+        EACH(more_stands_alone_behind_nothing),
+        EACH(an_error_in_more_makes_no_call),
         EACH(no_operation_passes_the_bound_of_the_server),
         EACH(the_vector_is_used_again),
         EACH(parts_are_packed_with_their_lengths),

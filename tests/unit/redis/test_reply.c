@@ -30,6 +30,37 @@ static void texts(void **state)
     freeReplyObject(reply);
 }
 
+/* Seconds and microseconds, as TIME answers, in ms. */
+static void times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        int64_t ms; /* -1: it is none */
+    } cases[] = {
+        {"*2\r\n$1\r\n0\r\n$1\r\n0\r\n", 0},
+        {"*2\r\n$10\r\n1700000000\r\n$6\r\n123999\r\n", INT64_C(1700000000123)},
+        {"*2\r\n$10\r\n1700000000\r\n$3\r\n999\r\n", INT64_C(1700000000000)},
+        {"*2\r\n:5\r\n:6000\r\n", 5006},
+        {"*1\r\n$1\r\n5\r\n", -1},
+        {"*0\r\n", -1},
+        {"*2\r\n$1\r\nx\r\n$1\r\n0\r\n", -1},
+        {"*2\r\n$1\r\n5\r\n$1\r\nx\r\n", -1},
+        {"*2\r\n$1\r\n5\r\n$-1\r\n", -1},
+        {"$1\r\n5\r\n", -1},
+        {"-ERR no\r\n", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        redisReply *reply = reply_of(cases[i].bytes, strlen(cases[i].bytes));
+        int64_t ms = 77;
+        assert_int_equal(weir_reply_time(reply, &ms), cases[i].ms >= 0);
+        assert_int_equal(ms, cases[i].ms >= 0 ? cases[i].ms : 77);
+        freeReplyObject(reply);
+    }
+    int64_t ms = 77;
+    assert_false(weir_reply_time(NULL, &ms));
+}
+
 static void integers(void **state)
 {
     (void)state;
@@ -216,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts),
+        cmocka_unit_test(times),
         cmocka_unit_test(integers),
         cmocka_unit_test(every_shape_has_its_views),
         cmocka_unit_test(nothing_is_no_reply),

@@ -190,11 +190,77 @@ static void clearing_forgets_all_and_can_be_filled_again(void **state)
     }
 }
 
+/* ---- Copies -------------------------------------------------------------------------------- */
+
+static struct weir_loaded original, copy;
+
+static int close_copies(void **state)
+{
+    (void)state;
+    free(original.values);
+    free(copy.values);
+    memset(&original, 0, sizeof original);
+    memset(&copy, 0, sizeof copy);
+    return 0;
+}
+
+static void a_copy_stands_on_its_own(void **state)
+{
+    (void)state;
+    char key[] = "k";
+    copy.key = key;
+    assert_int_equal(fill(&original, REPLY("*6\r\n$1\r\na\r\n$3\r\none\r\n$0\r\n\r\n$0\r\n\r\n"
+                                           "$2\r\naa\r\n$2\r\n-5\r\n")),
+                     WEIR_OK);
+    assert_int_equal(weir_loaded_copy(&copy, &original), WEIR_OK);
+    assert_true(copy.loaded);
+    assert_ptr_equal(copy.key, key); /* it keeps its own */
+    assert_int_equal(copy.field_count, 3);
+    for (size_t i = 0; i < 6; i++)
+        assert_ptr_not_equal(copy.values[i], original.values[i]);
+    memset(original.values, 0xee, original.room);
+    free(original.values);
+    memset(&original, 0, sizeof original);
+    assert_string_equal(weir_loaded_value(&copy, "a"), "one");
+    assert_string_equal(weir_loaded_value(&copy, ""), "");
+    assert_string_equal(weir_loaded_value(&copy, "aa"), "-5");
+}
+
+static void a_copy_replaces_what_was_there(void **state)
+{
+    (void)state;
+    assert_int_equal(fill(&copy, REPLY("*2\r\n$1\r\nb\r\n$3\r\ntwo\r\n")), WEIR_OK);
+    assert_int_equal(fill(&original, REPLY("*2\r\n$1\r\na\r\n$3\r\none\r\n")), WEIR_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(weir_loaded_copy(&copy, &original), WEIR_OK);
+        assert_null(weir_loaded_value(&copy, "b"));
+        assert_string_equal(weir_loaded_value(&copy, "a"), "one");
+    }
+    assert_int_equal(fill(&original, REPLY("*0\r\n")), WEIR_OK);
+    assert_int_equal(weir_loaded_copy(&copy, &original), WEIR_OK);
+    assert_true(copy.loaded);
+    assert_int_equal(copy.field_count, 0);
+    assert_null(weir_loaded_value(&copy, "a"));
+}
+
+static void a_copy_of_what_is_not_loaded_is_not(void **state)
+{
+    (void)state;
+    assert_int_equal(fill(&copy, REPLY("*2\r\n$1\r\nb\r\n$3\r\ntwo\r\n")), WEIR_OK);
+    assert_int_equal(weir_loaded_copy(&copy, &original), WEIR_OK);
+    assert_false(copy.loaded);
+    assert_null(weir_loaded_value(&copy, "b"));
+}
+
+#define COPIES(test) cmocka_unit_test_teardown(test, close_copies)
 #define EACH(test) cmocka_unit_test_teardown(test, close_snapshot)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        COPIES(a_copy_stands_on_its_own),
+        COPIES(a_copy_replaces_what_was_there),
+        COPIES(a_copy_of_what_is_not_loaded_is_not),
         EACH(the_same_key_has_one_place),
         EACH(many_keys_are_told_apart),
         EACH(keys_are_found_without_an_index),
