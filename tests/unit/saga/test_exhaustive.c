@@ -201,7 +201,7 @@ static void services_that_move_it(void **state)
     (void)state;
     struct scenario_limits limits = {.saga_timeout = 150, .timeout = 100, .attempts = 1};
     explore_with("a b:a", limits, 1, 0, true);
-    explore_with("a b*:a c+:b", limits, 1, 0, true);
+    explore_with("a* b+:a", limits, 2, 0, true);
     limits = (struct scenario_limits){.timeout = 100, .attempts = 1};
     explore_with("a b+:a c+:a", limits, 1, 0, true);
     limits.attempts = 2;
