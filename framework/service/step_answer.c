@@ -58,15 +58,20 @@ void weir_step_expect_record(struct weir_delivery *delivery)
     weir_effects_expect(&delivery->answer, key, "compensate", delivery->compensate);
 }
 
-/* What ends the step without moving the saga must not come beside what moves it. */
+/* What ends the step without moving the saga must not come beside what moves it: that changes the
+ * step's state, or its number. */
 static void expect_saga(struct weir_delivery *delivery)
 {
+    static const char *const names[] = {"state", "number"};
     char key[WEIR_KEY_MAX], field[192];
     if (!delivery->saga.loaded)
         return;
     weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga);
-    snprintf(field, sizeof field, "step:%s:state", delivery->message->step);
-    weir_effects_expect(&delivery->answer, key, field, weir_loaded_value(&delivery->saga, field));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(field, sizeof field, "step:%s:%s", delivery->message->step, names[i]);
+        weir_effects_expect(&delivery->answer, key, field,
+                            weir_loaded_value(&delivery->saga, field));
+    }
 }
 
 /* A command that has expired may find its record gone: it has no effect any more. */
