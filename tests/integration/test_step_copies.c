@@ -1,0 +1,345 @@
+/* A step that was ended by a move of its saga leaves no record: still each command takes effect
+ * once, whatever is delivered again; and where a saga could not tell of it, there is a record, or a
+ * reply. */
+#include "integration/step_moves.h"
+
+#include "support/proxy.h"
+
+#define EXPIRES "9000000000000"
+
+/* ---- Once more ------------------------------------------------------------------------------- */
+
+/* The command once more, as a coordinator would send it, or by hand without a time. */
+static void send_again(const char *saga, const char *step, const char *action, const char *more)
+{
+    char command[320];
+    snprintf(command, sizeof(command),
+             "XADD {steps}:commands * type %s saga %s step %s action %s id %s/%s/%s%s",
+             strcmp(action, "execute") == 0 ? "Do" : "Undo", saga, step, action, saga, step, action,
+             more);
+    test_do(&server, command);
+}
+
+/* What a copy is answered with; no coordinator may be running. To be freed. */
+static char *answer_to(const char *saga, const char *step, const char *action, const char *more,
+                       const char *type)
+{
+    long long before = test_ask_integer(&server, "XLEN {sagas}:replies");
+    send_again(saga, step, action, more);
+    AWAIT(test_ask_integer(&server, "XLEN {sagas}:replies") == before + 1);
+    test_await_settled(&server, STEPS);
+    assert_string_equal(test_newest(&server, "{sagas}:replies", "type"), type);
+    return strdup(test_newest(&server, "{sagas}:replies", "data"));
+}
+
+#define EXPIRES_THEN " expires " EXPIRES " attempt "
+static const char *const copies[] = {EXPIRES_THEN "1", EXPIRES_THEN "2", ""};
+
+static void assert_answered_with(const char *saga, const char *step, const char *action,
+                                 const char *type, const char *data)
+{
+    for (size_t i = 0; i < sizeof(copies) / sizeof(*copies); i++) {
+        char *answer = answer_to(saga, step, action, copies[i], type);
+        assert_string_equal(answer, data);
+        free(answer);
+    }
+}
+
+/* The compensation of what has never been done is a move, too, and bars the step for as long as its
+ * saga stays. */
+static void a_step_that_was_undone_first_is_barred_by_its_saga(void **state)
+{
+    (void)state;
+    struct test_worker one = start_service("one");
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_define(&server, "hasty", 1,
+                "'steps':[" STEP("a", "'timeoutMs':200,'backoffMs':10,'attempts':1") "]");
+    (void)warm_up("hasty");
+    test_saga_begin(&server, "s", "hasty", "{'how':{'a':'swallow'}}");
+    AWAIT(test_saga_is(&server, "s", "compensated"));
+    assert_nothing_left();
+    assert_false(recorded("s", "a"));
+    test_worker_end_well(&coordinator);
+    assert_answered_with("s", "a", "execute", "StepFailed",
+                         "{\"reason\":\"barred: its compensation came first\"}");
+    assert_answered_with("s", "a", "compensate", "StepSucceeded", "{}");
+    assert_effects("s", "a", 0, 0);
+    assert_false(recorded("s", "a"));
+    test_worker_end_well(&one);
+}
+
+/* While the saga goes on, and when it has ended. */
+static void a_copy_is_answered_as_at_first(void **state)
+{
+    (void)state;
+    char result[200];
+    struct test_worker one = start_service("one");
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_define(&server, "chain", 1, CHAIN);
+    test_define(&server, "open", 1,
+                "'steps':[" STEP("a", LONG) ",{'name':'wait','signal':'Go','timeoutMs':60000}]");
+    (void)warm_up("chain");
+    for (int i = 0; i < 2; i++) { /* the first fetches the definition */
+        test_saga_begin(&server, i ? "open" : "first", "open", "{}");
+        AWAIT(strcmp(test_saga_field(&server, i ? "open" : "first", "step:wait:state"),
+                     "running") == 0);
+    }
+    test_saga_begin(&server, "done", "chain", "{}");
+    test_saga_begin(&server, "undone", "chain", "{'how':{'c':'fail'}}");
+    AWAIT(test_saga_is(&server, "done", "completed") &&
+          test_saga_is(&server, "undone", "compensated"));
+    test_worker_end_well(&coordinator);
+    static const char *const sagas[] = {"open", "done", "undone"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(result, sizeof(result), "%s", test_saga_field(&server, sagas[i], "step:a:result"));
+        assert_false(recorded(sagas[i], "a"));
+        assert_answered_with(sagas[i], "a", "execute", "StepSucceeded", result);
+        assert_effects(sagas[i], "a", 1, i == 2);
+    }
+    snprintf(result, sizeof(result), "{\"reason\":\"%s\"}",
+             test_saga_field(&server, "undone", "step:c:error"));
+    assert_answered_with("undone", "c", "execute", "StepFailed", result);
+    assert_answered_with("undone", "a", "compensate", "StepSucceeded", "{}");
+    assert_effects("undone", "a", 1, 1);
+    assert_effects("undone", "c", 0, 0);
+    test_worker_end_well(&one);
+}
+
+/* Refused under the first numbers, which is a reply and leaves a record, and then done by a move,
+ * which leaves none: a copy of that command finds both. */
+static void a_success_behind_a_recorded_refusal_counts(void **state)
+{
+    (void)state;
+    struct test_worker one = start_service("one");
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_define(&server, "chain", 1, CHAIN);
+    test_define(&server, "forward", 1,
+                "'steps':[" STEP("a", LONG) ",{'name':'r','service':'steps','command':'Do',"
+                                            "'kind':'retriable'," LONG "}]");
+    (void)warm_up("chain");
+    (void)warm_up("forward");
+    test_saga_begin(&server, "s", "forward", "{'how':{'r':'fail-twice'}}");
+    test_saga_begin(&server, "t", "chain", "{'how':{'c':'fail','a/undo':'fail-twice'}}");
+    AWAIT(test_saga_is(&server, "s", "completed") && test_saga_is(&server, "t", "compensated"));
+    assert_string_equal(test_saga_field(&server, "s", "step:r:number"), "3");
+    assert_string_equal(test_saga_field(&server, "t", "step:a:number"), "3");
+    assert_true(recorded("s", "r") && recorded("t", "a"));
+    test_worker_end_well(&coordinator);
+    assert_effects("s", "r", 1, 0);
+    assert_effects("t", "a", 1, 1);
+    for (int number = 3; number >= 2; number--) {
+        char execute[16], compensate[16];
+        snprintf(execute, sizeof(execute), "execute#%d", number);
+        snprintf(compensate, sizeof(compensate), "compensate#%d", number);
+        long long before = test_ask_integer(&server, "XLEN {sagas}:replies");
+        test_do(&server,
+                "XADD {steps}:commands * type Do saga s step r action execute id s/r/%s "
+                "attempt 9 expires " EXPIRES,
+                execute);
+        test_do(&server,
+                "XADD {steps}:commands * type Undo saga t step a action compensate id t/a/%s "
+                "attempt 9 expires " EXPIRES,
+                compensate);
+        AWAIT(test_ask_integer(&server, "XLEN {sagas}:replies") == before + 2);
+        test_await_settled(&server, STEPS);
+        assert_string_equal(test_newest(&server, "{sagas}:replies", "type"), "StepSucceeded");
+        assert_effects("s", "r", 1, 0);
+        assert_effects("t", "a", 1, 1);
+    }
+    test_worker_end_well(&one);
+}
+
+/* An operator has skipped a step, or its compensation, that was refused by a move: the saga goes on
+ * without it, and a copy of the refused command must not take effect after all. */
+static void a_copy_behind_a_skip_is_answered_as_at_first(void **state)
+{
+    (void)state;
+    struct test_worker one = start_service("one");
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_define(
+        &server, "short", 1,
+        "'steps':[" STEP(
+            "a", "'timeoutMs':20000,'attempts':1") ",{'name':'r','service':"
+                                                   "'steps','command':'Do','kind':'retriable','"
+                                                   "timeoutMs':20000,'attempts':1}]");
+    test_define(&server, "pair", 1,
+                "'steps':[" STEP("a", "'timeoutMs':20000,'attempts':1") "," STEP("b", LONG) "]");
+    (void)warm_up("short");
+    (void)warm_up("pair");
+    test_saga_begin(&server, "s", "short", "{'how':{'r':'fail'}}");
+    test_saga_begin(&server, "t", "pair", "{'how':{'b':'fail','a/undo':'fail'}}");
+    AWAIT(test_sagas_in(&server, "suspended") == 2);
+    assert_false(recorded("s", "r") || recorded("t", "a"));
+    test_do(&server, "XADD {sagas}:commands * type ResumeSaga saga s step r decision skip");
+    test_do(&server, "XADD {sagas}:commands * type ResumeSaga saga t step a decision skip");
+    AWAIT(test_saga_is(&server, "s", "completed") && test_saga_is(&server, "t", "compensated"));
+    test_worker_end_well(&coordinator);
+    for (size_t i = 0; i < sizeof(copies) / sizeof(*copies); i++) {
+        free(answer_to("s", "r", "execute", copies[i], "StepFailed"));
+        free(answer_to("t", "a", "compensate", copies[i], "StepFailed"));
+        free(answer_to("t", "a", "execute", copies[i], "StepSucceeded"));
+    }
+    assert_effects("s", "r", 0, 0);
+    assert_effects("t", "a", 1, 0);
+    test_worker_end_well(&one);
+}
+
+/* When a command expires before its saga's hash would go. */
+static const char *in_an_hour(void)
+{
+    static char text[24];
+    snprintf(text, sizeof(text), "%lld",
+             1000 *
+                 (test_ask_integer(&server, "EVAL %s 0", "return tonumber(redis.call('TIME')[1])") +
+                  3600));
+    return text;
+}
+
+/* Two copies in two hands: the one succeeds and is about to reply, as that worker has no definition
+ * yet; the other is refused by a move, which leaves the step running under the next number. The
+ * first to commit counts. */
+static void a_reply_does_not_come_beside_a_move(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    test_define(&server, "lone", 1,
+                "'steps':[{'name':'r','service':'steps','command':'Do','kind':'retriable',"
+                "'timeoutMs':20000,'attempts':1}]");
+    test_proxy_start(&proxy, &server,
+                     (struct proxy_trap){"weir_commit", "s/r/execute", PROXY_HOLD});
+    struct test_worker one = /* which reads nothing further while it has something in hand */
+        test_worker_launch(proxy.url, STEPS, "one", OPTIONS("--concurrency", "1"));
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_worker_await_log(&one, "worker.ready");
+    test_saga_begin(&server, "s", "lone", "{}");
+    test_proxy_await(&proxy);
+    struct test_worker two = start_service("two");
+    (void)warm_up("lone");
+    test_do(&server,
+            "XADD {steps}:commands * type Do saga s step r action execute id s/r/execute attempt 2 "
+            "expires %s data {\"how\":{\"r\":\"fail\"}}",
+            in_an_hour());
+    AWAIT(test_saga_is(&server, "s", "suspended"));
+    assert_false(recorded("s", "r"));
+    test_proxy_release(&proxy, PROXY_NONE);
+    test_await_settled(&server, STEPS);
+    AWAIT(test_ask_integer(&server, "XLEN {sagas}:replies") == 0);
+    assert_effects("s", "r", 0, 0);
+    assert_true(test_saga_is(&server, "s", "suspended"));
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
+    test_worker_end_well(&coordinator);
+    test_proxy_stop(&proxy);
+}
+
+/* ---- Where workers reply --------------------------------------------------------------------- */
+
+/* A hash that goes before the command does could not tell of it any more. */
+static void a_brief_retention_leaves_records(void **state)
+{
+    (void)state;
+    struct test_worker all[] = {
+        start_service("one"), test_coordinator_start(&server, "c0", OPTIONS("--retention", "1h"))};
+    test_define(&server, "chain", 1, CHAIN);
+    long long before = warm_up("chain");
+    test_saga_begin(&server, "s", "chain", "{}");
+    test_saga_begin(&server, "t", "chain", "{'how':{'c':'fail'}}");
+    assert_nothing_left();
+    assert_true(test_saga_is(&server, "s", "completed"));
+    assert_true(test_saga_is(&server, "t", "compensated"));
+    assert_string_equal(test_saga_field(&server, "s", "retention"), "3600000");
+    assert_in_range(test_ask_integer(&server, "PTTL {sagas}:saga:s"), 1, 3600000);
+    assert_in_range(test_ask_integer(&server, "PTTL {sagas}:saga:t"), 1, 3600000);
+    assert_records("s", true);
+    assert_records("t", true);
+    assert_int_equal(replies_ever(), before);
+    end_all(all, 2);
+}
+
+/* A saga keeps what was promised when it began: coordinators with another setting, who might let
+ * its hash go earlier, do not know which steps rely on it. */
+static void the_retention_is_the_one_it_began_with(void **state)
+{
+    (void)state;
+    struct test_worker one = start_service("one");
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_define(&server, "chain", 1, CHAIN);
+    test_define(&server, "open", 1,
+                "'steps':[" STEP("a", LONG) ",{'name':'wait','signal':'Go','timeoutMs':60000}]");
+    (void)warm_up("chain");
+    test_saga_begin(&server, "first", "open", "{}");
+    AWAIT(strcmp(test_saga_field(&server, "first", "step:wait:state"), "running") == 0);
+    test_saga_begin(&server, "s", "open", "{}");
+    AWAIT(strcmp(test_saga_field(&server, "s", "step:wait:state"), "running") == 0);
+    assert_false(recorded("s", "a"));
+    test_worker_end_well(&coordinator);
+    coordinator = test_coordinator_start(&server, "c0", OPTIONS("--retention", "1s"));
+    test_do(&server, "XADD {sagas}:commands * type SignalSaga saga s signal Go data {}");
+    AWAIT(test_saga_is(&server, "s", "completed"));
+    assert_true(test_ask_integer(&server, "PTTL {sagas}:saga:s") > 3600000);
+    test_worker_end_well(&coordinator);
+    test_worker_end_well(&one);
+}
+
+/* The coordinator knows what it began with; a worker that comes later finds another text, or none.
+ */
+static void without_its_definition_there_are_replies(void **state)
+{
+    (void)state;
+    static const char *const spoil[] = {"HSET {sagas}:definition:chain 1 {\"name\":\"chain\"}",
+                                        "HDEL {sagas}:definition:chain 1"};
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    for (int i = 0; i < 2; i++) {
+        char saga[8];
+        long long before = replies_ever();
+        snprintf(saga, sizeof(saga), "s%d", i);
+        test_define(&server, "chain", 1, CHAIN);
+        test_saga_begin(&server, saga, "chain", "{}");
+        AWAIT(test_saga_is(&server, saga, "running"));
+        test_do(&server, spoil[i]);
+        struct test_worker one = start_service("one");
+        AWAIT(test_saga_is(&server, saga, "completed"));
+        assert_int_equal(replies_ever(), before + 3);
+        assert_records(saga, true);
+        test_worker_end_well(&one);
+    }
+    test_worker_end_well(&coordinator);
+}
+
+static void without_a_right_to_sagas_there_are_replies(void **state)
+{
+    (void)state;
+    struct test_worker all[] = {test_replier_start(&server, STEPS, "one", NULL),
+                                test_coordinator_start(&server, "c0", NULL)};
+    test_define(&server, "chain", 1, CHAIN);
+    test_saga_begin(&server, "s", "chain", "{}");
+    test_saga_begin(&server, "t", "chain", "{'how':{'c':'fail'}}");
+    assert_nothing_left();
+    assert_true(test_saga_is(&server, "s", "completed"));
+    assert_true(test_saga_is(&server, "t", "compensated"));
+    assert_int_equal(replies_ever(), 3 + 5);
+    assert_records("s", true);
+    assert_records("t", true);
+    assert_int_equal(test_worker_logged(&all[0], "sagas.left"), 1);
+    end_all(all, 2);
+}
+
+#define CASE(test) cmocka_unit_test_setup(test, set_up)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_step_that_was_undone_first_is_barred_by_its_saga),
+        CASE(a_copy_is_answered_as_at_first),
+        CASE(a_success_behind_a_recorded_refusal_counts),
+        CASE(a_copy_behind_a_skip_is_answered_as_at_first),
+        CASE(a_reply_does_not_come_beside_a_move),
+        CASE(a_brief_retention_leaves_records),
+        CASE(the_retention_is_the_one_it_began_with),
+        CASE(without_its_definition_there_are_replies),
+        CASE(without_a_right_to_sagas_there_are_replies),
+    };
+    if (test_worker_wanted(argc))
+        return test_worker_main(argc, argv, test_step_service);
+    return cmocka_run_group_tests(tests, start, stop);
+}
