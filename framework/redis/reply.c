@@ -80,6 +80,7 @@ bool weir_reply_entry(const redisReply *reply, struct weir_entry *out)
 {
     size_t body = weir_reply_array(reply, 3) ? 2 : 1;
     out->deliveries = 1;
+    out->place = 0;
     if (!weir_reply_array(reply, 2) || !weir_reply_text(reply->element[0], &out->id))
         return false;
     if (body == 2 && !weir_reply_integer(reply->element[1], &out->deliveries))

@@ -29,6 +29,9 @@ struct weir_entry {
     struct weir_slice id;
     int64_t deliveries;
     const redisReply *body; /* names and values in turn; NULL: the body was deleted */
+    /* Two entries of one stream with places one apart were consecutive in it when they were read.
+     * 0: nothing is known; weir_reply_entry gives that. */
+    uint64_t place;
 };
 bool weir_reply_entry(const redisReply *reply, struct weir_entry *out);
 /* The body's names and values as slices in `parts` (room for body->elements). False where one is

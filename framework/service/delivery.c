@@ -131,6 +131,7 @@ struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t strea
     }
     delivery->stream = stream;
     delivery->own_stream = stream < worker->inbox_count;
+    delivery->commit.place = entry->place;
     delivery->counted = entry->deliveries < 1         ? 1
                         : entry->deliveries > 1000000 ? 1000000
                                                       : (unsigned)entry->deliveries;

@@ -11,6 +11,7 @@
 #define AGAIN_CAP_MS 2000
 #define SETTLE "weir_settle"
 #define SETTLED_MAX 256 /* in one call: it blocks the server for as long as it takes */
+#define RUN_MIN 16 /* so many that were consecutive in the stream are worth a call of their own */
 
 static void unlink_commit(struct weir_committer *committer, struct weir_commit *commit)
 {
@@ -187,12 +188,12 @@ static enum weir_status send(struct weir_committer *committer, struct weir_commi
 /* ---- Acknowledgements that write nothing else ------------------------------------------------ */
 
 /* What is in no call yet is as if it had not been handed over: whoever empties it sends it anew. */
-static struct weir_commit *take_settlement(struct weir_committer *committer)
+static struct weir_settlement take_settlement(struct weir_committer *committer)
 {
-    struct weir_commit *first = committer->settlement.first;
+    struct weir_settlement settlement = committer->settlement;
     ev_prepare_stop(committer->loop, &committer->settling);
     memset(&committer->settlement, 0, sizeof committer->settlement);
-    return first;
+    return settlement;
 }
 
 /* Which of them others have finished before, the answer does not say, and nobody needs to know. */
@@ -210,10 +211,17 @@ static void on_settled(void *user, enum weir_answer answered, const redisReply *
     }
 }
 
-static enum weir_status send_settlement(struct weir_committer *committer, struct weir_commit *first)
+static enum weir_status send_settlement(struct weir_committer *committer,
+                                        const struct weir_settlement *settlement)
 {
-    const char *arguments[6 + SETTLED_MAX] = {
-        "FCALL", "weir_settle_many", "1", first->head_keys[0], first->head[0], first->head[2]};
+    struct weir_commit *first = settlement->first;
+    bool as_run = settlement->is_run && settlement->count >= RUN_MIN;
+    const char *arguments[6 + SETTLED_MAX] = {"FCALL",
+                                              "weir_settle_many",
+                                              "1",
+                                              first->head_keys[0],
+                                              first->head[0],
+                                              as_run ? "run" : first->head[2]};
     int count = 6;
     enum weir_status status;
     for (struct weir_commit *commit = first; commit != NULL; commit = commit->with)
@@ -226,12 +234,13 @@ static enum weir_status send_settlement(struct weir_committer *committer, struct
 
 static void settle(struct weir_committer *committer)
 {
-    struct weir_commit *first = take_settlement(committer);
+    struct weir_settlement settlement = take_settlement(committer);
     enum weir_status status = WEIR_OK;
-    if (first != NULL)
-        status = first->with != NULL ? send_settlement(committer, first) : send(committer, first);
+    if (settlement.count > 0)
+        status = settlement.count > 1 ? send_settlement(committer, &settlement)
+                                      : send(committer, settlement.first);
     if (status != WEIR_OK)
-        put_off(committer, first, WEIR_REFUSAL_SERVER, "no memory to send it");
+        put_off(committer, settlement.first, WEIR_REFUSAL_SERVER, "no memory to send it");
 }
 
 static void on_settling(struct ev_loop *loop, ev_prepare *prepare, int events)
@@ -256,12 +265,29 @@ static bool settle_alike(const struct weir_commit *one, const struct weir_commit
            strcmp(one->head[0], other->head[0]) == 0 && strcmp(one->head[2], other->head[2]) == 0;
 }
 
+/* Whether the settlement is a run, and stays one with this. */
+static bool goes_on(const struct weir_settlement *settlement, const struct weir_commit *commit)
+{
+    if (settlement->count == 0)
+        return commit->place > 0 && strcmp(commit->head[2], "1") == 0;
+    return settlement->is_run && commit->place == settlement->last->place + 1;
+}
+
+/* Whether it is to be sent without this. */
+static bool is_complete(const struct weir_settlement *settlement, const struct weir_commit *commit)
+{
+    if (settlement->count == 0)
+        return false;
+    return settlement->count == SETTLED_MAX || !settle_alike(settlement->first, commit) ||
+           (settlement->is_run && settlement->count >= RUN_MIN && !goes_on(settlement, commit));
+}
+
 static void collect(struct weir_committer *committer, struct weir_commit *commit)
 {
     struct weir_settlement *settlement = &committer->settlement;
-    if (settlement->count == SETTLED_MAX ||
-        (settlement->first != NULL && !settle_alike(settlement->first, commit)))
+    if (is_complete(settlement, commit))
         settle(committer);
+    settlement->is_run = goes_on(settlement, commit);
     commit->with = NULL;
     *(settlement->last != NULL ? &settlement->last->with : &settlement->first) = commit;
     settlement->last = commit;
@@ -305,6 +331,7 @@ void weir_committer_resume(struct weir_committer *committer)
     ev_timer_stop(committer->loop, &committer->again);
     (void)take_settlement(committer);
     for (struct weir_commit *commit = committer->first; commit != NULL; commit = commit->next) {
+        commit->place = 0; /* it may be another server, or one that has gone back */
         /* the effects were laid out once already: only memory can fail now, and comes back */
         if (!commit->sent && send_or_collect(committer, commit) != WEIR_OK) {
             put_off(committer, commit, WEIR_REFUSAL_SERVER, "no memory to send it");

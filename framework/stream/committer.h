@@ -33,6 +33,7 @@ struct weir_commit {
     size_t head_key_count;
     const char *const *head; /* ARGV[1…]; borrowed until answered */
     size_t head_count;
+    uint64_t place; /* of the entry (struct weir_entry); 0: not known */
     /* Not to be repeated: no acknowledgement in it tells whether it still fits the server, which
      * may have gone back in time. Whatever keeps it from its answer makes it a CONFLICT. */
     bool once;
@@ -51,6 +52,7 @@ struct weir_commit {
 struct weir_settlement {
     struct weir_commit *first, *last;
     size_t count;
+    bool is_run; /* to be deleted, and each was read right behind the one before it */
 };
 
 struct weir_committer {

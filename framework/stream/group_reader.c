@@ -177,9 +177,12 @@ static void hand_over(struct weir_group_reader *reader, const redisReply *reply)
         const redisReply *entries = weir_reply_at(reply->element[i], 1);
         if (stream == reader->settings.stream_count || !weir_reply_array(entries, 0))
             continue;
+        reader->place++; /* what was read before need not have been next to it */
         for (size_t j = 0; j < entries->elements; j++) {
             struct weir_entry entry;
-            if (weir_reply_entry(entries->element[j], &entry))
+            bool readable = weir_reply_entry(entries->element[j], &entry);
+            entry.place = ++reader->place;
+            if (readable)
                 reader->settings.entry(reader->settings.user, stream, &entry);
             WEIR_CRASH_POINT(READ_TAKEN);
         }

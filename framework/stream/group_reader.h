@@ -27,7 +27,7 @@ struct weir_group_reader_settings {
     size_t urgent_count; /* the first so many streams are read alone until they are empty */
     size_t batch_max; /* so many entries come at once, at the most; a few more with many streams */
     void *user;
-    void (*entry)(void *user, size_t stream, const struct weir_entry *entry);
+    void (*entry)(void *user, size_t stream, const struct weir_entry *entry); /* has its place */
     void (*ready)(void *user); /* the groups exist; after each connection */
     void (*lost)(void *user, const struct weir_error *error);
     size_t (*room)(void *user); /* how many entries may come now; asked before each read */
@@ -48,6 +48,7 @@ struct weir_group_reader {
     size_t first_gone;        /* one of them, to name it */
     uint64_t groups_made;     /* counter */
     int64_t read_at;          /* monotonic ms of the last successful read */
+    uint64_t place;           /* of the last entry */
 };
 
 void weir_group_reader_init(struct weir_group_reader *reader,

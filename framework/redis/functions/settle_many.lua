@@ -1,11 +1,19 @@
 -- weir_settle_many: acknowledges messages of one stream whose handling has nothing to write.
 -- KEYS    1 the stream that they were read from
--- ARGV    1 consumer group  2 "1": delete the entries (commands), "0": leave them (events)
+-- ARGV    1 consumer group  2 "1": delete the entries (commands), "0": leave them (events), "run":
+--         delete them, which one XREADGROUP has given in this order with none in between
 --         3… entry ids, 512 at the most
 -- Returns number acknowledged; fewer than given where some were no longer pending, so that others
 --         have finished them
 -- Errors  NOPERM, and the server's own (WRONGTYPE of the stream, an id that is none); nothing was
 --         written
+--
+-- A run is cut off the stream's front in one piece, for half of what it costs to look each entry up:
+-- where all of it was pending and nothing older is there. What was consecutive once stays so, because
+-- entries are added behind the newest, unless the last one of the run was deleted and the stream's last
+-- id set back: so that one has to be there. That the run had no gap when it was read is the caller's
+-- word, who could delete what lies in it anyhow. In all other cases, and without the rights to XRANGE
+-- and XTRIM, a run is deleted as with "1".
 --
 -- Like weir_settle it runs on a server without memory left, so that what is in flight can drain.
 
@@ -29,8 +37,21 @@ local function delete_delivered(stream, group, args)
     end
 end
 
+-- Returns whether the run is gone; if not it is as it was.
+local function cut_off(stream, args)
+    local first, last = args[3], args[#args]
+    local ms, sequence = id_parts(last)
+    if not ms or ms >= TIME_MAX or sequence >= TIME_MAX then return false end
+    if right_problem('XRANGE', stream) or right_problem('XTRIM', stream) then return false end
+    if redis.call('XRANGE', stream, '-', '(' .. first, 'COUNT', 1)[1] then return false end
+    if redis.call('XDEL', stream, last) == 0 then return false end
+    redis.call('XTRIM', stream, 'MINID', '=', whole(ms) .. '-' .. whole(sequence + 1))
+    return true
+end
+
 local function settle_many(keys, args)
-    local stream, group, delete, count = keys[1], args[1], args[2] == '1', #args - 2
+    local stream, group, run, count = keys[1], args[1], args[2] == 'run', #args - 2
+    local delete = run or args[2] == '1'
     if count > IDS_MAX then return redis.error_reply('ERR malformed call of weir_settle_many') end
     local problem = right_problem('XACK', stream) or delete and right_problem('XDEL', stream)
     if problem then return problem end
@@ -39,6 +60,7 @@ local function settle_many(keys, args)
     end
     local acknowledged = redis.call('XACK', stream, group, unpack(args, 3))
     if delete and acknowledged == count then
+        if run and cut_off(stream, args) then return acknowledged end
         redis.call('XDEL', stream, unpack(args, 3))
     elseif delete and acknowledged > 0 then
         delete_delivered(stream, group, args)
