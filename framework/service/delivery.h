@@ -107,6 +107,7 @@ struct weir_delivery {
     size_t answers_owed;
     bool shares_time, shares_hash; /* with others that have come in the same turn */
     bool loads_alone;              /* sharing has failed */
+    int64_t time_taken_at;         /* monotonic ms when the server's time was answered */
     bool load_again;               /* an answer was lost: load anew when the link is ready */
     bool seen;                     /* a message with this id has been handled */
     bool out_of_memory;            /* it could not be read whole: it comes back */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "message/mark.h"
 #include "redis/key_names.h"
@@ -31,6 +32,7 @@ static enum weir_status take_record(struct weir_delivery *delivery, const redisR
 
 static enum weir_status take_time(struct weir_delivery *delivery, const redisReply *reply)
 {
+    delivery->time_taken_at = weir_clock_monotonic_ms();
     return weir_reply_time(reply, &delivery->context.now_ms) ? WEIR_OK : WEIR_INVALID;
 }
 
@@ -104,6 +106,8 @@ static void take_shared(struct weir_delivery *delivery)
     struct weir_snapshot *snapshot = &delivery->snapshot;
     bool time = !delivery->shares_time ||
                 weir_shared_time_take(shared, &delivery->context.now_ms) == WEIR_OK;
+    if (delivery->shares_time)
+        delivery->time_taken_at = weir_clock_monotonic_ms();
     bool hash = !delivery->shares_hash ||
                 weir_shared_hash_take(shared, &snapshot->hashes[snapshot->count - 1]) == WEIR_OK;
     if (!time || !hash)

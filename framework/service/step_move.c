@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "message/json_memory.h"
 #include "redis/key_names.h"
 #include "saga/carry_out.h"
@@ -32,6 +33,13 @@ static const struct weir_saga_definition *definition_of(struct weir_delivery *de
     return weir_definitions_find(&delivery->worker->definitions, name, version, (uint32_t)checksum);
 }
 
+/* A handler may take as long as a time limit: counted from before it began, the next step's would
+ * be over before its command is out. Only how long that took is by this machine's clock. */
+static int64_t server_ms(const struct weir_delivery *delivery)
+{
+    return delivery->context.now_ms + (weir_clock_monotonic_ms() - delivery->time_taken_at);
+}
+
 static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
@@ -41,7 +49,7 @@ static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
         .stored = &delivery->saga,
         .data = weir_loaded_value(&delivery->saga, "data"),
         .traceparent = weir_loaded_value(&delivery->saga, "traceparent"),
-        .now = delivery->context.now_ms,
+        .now = server_ms(delivery),
         .effects = &delivery->answer,
         .prefix = runtime->prefix,
         .data_max = (size_t)runtime->settings->data_max,

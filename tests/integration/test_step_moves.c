@@ -126,6 +126,31 @@ static void an_early_timer_is_set_again(void **state)
     test_worker_end_well(&one);
 }
 
+static int64_t time_of(const char *saga, const char *field)
+{
+    return strtoll(test_saga_field(&server, saga, field), NULL, 10);
+}
+
+/* A step has ended, and the next one begins, when its handler has answered, however long that took:
+ * time limits count from there. */
+static void a_long_handler_takes_nothing_from_the_next_step(void **state)
+{
+    (void)state;
+    enum { LASTS_MS = 300 };
+    struct test_worker all[] = {start_service("one"), test_coordinator_start(&server, "c0", NULL)};
+    test_define(&server, "chain", 1, CHAIN);
+    long long before = warm_up("chain");
+    test_saga_begin(&server, "s", "chain", "{'defer':300}");
+    AWAIT(test_saga_is(&server, "s", "completed"));
+    assert_int_equal(replies_ever(), before);
+    /* its timer's beginning and the answer's time are rounded down, each by less than 1 ms */
+    int64_t least = time_of("s", "step:a:sentAt") + LASTS_MS - 2;
+    assert_true(time_of("s", "step:a:endedAt") >= least);
+    assert_true(time_of("s", "step:b:sentAt") >= least);
+    assert_true(time_of("s", "step:b:endedAt") >= least + LASTS_MS);
+    end_all(all, 2);
+}
+
 /* ---- Under kill ------------------------------------------------------------------------------ */
 
 #define WORKERS 3
@@ -256,6 +281,7 @@ int main(int argc, char **argv)
         CASE(parallel_branches_move_it_once_each),
         CASE(a_refusal_and_what_it_undoes_need_no_replies),
         CASE(an_early_timer_is_set_again),
+        CASE(a_long_handler_takes_nothing_from_the_next_step),
         CASE(workers_die),
     };
     if (test_worker_wanted(argc))
