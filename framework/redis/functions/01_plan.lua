@@ -13,6 +13,8 @@ local SHAPES = { [some_pairs] = true, [at_least_one] = true, [one_argument] = tr
 
 local PLANS_MAX = 500 -- programs have some dozens; plans without end are read anew
 local PLAN_LENGTH_MAX = 2000
+-- Each key is compared with each: of more keys the operations are looked at one by one.
+local KEYS_COMPARED_MAX = 32
 local plans, plan_count = {}, 0
 
 local function add(list, ...)
@@ -59,6 +61,10 @@ end
 
 -- Keys that are to be of different types must not be the same.
 local function add_differences(plan)
+    if plan.key_count > KEYS_COMPARED_MAX then
+        plan.one_by_one = true
+        return
+    end
     for i = 1, plan.key_count do
         for j = i + 1, plan.key_count do
             local one, other = plan.types[i], plan.types[j]
