@@ -97,6 +97,7 @@ int weir_saga_commands_compose(struct weir_saga_commands *commands,
         weir_saga_commands_close(commands);
         if (error.status == WEIR_NO_MEMORY)
             return -(int)WEIR_NO_MEMORY;
+        commands->given_back = true;
         int verdict = weir_saga_unsendable(one->definition, one->saga, step, error.text, one->now,
                                            random, effects);
         if (verdict != WEIR_SAGA_MOVED)

@@ -34,6 +34,7 @@ struct weir_saga_case {
 struct weir_saga_commands {
     size_t count;
     char *data[WEIR_SAGA_STEPS_MAX];
+    bool given_back; /* one could not be made up: the transition is another than before */
 };
 
 /* Makes up the data of all commands. One that cannot be made up is given back to the transition,

@@ -126,15 +126,13 @@ static bool carry_out(struct weir_delivery *delivery, struct weir_saga_case *one
     enum weir_saga_state before = one->saga->state;
     struct weir_saga_effects effects;
     struct weir_saga_commands commands = {0};
-    size_t sends;
     if (!weir_saga_awaits(one->saga, input) ||
         weir_saga_advance(one->definition, one->saga, input, one->now, &worker->random, &effects) !=
             WEIR_SAGA_MOVED ||
         (effects.wake_at != 0 && weir_saga_timer_changes(one, &effects)))
         return false;
-    sends = effects.send_count;
     if (weir_saga_commands_compose(&commands, one, &effects, &worker->random) != WEIR_SAGA_MOVED ||
-        effects.send_count != sends) {
+        commands.given_back) {
         weir_saga_commands_close(&commands);
         return false;
     }

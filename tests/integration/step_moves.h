@@ -110,7 +110,7 @@ static inline struct test_worker start_service(const char *consumer)
 
 /* Sagas are begun until the workers have the definition at hand: each fetches it when it first
  * meets it, and replies until then. Returns the number of replies so far. */
-static inline long long warm_up(const char *definition)
+static inline long long warm_up_by(const char *definition, const char *data)
 {
     static unsigned warmed;
     long long before = -1;
@@ -119,10 +119,15 @@ static inline long long warm_up(const char *definition)
         assert_true(test_now() < end);
         before = replies_ever();
         snprintf(saga, sizeof(saga), "warm%u", warmed++);
-        test_saga_begin(&server, saga, definition, "{}");
+        test_saga_begin(&server, saga, definition, data);
         AWAIT(test_saga_is(&server, saga, "completed"));
     }
     return before;
+}
+
+static inline long long warm_up(const char *definition)
+{
+    return warm_up_by(definition, "{}");
 }
 
 static inline void end_all(struct test_worker *workers, size_t count)

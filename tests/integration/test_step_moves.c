@@ -102,6 +102,24 @@ static void a_refusal_and_what_it_undoes_need_no_replies(void **state)
     end_all(all, 2);
 }
 
+/* The next command cannot be made up: what follows from that is the coordinator's to decide, also
+ * where it is one command again. */
+static void what_cannot_be_sent_is_left_to_the_coordinator(void **state)
+{
+    (void)state;
+    struct test_worker all[] = {start_service("one"), test_coordinator_start(&server, "c0", NULL)};
+    test_define(&server, "gap", 1,
+                "'steps':[" STEP("a", LONG) "," STEP("b", "'input':{'value':'$.value'}," LONG) "]");
+    long long before = warm_up_by("gap", "{'value':'x'}");
+    test_saga_begin(&server, "s", "gap", "{}");
+    AWAIT(test_saga_is(&server, "s", "compensated"));
+    assert_nothing_left();
+    assert_effects("s", "a", 1, 1);
+    assert_string_equal(test_saga_field(&server, "s", "step:b:state"), "failed");
+    assert_int_equal(replies_ever(), before + 1);
+    end_all(all, 2);
+}
+
 /* ---- Timers ---------------------------------------------------------------------------------- */
 
 /* The timer stays where the first step has put it while the later ones move on: it rings early, is
@@ -280,6 +298,7 @@ int main(int argc, char **argv)
         CASE(a_known_definition_needs_no_replies),
         CASE(parallel_branches_move_it_once_each),
         CASE(a_refusal_and_what_it_undoes_need_no_replies),
+        CASE(what_cannot_be_sent_is_left_to_the_coordinator),
         CASE(an_early_timer_is_set_again),
         CASE(a_long_handler_takes_nothing_from_the_next_step),
         CASE(workers_die),
