@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const status_texts[] = {
@@ -101,4 +102,45 @@ enum weir_status weir_error_prefix(struct weir_error *error, const char *format,
     if (cut)
         drop_torn_end(error->text);
     return error->status;
+}
+
+/* ---- Errors that are rare ------------------------------------------------------------------ */
+
+static const struct weir_error no_memory = {WEIR_NO_MEMORY, "no memory"};
+
+enum weir_status weir_rare_error_set(struct weir_rare_error *error, enum weir_status status,
+                                     const char *format, ...)
+{
+    struct weir_error *made;
+    va_list arguments;
+    if (error->at != NULL)
+        return error->at->status;
+    made = malloc(sizeof *made);
+    if (made == NULL) {
+        error->at = &no_memory;
+        return WEIR_NO_MEMORY;
+    }
+    va_start(arguments, format);
+    write_sentence(made->text, sizeof made->text, format, arguments);
+    va_end(arguments);
+    made->status = status;
+    error->at = made;
+    return status;
+}
+
+enum weir_status weir_rare_error_status(const struct weir_rare_error *error)
+{
+    return error->at != NULL ? error->at->status : WEIR_OK;
+}
+
+const char *weir_rare_error_text(const struct weir_rare_error *error)
+{
+    return error->at != NULL ? error->at->text : "";
+}
+
+void weir_rare_error_clear(struct weir_rare_error *error)
+{
+    if (error->at != &no_memory)
+        free((void *)error->at);
+    error->at = NULL;
 }

@@ -40,4 +40,18 @@ enum weir_status weir_error_set(struct weir_error *error, enum weir_status statu
 enum weir_status weir_error_prefix(struct weir_error *error, const char *format, ...)
     WEIR_PRINTF(2, 3);
 
+/* An error that takes room only where it is set: for what there are thousands of. `{0}` is none. */
+struct weir_rare_error {
+    const struct weir_error *at; /* owned; NULL: none */
+};
+
+/* As weir_error_set. Without memory for it the error is WEIR_NO_MEMORY, "no memory". */
+enum weir_status weir_rare_error_set(struct weir_rare_error *error, enum weir_status status,
+                                     const char *format, ...) WEIR_PRINTF(3, 4);
+enum weir_status weir_rare_error_status(const struct weir_rare_error *error);
+/* Borrowed until it is cleared; "" where none is set. */
+const char *weir_rare_error_text(const struct weir_rare_error *error);
+/* Takes it back, and its memory. */
+void weir_rare_error_clear(struct weir_rare_error *error);
+
 #endif

@@ -12,7 +12,7 @@
 
 static bool out_of_memory(struct weir_effects *effects)
 {
-    weir_error_set(&effects->error, WEIR_NO_MEMORY, "no memory for the effects");
+    weir_rare_error_set(&effects->error, WEIR_NO_MEMORY, "no memory for the effects");
     return false;
 }
 
@@ -61,7 +61,7 @@ void weir_effects_clear(struct weir_effects *effects)
     effects->key_count = effects->effect_count = effects->argument_count = 0;
     weir_index_clear(&effects->key_index);
     weir_index_clear(&effects->field_index);
-    memset(&effects->error, 0, sizeof effects->error);
+    weir_rare_error_clear(&effects->error);
     effects->more = NULL;
 }
 
@@ -71,6 +71,7 @@ void weir_effects_close(struct weir_effects *effects)
     free(effects->keys);
     free(effects->effects);
     free(effects->arguments);
+    weir_rare_error_clear(&effects->error);
     weir_index_close(&effects->key_index);
     weir_index_close(&effects->field_index);
     memset(effects, 0, sizeof *effects);
@@ -249,13 +250,13 @@ static void add(struct weir_effects *effects, const char *key_name, const char *
     else if (before != NULL && before->kind == WEIR_EFFECT_SET &&
              !weir_parse_integer(weir_effects_argument(effects, before->first_argument + 1),
                                  effects->arguments[before->first_argument + 1].length, &start)) {
-        weir_error_set(&effects->error, WEIR_INVALID, "%s: field %s is not a whole number",
-                       key_name, field);
+        weir_rare_error_set(&effects->error, WEIR_INVALID, "%s: field %s is not a whole number",
+                            key_name, field);
         return;
     }
     if (__builtin_add_overflow(start, delta, &sum))
-        weir_error_set(&effects->error, WEIR_INVALID, "%s: field %s would overflow", key_name,
-                       field);
+        weir_rare_error_set(&effects->error, WEIR_INVALID, "%s: field %s would overflow", key_name,
+                            field);
     else if (key != NULL)
         put_number(effects, key, before, field, sum);
 }

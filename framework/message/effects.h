@@ -54,7 +54,7 @@ struct weir_effects {
     size_t argument_count, argument_capacity;
     struct weir_index key_index;   /* all keys, or, with few of them, none */
     struct weir_index field_index; /* fields written or expected, of keys with many effects */
-    struct weir_error error;       /* the first thing that went wrong; effects with an error are not
+    struct weir_rare_error error;  /* the first thing that went wrong; effects with an error are not
                                       to be committed */
     const struct weir_effects *more; /* laid out behind these in the same call, under keys of its
                                         own; borrowed; NULL: nothing */

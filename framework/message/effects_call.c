@@ -153,7 +153,7 @@ static enum weir_status measure(const struct weir_effects *effects, struct exten
     enum weir_status status = WEIR_OK;
     *extent = (struct extent){0, 0, 0};
     for (; effects != NULL && status == WEIR_OK; effects = effects->more) {
-        status = effects->error.status;
+        status = weir_rare_error_status(&effects->error);
         extent->keys += effects->key_count;
         extent->effects += effects->effect_count;
         extent->arguments += effects->argument_count;

@@ -26,17 +26,18 @@ static bool name_keys(struct weir_runner *runner, const struct weir_folded *even
 {
     const struct weir_runtime *runtime = runner->projection->runtime;
     char rest[320], key[WEIR_KEY_MAX];
-    int length = 1;
-    runner->context.first_key[0] = '\0';
+    int length = 1, place;
+    runner->context.first_key = NULL;
     for (size_t i = 0; route->load != NULL && length != 0 && i < WEIR_LOAD_KEYS_MAX; i++) {
         length = weir_load_pattern_key(route->load, i, event->message->data, rest, sizeof rest);
         if (length <= 0)
             continue;
         weir_key_model(key, runtime->prefix, runtime->service, runner->base, rest);
-        if (i == 0)
-            snprintf(runner->context.first_key, sizeof runner->context.first_key, "%s", key);
-        if (weir_snapshot_add(&runner->snapshot, key) < 0)
+        place = weir_snapshot_add(&runner->snapshot, key);
+        if (place < 0)
             return false;
+        if (i == 0)
+            runner->context.first_key = runner->snapshot.hashes[place].key;
     }
     return true;
 }
@@ -97,7 +98,7 @@ static void bury(struct weir_runner *runner, const weir_message *message, const 
     struct weir_slice *parts = malloc((2 * message->field_count + more_count) * sizeof *parts);
     size_t count = 0;
     if (parts == NULL) {
-        weir_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
+        weir_rare_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
         return;
     }
     for (size_t i = 0; i < message->field_count && i < 3000; i++) {
@@ -154,7 +155,7 @@ static void begin_event(struct weir_runner *runner, weir_message *message)
     (void)!weir_entry_id_read(weir_slice_of(message->entry), &id);
     runner->context.message = message;
     runner->context.event_ms = (int64_t)(id.ms <= INT64_MAX ? id.ms : INT64_MAX);
-    memset(&runner->context.reason, 0, sizeof runner->context.reason);
+    weir_rare_error_clear(&runner->context.reason);
 }
 
 /* Calls the handler; false, with the reason noted, where the event stops the projection. */
@@ -166,16 +167,19 @@ static bool call_handler(struct weir_runner *runner, struct weir_folded *event,
     unsigned long failures = weir_json_failures();
     begin_event(runner, event->message);
     if (!name_keys(runner, event, route))
-        weir_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
+        weir_rare_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
     else if ((outcome = route->handler(context, event->message)) == WEIR_DONE &&
-             runner->effects.error.status == WEIR_OK && weir_json_failures() == failures)
+             weir_rare_error_status(&runner->effects.error) == WEIR_OK &&
+             weir_json_failures() == failures)
         return true;
     if (weir_json_failures() != failures) /* what was read or made may be torn */
-        weir_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
+        weir_rare_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
     weir_fold_stop(runner, event, false,
-                   runner->effects.error.status != WEIR_OK ? runner->effects.error.text
-                   : context->reason.status != WEIR_OK     ? context->reason.text
-                                                           : "the handler refused it");
+                   weir_rare_error_status(&runner->effects.error) != WEIR_OK
+                       ? weir_rare_error_text(&runner->effects.error)
+                   : weir_rare_error_status(&context->reason) != WEIR_OK
+                       ? weir_rare_error_text(&context->reason)
+                       : "the handler refused it");
     return false;
 }
 

@@ -476,7 +476,7 @@ static void fold_and_write(struct weir_runner *runner)
         pause_then_locate(runner, runner->load_error.text);
     else if (weir_fold_batch(runner))
         write_batch(runner);
-    else if (runner->effects.error.status == WEIR_NO_MEMORY)
+    else if (weir_rare_error_status(&runner->effects.error) == WEIR_NO_MEMORY)
         pause_then_locate(runner, "no memory");
     else
         stop(runner);

@@ -36,7 +36,7 @@ void weir_saga_set_timer(const struct weir_saga_case *one, int64_t wake_at)
     weir_parts_pack(&member, parts, sizeof parts / sizeof parts[0]);
     arguments[1] = (struct weir_slice){member.at, member.length};
     if (member.failed)
-        weir_error_set(&one->effects->error, WEIR_NO_MEMORY, "no memory for the timer");
+        weir_rare_error_set(&one->effects->error, WEIR_NO_MEMORY, "no memory for the timer");
     else
         weir_effects_plain(one->effects, set ? "ZADD" : "ZREM",
                            weir_key_scheduled(key, one->prefix, WEIR_SAGAS),
@@ -138,7 +138,7 @@ static void send_command(const struct weir_saga_case *one, const struct weir_sag
     add(&parts, "data", weir_slice_of(data));
     add(&parts, "traceparent", slice_or_none(one->traceparent));
     if (id.failed)
-        weir_error_set(&one->effects->error, WEIR_NO_MEMORY, "no memory for a command");
+        weir_rare_error_set(&one->effects->error, WEIR_NO_MEMORY, "no memory for a command");
     else
         append(one, weir_key_commands(key, one->prefix, step->service), &parts);
     weir_text_close(&id);
@@ -181,7 +181,7 @@ static void publish_event(const struct weir_saga_case *one, enum weir_saga_event
     add(&parts, "traceparent", slice_or_none(one->traceparent));
     add(&parts, "data", (struct weir_slice){data.at, data.length});
     if (data.failed)
-        weir_error_set(&one->effects->error, WEIR_NO_MEMORY, "no memory for an event");
+        weir_rare_error_set(&one->effects->error, WEIR_NO_MEMORY, "no memory for an event");
     else
         append(one, weir_key_events(key, one->prefix, WEIR_SAGAS), &parts);
     weir_text_close(&data);

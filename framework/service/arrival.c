@@ -13,7 +13,7 @@ static void name_keys(struct weir_delivery *delivery)
     const struct weir_route *route = delivery->route;
     const struct weir_runtime *runtime = delivery->context.runtime;
     char rest[320], key[WEIR_KEY_MAX];
-    int length = 1;
+    int length = 1, place;
     if (route->load == NULL && route->keys == NULL)
         return;
     for (size_t i = 0; length != 0 && i < WEIR_LOAD_KEYS_MAX; i++) {
@@ -24,10 +24,11 @@ static void name_keys(struct weir_delivery *delivery)
         if (length <= 0)
             continue;
         weir_key_named(key, runtime->prefix, runtime->service, rest);
-        if (i == 0)
-            weir_copy(delivery->context.first_key, sizeof delivery->context.first_key, key);
-        if (weir_snapshot_add(&delivery->snapshot, key) < 0)
+        place = weir_snapshot_add(&delivery->snapshot, key);
+        if (place < 0)
             delivery->out_of_memory = true;
+        else if (i == 0)
+            delivery->context.first_key = delivery->snapshot.hashes[place].key;
     }
 }
 
@@ -43,7 +44,7 @@ static void understand(struct weir_delivery *delivery)
     if (weir_message_decode(message, (size_t)worker->runtime.settings->data_max, delivery->counted,
                             &error) != WEIR_OK)
         weir_delivery_doom(delivery, false, error.text);
-    delivery->out_of_memory = error.status == WEIR_NO_MEMORY;
+    delivery->out_of_memory = delivery->out_of_memory || error.status == WEIR_NO_MEMORY;
     if (source == NULL && message->origin_stream != NULL)
         source = weir_key_events_owner(message->origin_stream, worker->runtime.prefix, source_name,
                                        sizeof source_name);
@@ -54,15 +55,17 @@ static void understand(struct weir_delivery *delivery)
     delivery->compensating = message->action != NULL && strcmp(message->action, "compensate") == 0;
     delivery->number = weir_command_number(message->id);
     delivery->handler_missing = delivery->route == NULL && delivery->is_step &&
-                                message->type != NULL && delivery->doom.status == WEIR_OK;
+                                message->type != NULL &&
+                                weir_rare_error_status(&delivery->doom) == WEIR_OK;
     if (delivery->route == NULL && source == NULL) {
         snprintf(reason, sizeof reason, "type: service %s has no handler for it",
                  worker->service->name);
         weir_delivery_doom(delivery, false, reason);
     }
     if (delivery->route == NULL && source != NULL && message->type != NULL)
-        memset(&delivery->doom, 0, sizeof delivery->doom); /* not for us: not ours to complain */
-    if (delivery->route != NULL && source != NULL && delivery->doom.status == WEIR_OK)
+        weir_rare_error_clear(&delivery->doom); /* not for us: not ours to complain */
+    if (delivery->route != NULL && source != NULL &&
+        weir_rare_error_status(&delivery->doom) == WEIR_OK)
         delivery->too_new =
             message->version > weir_event_newest(worker->service, source, message->type);
 }
@@ -71,14 +74,14 @@ void weir_arrival_prepare(struct weir_delivery *delivery)
 {
     const struct weir_route *route = delivery->route;
     struct weir_error error = {0};
-    if (route == NULL || delivery->doom.status != WEIR_OK || delivery->too_new)
+    if (route == NULL || weir_rare_error_status(&delivery->doom) != WEIR_OK || delivery->too_new)
         return;
     if (weir_event_upcast(delivery->worker->service, route->source, delivery->message, &error) ==
         WEIR_VERSION_FITS) {
         name_keys(delivery);
         return;
     }
-    delivery->out_of_memory = error.status == WEIR_NO_MEMORY;
+    delivery->out_of_memory = delivery->out_of_memory || error.status == WEIR_NO_MEMORY;
     weir_delivery_doom(delivery, false, error.text);
 }
 

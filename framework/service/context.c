@@ -17,7 +17,6 @@ void weir_context_begin(struct weir_context *context)
 {
     weir_context_close(context);
     weir_effects_clear(context->effects);
-    memset(&context->reason, 0, sizeof context->reason);
     context->retry_after_ms = -1;
     context->uncounted = false;
 }
@@ -31,11 +30,12 @@ void weir_context_close(struct weir_context *context)
     }
     json_decref(context->result);
     context->result = NULL;
+    weir_rare_error_clear(&context->reason);
 }
 
 static void mistake(weir_context *context, const char *what, const char *name)
 {
-    weir_error_set(&context->effects->error, WEIR_INVALID, "%s: %s", what, name);
+    weir_rare_error_set(&context->effects->error, WEIR_INVALID, "%s: %s", what, name);
 }
 
 /* ---- Keys -------------------------------------------------------------------------------- */
@@ -63,9 +63,9 @@ static bool is_reserved(const char *key)
 static const char *whole_key(weir_context *context, const char *key, char *room)
 {
     if (key == NULL) {
-        if (context->first_key[0] == '\0')
+        if (context->first_key == NULL)
             mistake(context, "key", "NULL, but no key was loaded");
-        return context->first_key[0] != '\0' ? context->first_key : NULL;
+        return context->first_key;
     }
     for (const char *c = key; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f || c - key > 256) {
@@ -90,7 +90,7 @@ static const struct weir_loaded *loaded_hash(weir_context *context, const char *
 {
     const char *whole;
     const struct weir_loaded *loaded;
-    if (key == NULL && context->first_key[0] == '\0')
+    if (key == NULL && context->first_key == NULL)
         return NULL;
     whole = whole_key(context, key, room);
     loaded = whole != NULL ? weir_snapshot_find(context->snapshot, whole) : NULL;
@@ -119,7 +119,7 @@ static const char *lend_number(weir_context *context, int64_t number)
 {
     struct weir_scratch *scratch = malloc(sizeof *scratch);
     if (scratch == NULL) {
-        weir_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory");
+        weir_rare_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory");
         return NULL;
     }
     scratch->next = context->scratch;

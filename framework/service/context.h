@@ -16,16 +16,17 @@ struct weir_context {
     weir_message *message;
     struct weir_effects *effects;
     struct weir_snapshot *snapshot;
-    char first_key[512]; /* whole key that NULL stands for; "": none was loaded */
-    const char *base;    /* what stands before the names of keys; NULL: nothing */
-    bool folding;        /* of a projection: it writes read models and does nothing else */
-    int64_t event_ms;    /* folding: when the event came about */
-    const char *lives;   /* folding into a rebuilt model: key of the hash that keeps its keys' lives
-                            until it is swapped in; else NULL */
-    bool lives_used;     /* some key has had a life: writes are noted beside it */
-    bool unchecked;      /* reading sets up no expectation */
-    json_t *result;      /* owned */
-    struct weir_error reason;
+    const char
+        *first_key;    /* whole key that NULL stands for, the snapshot's; NULL: none was loaded */
+    const char *base;  /* what stands before the names of keys; NULL: nothing */
+    bool folding;      /* of a projection: it writes read models and does nothing else */
+    int64_t event_ms;  /* folding: when the event came about */
+    const char *lives; /* folding into a rebuilt model: key of the hash that keeps its keys' lives
+                          until it is swapped in; else NULL */
+    bool lives_used;   /* some key has had a life: writes are noted beside it */
+    bool unchecked;    /* reading sets up no expectation */
+    json_t *result;    /* owned */
+    struct weir_rare_error reason;
     int64_t retry_after_ms;              /* -1: not said */
     enum weir_confirmation confirmation; /* kept over WEIR_AGAIN and over conflicts */
     bool resumed;                        /* called again by WEIR_AGAIN */

@@ -145,7 +145,7 @@ void weir_reason(weir_context *context, const char *format, ...)
     for (char *c = text; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = ' ';
-    weir_error_set(&context->reason, WEIR_REFUSED, "%s", text);
+    weir_rare_error_set(&context->reason, WEIR_REFUSED, "%s", text);
 }
 
 void weir_retry_after(weir_context *context, int64_t ms)
@@ -160,12 +160,12 @@ static json_t *pack(weir_context *context, const char *format, va_list arguments
     json_t *data = json_vpack_ex(&error, 0, format, arguments);
     if (weir_json_failures() != failures || (data == NULL && weir_json_ran_out(&error))) {
         json_decref(data);
-        weir_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory for data");
+        weir_rare_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory for data");
         return NULL;
     }
     if (data == NULL || !json_is_object(data)) {
-        weir_error_set(&context->effects->error, WEIR_INVALID, "data \"%s\": %s", format,
-                       data == NULL ? error.text : "is not an object");
+        weir_rare_error_set(&context->effects->error, WEIR_INVALID, "data \"%s\": %s", format,
+                            data == NULL ? error.text : "is not an object");
         json_decref(data);
         return NULL;
     }
@@ -205,7 +205,7 @@ static void append(weir_context *context, const char *key, struct parts *parts, 
 {
     char *text = weir_json_text(data);
     if (text == NULL) {
-        weir_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory for data");
+        weir_rare_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory for data");
         return;
     }
     add(parts, "traceparent", context->message->traceparent);
@@ -218,15 +218,16 @@ static void append(weir_context *context, const char *key, struct parts *parts, 
 static bool type_fits(weir_context *context, const char *type)
 {
     if (context->folding) {
-        weir_error_set(&context->effects->error, WEIR_INVALID,
-                       "a projection writes read models and nothing else: send and publish from a "
-                       "handler of weir_on_event");
+        weir_rare_error_set(
+            &context->effects->error, WEIR_INVALID,
+            "a projection writes read models and nothing else: send and publish from a "
+            "handler of weir_on_event");
         return false;
     }
     if (type != NULL && weir_type_name_valid(type, strlen(type)))
         return true;
-    weir_error_set(&context->effects->error, WEIR_INVALID, "type: \"%s\" is not a type's name",
-                   type != NULL ? type : "");
+    weir_rare_error_set(&context->effects->error, WEIR_INVALID, "type: \"%s\" is not a type's name",
+                        type != NULL ? type : "");
     return false;
 }
 
@@ -272,7 +273,7 @@ void weir_send(weir_context *context, const char *service, const char *type, con
     if (!type_fits(context, type))
         return;
     if (service == NULL || !weir_name_valid(service, strlen(service))) {
-        weir_error_set(&context->effects->error, WEIR_INVALID, "send: no name of a service");
+        weir_rare_error_set(&context->effects->error, WEIR_INVALID, "send: no name of a service");
         return;
     }
     va_start(arguments, format);
@@ -318,7 +319,7 @@ static void change_schedule(weir_context *context, const char *verb, int64_t due
     pack_member(&member, token, parts, count);
     arguments[1] = (struct weir_slice){member.at, member.length};
     if (member.failed)
-        weir_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory for the schedule");
+        weir_rare_error_set(&context->effects->error, WEIR_NO_MEMORY, "no memory for the schedule");
     else
         weir_effects_plain(
             context->effects, verb,

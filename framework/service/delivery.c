@@ -35,7 +35,8 @@ void weir_delivery_move(struct weir_delivery *delivery, enum weir_delivery_state
 
 void weir_delivery_doom(struct weir_delivery *delivery, bool unknown, const char *reason)
 {
-    weir_error_set(&delivery->doom, WEIR_REFUSED, "%s", reason);
+    if (weir_rare_error_set(&delivery->doom, WEIR_REFUSED, "%s", reason) == WEIR_NO_MEMORY)
+        delivery->out_of_memory = true; /* it is not to be buried for another reason */
     delivery->doomed_unknown = unknown;
 }
 
@@ -77,6 +78,8 @@ static void give_back(struct weir_worker *worker, struct weir_delivery *delivery
     if (delivery->deferral != NULL)
         delivery->deferral->delivery = NULL;
     weir_context_close(&delivery->context);
+    weir_rare_error_clear(&delivery->doom);
+    weir_rare_error_clear(&delivery->load_error);
     weir_message_free(delivery->message);
     free(delivery->execute);
     free(delivery->compensate);

@@ -112,10 +112,10 @@ struct weir_delivery {
     bool seen;                     /* a message with this id has been handled */
     bool out_of_memory;            /* it could not be read whole: it comes back */
     bool doomed_unknown;
-    bool too_new;           /* an event that only a newer program understands */
-    bool handler_missing;   /* a step's command that no handler here knows */
-    struct weir_error doom; /* why it will be buried once its record is known; or none */
-    struct weir_error load_error;
+    bool too_new;                /* an event that only a newer program understands */
+    bool handler_missing;        /* a step's command that no handler here knows */
+    struct weir_rare_error doom; /* why it will be buried once its record is known; or none */
+    struct weir_rare_error load_error;
     struct weir_context context;
     struct weir_effects effects;
     struct weir_snapshot snapshot;

@@ -88,8 +88,8 @@ const char *weir_ending_done(struct weir_delivery *delivery)
 
 static const char *reason_or(const struct weir_delivery *delivery, const char *otherwise)
 {
-    const struct weir_error *reason = &delivery->context.reason;
-    return reason->status != WEIR_OK ? reason->text : otherwise;
+    const struct weir_rare_error *reason = &delivery->context.reason;
+    return weir_rare_error_status(reason) != WEIR_OK ? weir_rare_error_text(reason) : otherwise;
 }
 
 const char *weir_ending_rejected(struct weir_delivery *delivery)
@@ -127,7 +127,7 @@ const char *weir_ending_retried(struct weir_delivery *delivery)
     if (!verdict.bury)
         return put_off(delivery, WEIR_ENDING_RETRIED, verdict.delay_ms, deliveries);
     if (delivery->handler_missing)
-        return weir_ending_buried(delivery, delivery->doom.text, false);
+        return weir_ending_buried(delivery, weir_rare_error_text(&delivery->doom), false);
     snprintf(reason, sizeof reason, "gave up after %u deliveries: %s", deliveries,
              reason_or(delivery, "asked for a retry"));
     return weir_ending_buried(delivery, reason, true);

@@ -40,7 +40,8 @@ static void give_up(struct weir_delivery *delivery, const char *reason)
 static void commit(struct weir_delivery *delivery, const char *function)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
-    struct weir_error error = delivery->effects.error;
+    const char *why = weir_rare_error_text(&delivery->effects.error);
+    enum weir_status status = weir_rare_error_status(&delivery->effects.error);
     delivery->commit.effects = &delivery->effects;
     delivery->commit.function = function;
     delivery->commit.head_keys = (const char *const *)&delivery->message->stream;
@@ -55,28 +56,29 @@ static void commit(struct weir_delivery *delivery, const char *function)
     WEIR_CRASH_POINT(COMMIT_SENDING);
     if (delivery->state != WEIR_DELIVERY_COMMITTING)
         weir_delivery_move(delivery, WEIR_DELIVERY_COMMITTING);
-    if (error.status == WEIR_OK)
-        error.status = weir_committer_submit(runtime->committer, &delivery->commit);
+    if (status == WEIR_OK)
+        status = weir_committer_submit(runtime->committer, &delivery->commit);
     WEIR_CRASH_POINT(COMMIT_SENT);
-    if (error.status == WEIR_OK)
+    if (status == WEIR_OK)
         return;
-    if (error.status == WEIR_NO_MEMORY || delivery->ending == WEIR_ENDING_BURIED)
-        give_up(delivery, error.text[0] ? error.text : "no memory");
+    if (status == WEIR_NO_MEMORY || delivery->ending == WEIR_ENDING_BURIED)
+        give_up(delivery, why[0] ? why : "no memory");
     else
-        commit(delivery, weir_ending_buried(delivery, error.text, true));
+        commit(delivery, weir_ending_buried(delivery, why, true));
 }
 
 /* ---- Outcomes ---------------------------------------------------------------------------- */
 
 static void finish(struct weir_delivery *delivery, enum weir_outcome outcome)
 {
-    struct weir_error mistake = delivery->effects.error;
-    if (mistake.status == WEIR_NO_MEMORY || delivery->torn) {
+    enum weir_status mistake = weir_rare_error_status(&delivery->effects.error);
+    if (mistake == WEIR_NO_MEMORY || delivery->torn) {
         weir_reason(&delivery->context, "no memory");
         outcome = WEIR_RETRY;
     }
-    if (outcome == WEIR_DONE && mistake.status != WEIR_OK) {
-        commit(delivery, weir_ending_buried(delivery, mistake.text, true));
+    if (outcome == WEIR_DONE && mistake != WEIR_OK) {
+        commit(delivery,
+               weir_ending_buried(delivery, weir_rare_error_text(&delivery->effects.error), true));
         return;
     }
     switch (outcome) {
@@ -168,7 +170,7 @@ static void wait_for_handler(struct weir_delivery *delivery)
 {
     weir_log_error(delivery->context.runtime->log, "handler.missing", "type=%s saga=%s step=%s",
                    delivery->message->type, delivery->message->saga, delivery->message->step);
-    weir_reason(&delivery->context, "%s", delivery->doom.text);
+    weir_reason(&delivery->context, "%s", weir_rare_error_text(&delivery->doom));
     commit(delivery, weir_ending_retried(delivery));
 }
 
@@ -194,15 +196,16 @@ static void on_loaded(struct weir_delivery *delivery)
 {
     if (delivery->out_of_memory)
         give_up(delivery, "no memory");
-    else if (delivery->load_error.status != WEIR_OK)
-        commit(delivery, weir_ending_buried(delivery, delivery->load_error.text, false));
+    else if (weir_rare_error_status(&delivery->load_error) != WEIR_OK)
+        commit(delivery,
+               weir_ending_buried(delivery, weir_rare_error_text(&delivery->load_error), false));
     else if (delivery->is_step && take_part(delivery))
         return;
     else if (delivery->handler_missing)
         wait_for_handler(delivery);
-    else if (delivery->doom.status != WEIR_OK)
-        commit(delivery,
-               weir_ending_buried(delivery, delivery->doom.text, delivery->doomed_unknown));
+    else if (weir_rare_error_status(&delivery->doom) != WEIR_OK)
+        commit(delivery, weir_ending_buried(delivery, weir_rare_error_text(&delivery->doom),
+                                            delivery->doomed_unknown));
     else if (delivery->route == NULL ||
              delivery->seen) /* an event nobody asked for; a repetition */
         commit(delivery, weir_ending_discarded(delivery));
@@ -234,8 +237,9 @@ static void log_end(struct weir_delivery *delivery, bool fenced)
                    "outcome=%s type=%s stream=%s entry=%s saga=%s step=%s deliveries=%u reason=%s",
                    weir_ending_text(delivery->ending), message->type, message->stream,
                    message->entry, message->saga, message->step, message->deliveries,
-                   delivery->context.reason.status != WEIR_OK ? delivery->context.reason.text
-                                                              : NULL);
+                   weir_rare_error_status(&delivery->context.reason) != WEIR_OK
+                       ? weir_rare_error_text(&delivery->context.reason)
+                       : NULL);
 }
 
 /* Something that was read has changed: once more on fresh state, but not for ever. */
@@ -254,10 +258,11 @@ static void run_again(struct weir_delivery *delivery, const char *detail)
 
 static void on_step_loaded(struct weir_delivery *delivery)
 {
-    if (delivery->load_error.status == WEIR_OK && !take_part(delivery)) {
+    if (weir_rare_error_status(&delivery->load_error) == WEIR_OK && !take_part(delivery)) {
         commit(delivery, weir_ending_again(delivery));
-    } else if (delivery->load_error.status != WEIR_OK) {
-        commit(delivery, weir_ending_buried(delivery, delivery->load_error.text, true));
+    } else if (weir_rare_error_status(&delivery->load_error) != WEIR_OK) {
+        commit(delivery,
+               weir_ending_buried(delivery, weir_rare_error_text(&delivery->load_error), true));
     }
 }
 

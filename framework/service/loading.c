@@ -91,9 +91,9 @@ static void take_refusal(struct weir_load *load, const char *why)
     enum weir_refusal refusal = weir_refusal_of(why);
     if (leave_sagas(load, refusal, why))
         return;
-    if (refusal == WEIR_REFUSAL_TYPE || refusal == WEIR_REFUSAL_REQUEST)
-        weir_error_set(&delivery->load_error, WEIR_REFUSED, "%s: %s", load_key(load), why);
-    else
+    if ((refusal != WEIR_REFUSAL_TYPE && refusal != WEIR_REFUSAL_REQUEST) ||
+        weir_rare_error_set(&delivery->load_error, WEIR_REFUSED, "%s: %s", load_key(load), why) ==
+            WEIR_NO_MEMORY)
         delivery->load_again = true;
     if (refusal == WEIR_REFUSAL_DENIED)
         delivery->context.runtime->denied(delivery->context.runtime->worker, why);
@@ -195,7 +195,7 @@ static void begin(struct weir_delivery *delivery, weir_delivery_then *loaded)
     weir_delivery_move(delivery, WEIR_DELIVERY_LOADING);
     delivery->load_again = delivery->seen = false;
     delivery->shares_time = delivery->shares_hash = false;
-    memset(&delivery->load_error, 0, sizeof delivery->load_error);
+    weir_rare_error_clear(&delivery->load_error);
 }
 
 static void go_on(struct weir_delivery *delivery)

@@ -67,7 +67,8 @@ void weir_put_to_dead_letters(struct weir_delivery *delivery, const char *reason
     size_t count;
     struct weir_slice *parts = copy_parts(message, true, 8, &count);
     if (parts == NULL || !pack_parts(parts, &count, &packed)) {
-        weir_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the dead letter");
+        weir_rare_error_set(&delivery->effects.error, WEIR_NO_MEMORY,
+                            "no memory for the dead letter");
     } else {
         snprintf(deliveries, sizeof deliveries, "%u", message->deliveries);
         add_part(parts, &count, "reason", reason);
@@ -104,8 +105,8 @@ static struct weir_slice *parts_to_carry(const weir_message *message, unsigned d
 
 static void too_large(struct weir_delivery *delivery)
 {
-    weir_error_set(&delivery->effects.error, WEIR_TOO_LARGE,
-                   "too many fields to carry it on, or no memory");
+    weir_rare_error_set(&delivery->effects.error, WEIR_TOO_LARGE,
+                        "too many fields to carry it on, or no memory");
 }
 
 /* On the schedule it stands under the entry that it is now, so that a message put off again is

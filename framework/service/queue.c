@@ -33,7 +33,7 @@ static void enter_lane(struct weir_delivery *delivery)
 {
     struct weir_worker *worker = delivery->worker;
     struct weir_lane *lane = NULL;
-    if (delivery->context.first_key[0] != '\0')
+    if (delivery->context.first_key != NULL)
         lane = lane_for(worker, delivery->context.first_key);
     if (lane == NULL) { /* no key, or no memory: the commit's checks see to it alone */
         delivery->worker->begin(delivery);
@@ -151,14 +151,14 @@ static void begin_suspect(struct weir_delivery *delivery)
 {
     char reason[WEIR_REASON_MAX];
     unsigned deliveries = delivery->message->deliveries;
-    if (delivery->doom.status == WEIR_OK && !delivery->too_new &&
+    if (weir_rare_error_status(&delivery->doom) == WEIR_OK && !delivery->too_new &&
         !weir_delivery_is_essential(delivery) &&
         !weir_retry_may_begin(&delivery->worker->retry_policy, deliveries)) {
         snprintf(reason, sizeof reason,
                  "delivered %u times without an outcome: its worker crashed or hung", deliveries);
         weir_delivery_doom(delivery, true, reason);
     }
-    if (delivery->doom.status != WEIR_OK || delivery->too_new)
+    if (weir_rare_error_status(&delivery->doom) != WEIR_OK || delivery->too_new)
         prepare_and_enter(delivery);
     else
         count_and_begin(delivery);

@@ -116,7 +116,7 @@ void weir_step_record_end(struct weir_delivery *delivery)
     weir_step_end_write(&field, &end);
     record_key(delivery, key);
     if (field.failed)
-        weir_error_set(&delivery->answer.error, WEIR_NO_MEMORY, "no memory for the record");
+        weir_rare_error_set(&delivery->answer.error, WEIR_NO_MEMORY, "no memory for the record");
     else
         weir_effects_set(&delivery->answer, key, delivery->compensating ? "compensate" : "execute",
                          (struct weir_slice){field.at, field.length});
@@ -207,7 +207,7 @@ void weir_step_end_with(struct weir_delivery *delivery, enum weir_step_outcome o
     if (kept != NULL)
         weir_step_end_again(delivery);
     else
-        weir_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the answer");
+        weir_rare_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the answer");
 }
 
 void weir_step_end_failed(struct weir_delivery *delivery, const char *reason, bool unknown)
@@ -217,7 +217,7 @@ void weir_step_end_failed(struct weir_delivery *delivery, const char *reason, bo
     weir_text_append_json(&data, reason, strlen(reason));
     weir_text_append_string(&data, unknown ? ",\"unknown\":true}" : "}");
     if (data.failed)
-        weir_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the answer");
+        weir_rare_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the answer");
     else
         weir_step_end_with(delivery, unknown ? WEIR_OUTCOME_UNKNOWN : WEIR_OUTCOME_FAILED,
                            (struct weir_slice){data.at, data.length});
@@ -229,7 +229,7 @@ void weir_step_end_succeeded(struct weir_delivery *delivery)
     json_t *result = delivery->context.result;
     char *text = result != NULL ? weir_json_text(result) : strdup("{}");
     if (text == NULL)
-        weir_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the result");
+        weir_rare_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the result");
     else
         weir_step_end_with(delivery, WEIR_OUTCOME_SUCCEEDED, weir_slice_of(text));
     free(text);

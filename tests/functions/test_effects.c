@@ -114,8 +114,8 @@ static bool check_history(uint64_t seed)
     store(&random);
     for (int step = 0; step < STEPS && fine; step++)
         fine = move(&effects, &random);
-    if (fine && effects.error.status != WEIR_OK)
-        fail_msg("seed %" PRIu64 ": %s", seed, effects.error.text);
+    if (fine && weir_rare_error_status(&effects.error) != WEIR_OK)
+        fail_msg("seed %" PRIu64 ": %s", seed, weir_rare_error_text(&effects.error));
     if (fine) {
         const char *given = commit(&effects);
         /* what is stored is looked at even where it is deleted first: that may refuse more */

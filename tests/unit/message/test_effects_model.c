@@ -226,8 +226,8 @@ static void play(struct weir_effects *effects, struct model *model, uint64_t see
     weir_effects_clear(effects);
     for (size_t step = 0; step < model->world->steps && !model->failed; step++) {
         size_t key = move(effects, model, &random);
-        if (model->failed != (effects->error.status != WEIR_OK))
-            fail_msg("seed %" PRIu64 ": error '%s'", seed, effects->error.text);
+        if (model->failed != (weir_rare_error_status(&effects->error) != WEIR_OK))
+            fail_msg("seed %" PRIu64 ": error '%s'", seed, weir_rare_error_text(&effects->error));
         if (!model->failed && step % (1 + model->world->fields / 5) == 0)
             compare_key(effects, model, key, seed);
     }
