@@ -24,7 +24,7 @@ struct weir_index_slot;
 /* `{0}` is an empty one. */
 struct weir_index {
     struct weir_index_slot *slots;
-    size_t count, capacity;
+    uint32_t count, capacity;
     uint32_t round; /* slots of earlier rounds are free */
 };
 

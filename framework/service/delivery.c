@@ -44,10 +44,11 @@ void weir_delivery_doom(struct weir_delivery *delivery, bool unknown, const char
 
 static void reset(struct weir_delivery *delivery)
 {
-    struct weir_effects effects = delivery->effects, answer = delivery->answer;
+    struct weir_effects effects = delivery->effects, *answer = delivery->answer;
     struct weir_snapshot snapshot = delivery->snapshot;
     weir_effects_clear(&effects);
-    weir_effects_clear(&answer);
+    if (answer != NULL)
+        weir_effects_clear(answer);
     weir_snapshot_clear(&snapshot);
     memset(delivery, 0, sizeof *delivery);
     delivery->effects = effects; /* their memory is used again */
@@ -68,9 +69,16 @@ static struct weir_delivery *take_delivery(struct weir_worker *worker)
 static void free_delivery(struct weir_delivery *delivery)
 {
     weir_effects_close(&delivery->effects);
-    weir_effects_close(&delivery->answer);
+    if (delivery->answer != NULL)
+        weir_effects_close(delivery->answer);
+    free(delivery->answer);
     weir_snapshot_close(&delivery->snapshot);
     free(delivery);
+}
+
+static bool is_big(const struct weir_effects *effects)
+{
+    return effects != NULL && effects->bytes.capacity > 16384;
 }
 
 static void give_back(struct weir_worker *worker, struct weir_delivery *delivery)
@@ -86,8 +94,8 @@ static void give_back(struct weir_worker *worker, struct weir_delivery *delivery
     free(delivery->saga.values);
     free(delivery->end.data);
     /* a big message's memory is not kept */
-    if (worker->spare_count >= SPARE_MAX || delivery->effects.bytes.capacity > 16384 ||
-        delivery->answer.bytes.capacity > 16384) {
+    if (worker->spare_count >= SPARE_MAX || is_big(&delivery->effects) ||
+        is_big(delivery->answer)) {
         free_delivery(delivery);
         return;
     }
@@ -98,8 +106,7 @@ static void give_back(struct weir_worker *worker, struct weir_delivery *delivery
 }
 
 /* Returns where in it the entry's id stands. */
-static const char *write_name(char name[WEIR_DELIVERY_NAME_MAX], size_t stream,
-                              struct weir_slice id)
+static size_t write_name(char name[WEIR_DELIVERY_NAME_MAX], size_t stream, struct weir_slice id)
 {
     size_t head = weir_digits((int64_t)stream, name), room;
     name[head++] = '/';
@@ -108,27 +115,39 @@ static const char *write_name(char name[WEIR_DELIVERY_NAME_MAX], size_t stream,
         id.length = room;
     memcpy(name + head, id.at, id.length);
     name[head + id.length] = '\0';
-    return name + head;
+    return head;
+}
+
+/* The message as it was read, and the name, which it keeps with its entry's id. false: no memory.
+ */
+static bool copy_message(struct weir_delivery *delivery, const char *stream_key, size_t stream,
+                         const struct weir_entry *entry)
+{
+    char name[WEIR_DELIVERY_NAME_MAX];
+    size_t head = write_name(name, stream, entry->id);
+    size_t count = entry->body != NULL ? entry->body->elements : 0;
+    struct weir_slice *parts = malloc((count + 1) * sizeof *parts);
+    if (parts == NULL)
+        return false;
+    if (entry->body != NULL && !weir_reply_parts(entry->body, parts))
+        count = 0; /* becomes a message without type, and so a dead letter */
+    delivery->message = weir_message_new(stream_key, name, parts, count);
+    free(parts);
+    if (delivery->message == NULL)
+        return false;
+    delivery->name = delivery->message->entry;
+    delivery->message->entry += head;
+    return true;
 }
 
 struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t stream,
                                         const struct weir_entry *entry)
 {
     struct weir_delivery *delivery = take_delivery(worker);
-    size_t count = entry->body != NULL ? entry->body->elements : 0;
-    struct weir_slice *parts = malloc((count + 1) * sizeof *parts);
-
-    if (delivery != NULL && parts != NULL) {
-        if (entry->body != NULL && !weir_reply_parts(entry->body, parts))
-            count = 0; /* becomes a message without type, and so a dead letter */
-        delivery->message = weir_message_new(
-            worker->streams[stream], write_name(delivery->name, stream, entry->id), parts, count);
-    }
-    free(parts);
     if (delivery == NULL)
         return NULL;
     delivery->worker = worker;
-    if (delivery->message == NULL) {
+    if (!copy_message(delivery, worker->streams[stream], stream, entry)) {
         give_back(worker, delivery);
         return NULL;
     }

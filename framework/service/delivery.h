@@ -69,15 +69,14 @@ struct weir_deferral {
 };
 
 struct weir_load {
-    struct weir_delivery *delivery;
-    int what; /* a place in the snapshot, or one of the negative numbers of loading.c */
+    int16_t what;  /* a place in the snapshot, or one of the negative numbers of loading.c */
+    int16_t place; /* among its delivery's loads */
 };
 
 struct weir_delivery {
     struct weir_worker *worker;
     weir_message *message;
-    char
-        name[WEIR_DELIVERY_NAME_MAX]; /* "<stream number>/<entry>": its key in the worker's table */
+    const char *name; /* "<stream number>/<entry>": its key in the worker's table; the message's */
     size_t stream;
     const struct weir_route *route; /* NULL: not understood */
     enum weir_delivery_state state;
@@ -90,12 +89,13 @@ struct weir_delivery {
     unsigned counted; /* the server's delivery counter of the entry */
     unsigned number;  /* of a saga's command */
     unsigned runs;    /* how often the handler ran into a conflict */
-    uint64_t loaded_on;         /* `reconnections` of the commands' link when loading began */
-    int64_t begun_at;           /* monotonic ms when the handler was last called */
-    int64_t refreshed_at;       /* monotonic ms when its claim was last renewed */
-    char *execute, *compensate; /* fields of the step's record; NULL: not there */
-    struct weir_loaded saga;    /* the hash of the step's saga; no fields: there is none */
-    struct weir_effects answer; /* what the end of a step adds to the handler's effects */
+    uint64_t loaded_on;          /* `reconnections` of the commands' link when loading began */
+    int64_t begun_at;            /* monotonic ms when the handler was last called */
+    int64_t refreshed_at;        /* monotonic ms when its claim was last renewed */
+    char *execute, *compensate;  /* fields of the step's record; NULL: not there */
+    struct weir_loaded saga;     /* the hash of the step's saga; no fields: there is none */
+    struct weir_effects *answer; /* what the end of a step adds to the handler's effects; NULL:
+                                    this memory has not been used for a step yet */
     struct weir_step_answer {
         enum weir_step_outcome outcome;
         char *data;      /* JSON object; owned; NULL: the step has not ended */

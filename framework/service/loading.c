@@ -1,6 +1,7 @@
 /* One message in a worker's hands: loading state, record and time before the handler. */
 #include "service/loading.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,9 +44,16 @@ static void take_mark(struct weir_delivery *delivery, const redisReply *reply)
     delivery->seen = weir_reply_text(reply, &text) && weir_mark_read(text).kind == WEIR_MARK_DONE;
 }
 
+/* A load says which of its delivery's it is. */
+static struct weir_delivery *delivery_of(struct weir_load *load)
+{
+    char *loads = (char *)(load - load->place);
+    return (struct weir_delivery *)(void *)(loads - offsetof(struct weir_delivery, loads));
+}
+
 static enum weir_status take(struct weir_load *load, const redisReply *reply)
 {
-    struct weir_delivery *delivery = load->delivery;
+    struct weir_delivery *delivery = delivery_of(load);
     switch (load->what) {
     case LOAD_RECORD:
         return take_record(delivery, reply);
@@ -64,10 +72,10 @@ static enum weir_status take(struct weir_load *load, const redisReply *reply)
     }
 }
 
-static const char *load_key(const struct weir_load *load)
+static const char *load_key(struct weir_load *load)
 {
     if (load->what >= 0)
-        return load->delivery->snapshot.hashes[load->what].key;
+        return delivery_of(load)->snapshot.hashes[load->what].key;
     return load->what == LOAD_SEEN   ? "mark of its id"
            : load->what == LOAD_SAGA ? "saga"
                                      : "step record";
@@ -76,7 +84,7 @@ static const char *load_key(const struct weir_load *load)
 /* Without a right to the sagas the worker leaves them to the coordinator, and replies. */
 static bool leave_sagas(struct weir_load *load, enum weir_refusal refusal, const char *why)
 {
-    struct weir_worker *worker = load->delivery->worker;
+    struct weir_worker *worker = delivery_of(load)->worker;
     if (load->what != LOAD_SAGA || refusal != WEIR_REFUSAL_DENIED)
         return false;
     if (!worker->replies_only)
@@ -87,7 +95,7 @@ static bool leave_sagas(struct weir_load *load, enum weir_refusal refusal, const
 
 static void take_refusal(struct weir_load *load, const char *why)
 {
-    struct weir_delivery *delivery = load->delivery;
+    struct weir_delivery *delivery = delivery_of(load);
     enum weir_refusal refusal = weir_refusal_of(why);
     if (leave_sagas(load, refusal, why))
         return;
@@ -117,7 +125,7 @@ static void take_shared(struct weir_delivery *delivery)
 static void on_loaded(void *user, enum weir_answer answer, const redisReply *reply)
 {
     struct weir_load *load = user;
-    struct weir_delivery *delivery = load->delivery;
+    struct weir_delivery *delivery = delivery_of(load);
     WEIR_CRASH_POINT(LOAD_ANSWERED);
     delivery->answers_owed--;
     if (delivery->answers_owed == 0)
@@ -133,12 +141,15 @@ static void on_loaded(void *user, enum weir_answer answer, const redisReply *rep
 /* Sends one of the loads; where it cannot be sent, all is loaded anew when the link is ready. */
 static void send(struct weir_delivery *delivery, int what, int count, const char **arguments)
 {
-    struct weir_load *load = &delivery->loads[delivery->answers_owed];
-    load->delivery = delivery;
-    load->what = what;
-    if (delivery->load_again || delivery->answers_owed == WEIR_LOADS_MAX ||
-        weir_link_send(delivery->context.runtime->link, count, arguments, NULL, on_loaded, load) !=
-            WEIR_OK)
+    size_t place = delivery->answers_owed;
+    struct weir_load *load = &delivery->loads[place];
+    if (delivery->load_again || place == WEIR_LOADS_MAX) {
+        delivery->load_again = true;
+        return;
+    }
+    *load = (struct weir_load){(int16_t)what, (int16_t)place};
+    if (weir_link_send(delivery->context.runtime->link, count, arguments, NULL, on_loaded, load) !=
+        WEIR_OK)
         delivery->load_again = true;
     else
         delivery->answers_owed++;

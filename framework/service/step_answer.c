@@ -51,11 +51,11 @@ void weir_step_expect_record(struct weir_delivery *delivery)
     struct weir_slice absent = weir_slice_of("0");
     record_key(delivery, key);
     if (delivery->execute == NULL && delivery->compensate == NULL) {
-        weir_effects_plain(&delivery->answer, "EXISTS", key, &absent, 1);
+        weir_effects_plain(delivery->answer, "EXISTS", key, &absent, 1);
         return;
     }
-    weir_effects_expect(&delivery->answer, key, "execute", delivery->execute);
-    weir_effects_expect(&delivery->answer, key, "compensate", delivery->compensate);
+    weir_effects_expect(delivery->answer, key, "execute", delivery->execute);
+    weir_effects_expect(delivery->answer, key, "compensate", delivery->compensate);
 }
 
 /* What ends the step without moving the saga must not come beside what moves it: that changes the
@@ -69,7 +69,7 @@ static void expect_saga(struct weir_delivery *delivery)
     weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(field, sizeof field, "step:%s:%s", delivery->message->step, names[i]);
-        weir_effects_expect(&delivery->answer, key, field,
+        weir_effects_expect(delivery->answer, key, field,
                             weir_loaded_value(&delivery->saga, field));
     }
 }
@@ -84,7 +84,7 @@ static void expect_in_time(struct weir_delivery *delivery)
     time.length =
         (size_t)snprintf(digits, sizeof digits, "%lld", (long long)delivery->message->expires_at);
     record_key(delivery, key);
-    weir_effects_plain(&delivery->answer, "BEFORE", key, &time, 1);
+    weir_effects_plain(delivery->answer, "BEFORE", key, &time, 1);
 }
 
 /* The record stays until its saga has ended and no copy of this command can have an effect any
@@ -102,7 +102,7 @@ static void index_record(struct weir_delivery *delivery)
                          (long long)(expires > 0 ? expires : runtime->settings->seen_life_ms));
     arguments[1].length =
         (size_t)snprintf(member, sizeof member, "%s/%s", message->saga, message->step);
-    weir_effects_plain(&delivery->answer, expires > 0 ? "ZADD" : "SCHEDULE",
+    weir_effects_plain(delivery->answer, expires > 0 ? "ZADD" : "SCHEDULE",
                        weir_key_named(key, runtime->prefix, runtime->service, "steps"), arguments,
                        2);
 }
@@ -116,9 +116,9 @@ void weir_step_record_end(struct weir_delivery *delivery)
     weir_step_end_write(&field, &end);
     record_key(delivery, key);
     if (field.failed)
-        weir_rare_error_set(&delivery->answer.error, WEIR_NO_MEMORY, "no memory for the record");
+        weir_rare_error_set(&delivery->answer->error, WEIR_NO_MEMORY, "no memory for the record");
     else
-        weir_effects_set(&delivery->answer, key, delivery->compensating ? "compensate" : "execute",
+        weir_effects_set(delivery->answer, key, delivery->compensating ? "compensate" : "execute",
                          (struct weir_slice){field.at, field.length});
     index_record(delivery);
     weir_text_close(&field);
@@ -126,12 +126,20 @@ void weir_step_record_end(struct weir_delivery *delivery)
 
 /* ---- The answer ---------------------------------------------------------------------------- */
 
-/* What the end adds comes behind what the handler wants, and is laid down anew for each try. */
-static void begin(struct weir_delivery *delivery)
+/* What the end adds comes behind what the handler wants, and is laid down anew for each try.
+ * false: no memory. */
+static bool begin(struct weir_delivery *delivery)
 {
-    weir_effects_clear(&delivery->answer);
-    delivery->effects.more = &delivery->answer;
     delivery->end.moves_saga = false;
+    if (delivery->answer == NULL)
+        delivery->answer = calloc(1, sizeof *delivery->answer);
+    if (delivery->answer == NULL) {
+        weir_rare_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the answer");
+        return false;
+    }
+    weir_effects_clear(delivery->answer);
+    delivery->effects.more = delivery->answer;
+    return true;
 }
 
 static void reply(struct weir_delivery *delivery, bool succeeded, struct weir_slice data)
@@ -162,18 +170,19 @@ static void reply(struct weir_delivery *delivery, bool succeeded, struct weir_sl
     }
     parts[count++] = weir_slice_of("data");
     parts[count++] = data;
-    weir_effects_append(&delivery->answer, weir_key_replies(key, runtime->prefix), parts, count);
+    weir_effects_append(delivery->answer, weir_key_replies(key, runtime->prefix), parts, count);
 }
 
 void weir_step_repeat(struct weir_delivery *delivery, const struct weir_step_end *first)
 {
-    begin(delivery);
-    reply(delivery, first->outcome == WEIR_OUTCOME_SUCCEEDED, first->data);
+    if (begin(delivery))
+        reply(delivery, first->outcome == WEIR_OUTCOME_SUCCEEDED, first->data);
 }
 
 void weir_step_bar(struct weir_delivery *delivery)
 {
-    begin(delivery);
+    if (!begin(delivery))
+        return;
     weir_step_expect_record(delivery);
     reply(delivery, false, weir_slice_of("{\"reason\":\"barred: its compensation came first\"}"));
 }
@@ -181,7 +190,8 @@ void weir_step_bar(struct weir_delivery *delivery)
 static void record_and_reply(struct weir_delivery *delivery)
 {
     bool succeeded = delivery->end.outcome == WEIR_OUTCOME_SUCCEEDED;
-    begin(delivery);
+    if (!begin(delivery))
+        return;
     weir_step_expect_record(delivery);
     expect_saga(delivery);
     if (succeeded)
@@ -192,8 +202,7 @@ static void record_and_reply(struct weir_delivery *delivery)
 
 void weir_step_end_again(struct weir_delivery *delivery)
 {
-    begin(delivery);
-    if (!weir_step_move_saga(delivery))
+    if (begin(delivery) && !weir_step_move_saga(delivery))
         record_and_reply(delivery);
 }
 

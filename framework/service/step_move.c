@@ -50,7 +50,7 @@ static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
         .data = weir_loaded_value(&delivery->saga, "data"),
         .traceparent = weir_loaded_value(&delivery->saga, "traceparent"),
         .now = server_ms(delivery),
-        .effects = &delivery->answer,
+        .effects = delivery->answer,
         .prefix = runtime->prefix,
         .data_max = (size_t)runtime->settings->data_max,
         .command_life_ms = runtime->settings->seen_life_ms,

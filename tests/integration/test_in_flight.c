@@ -1,0 +1,188 @@
+/* How much memory a worker takes that has ten thousand messages in hand, and that it gives as much
+ * to the next ten thousand and no more. */
+#include <ev.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/work_service.h"
+#include "support/worker.h"
+
+#define WORK "work"
+#define IN_HAND 10000
+#define IN_HAND_TEXT "10000"
+#define PAYLOAD 256 /* bytes */
+#define RESIDENT_MAX_KIB (16 * 1024)
+
+/* A sanitizer's own books of each allocation, and what it keeps of what was freed, count as the
+ * worker's. What takes effect is looked at all the same. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MEASURED 0
+#define ROUNDS 2
+#else
+#define MEASURED 1
+#define ROUNDS 20
+#endif
+
+static struct test_server server;
+
+/* ---- The service -----------------------------------------------------------------------------
+ *
+ *   Hold {n, customer, amount, note}  reads its data and waits for SIGUSR1; then adds 1 to field n
+ *                                     of "{S}:held". Of every ten thousand that wait there is a
+ *                                     line "test.in_hand" in the log. */
+
+static weir_deferral *held[IN_HAND];
+static size_t held_count;
+static ev_signal letting_go;
+
+static const char *text_of(const weir_message *message, const char *field)
+{
+    const char *text = json_string_value(json_object_get(weir_message_data(message), field));
+    return text ? text : "";
+}
+
+static void let_go(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop, (void)watcher, (void)events;
+    for (size_t i = 0; i < held_count; i++)
+        weir_finish(held[i], WEIR_AGAIN);
+    held_count = 0;
+}
+
+static enum weir_outcome hold(weir_context *context, const weir_message *message)
+{
+    const json_t *data = weir_message_data(message);
+    if (weir_resumed(context)) {
+        weir_hincrby(context, "held", text_of(message, "n"), 1);
+        return WEIR_DONE;
+    }
+    if (!text_of(message, "customer")[0] || !text_of(message, "note")[0] ||
+        json_integer_value(json_object_get(data, "amount")) < 1) {
+        weir_reason(context, "a field of its data is not there");
+        return WEIR_REJECT;
+    }
+    if (!ev_is_active(&letting_go)) {
+        ev_signal_init(&letting_go, let_go, SIGUSR1);
+        ev_signal_start(weir_loop(context), &letting_go);
+    }
+    if (held_count == IN_HAND || !(held[held_count] = weir_defer(context)))
+        return WEIR_RETRY;
+    if (++held_count == IN_HAND)
+        weir_note(context, "test.in_hand", "count=%zu", held_count);
+    return WEIR_DEFERRED;
+}
+
+static weir_service *make_service(const char *name)
+{
+    weir_service *service = test_work_service(name);
+    weir_on_command(service, "Hold", hold, NULL);
+    return service;
+}
+
+/* ---- Helpers --------------------------------------------------------------------------------- */
+
+static int start(void **state)
+{
+    (void)state;
+    test_server_start(&server, "redis", NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    test_workers_clear();
+    test_server_stop(&server, SIGTERM);
+    return 0;
+}
+
+/* Puts the data of message n, PAYLOAD bytes, into `data`. */
+static void write_data(char data[PAYLOAD + 1], int n)
+{
+    int head = snprintf(data, PAYLOAD + 1,
+                        "{\"n\":\"%d\",\"customer\":\"customer-%06d\",\"amount\":%d,\"note\":\"", n,
+                        n % 1000, 1 + n);
+    memset(data + head, 'x', PAYLOAD - 2 - (size_t)head);
+    memcpy(data + PAYLOAD - 2, "\"}", 3);
+}
+
+/* An id that was used before would be a repetition. */
+static void send_all(int round)
+{
+    char data[PAYLOAD + 1];
+    for (int n = 0; n < IN_HAND; n++) {
+        write_data(data, n);
+        assert_int_equal(redisAppendCommand(server.connection,
+                                            "XADD {work}:commands * type Hold id %d/%d data %b",
+                                            round, n, data, (size_t)PAYLOAD),
+                         REDIS_OK);
+    }
+    for (int n = 0; n < IN_HAND; n++) {
+        redisReply *reply;
+        assert_int_equal(redisGetReply(server.connection, (void **)&reply), REDIS_OK);
+        assert_int_equal(reply->type, REDIS_REPLY_STRING);
+        freeReplyObject(reply);
+    }
+}
+
+static long resident_kib(pid_t pid)
+{
+    char path[64], line[256];
+    long kib = 0;
+    snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file))
+        if (strncmp(line, "VmRSS:", 6) == 0)
+            kib = atol(line + 6);
+    fclose(file);
+    return kib;
+}
+
+/* Ten thousand are taken in hand and finished; returns what the worker took with all in hand. */
+static long hold_and_let_go(const struct test_worker *worker, int round)
+{
+    long kib;
+    test_do(&server, "DEL {work}:held");
+    send_all(round);
+    AWAIT(test_worker_logged(worker, "test.in_hand") == round);
+    kib = resident_kib(worker->pid);
+    printf("round %d: %ld KiB resident\n", round, kib);
+    kill(worker->pid, SIGUSR1);
+    test_await_settled(&server, WORK);
+    assert_int_equal(test_ask_integer(&server, "HLEN {work}:held"), IN_HAND);
+    assert_int_equal(test_others(&server, "{work}:held", "1"), 0);
+    assert_int_equal(test_dead(&server, WORK), 0);
+    return kib;
+}
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+static void ten_thousand_in_hand_take_little_memory(void **state)
+{
+    struct test_worker worker =
+        test_worker_start(&server, WORK, "one", OPTIONS("--concurrency", IN_HAND_TEXT));
+    (void)state;
+    printf("idle: %ld KiB resident\n", resident_kib(worker.pid));
+    for (int round = 1; round <= ROUNDS; round++)
+        hold_and_let_go(&worker, round);
+    printf("idle again: %ld KiB resident\n", resident_kib(worker.pid));
+    test_worker_end_well(&worker);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ten_thousand_in_hand_take_little_memory),
+    };
+    if (test_worker_wanted(argc))
+        return test_worker_main(argc, argv, make_service);
+    return cmocka_run_group_tests(tests, start, stop);
+}
