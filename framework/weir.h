@@ -167,8 +167,9 @@ const char *weir_message_stream(const weir_message *message); /* the key it was 
 const char *weir_message_entry(const weir_message *message);  /* its entry id there */
 /* The version of the data as it was published, from 1. */
 int64_t weir_message_version(const weir_message *message);
-/* The data: always a JSON object, borrowed. Of an event it is of the newest version that this
- * program understands. */
+/* The data: a JSON object, borrowed, made when first asked for. Of an event it is of the newest
+ * version that this program understands. NULL only where memory has run out, which jansson takes
+ * for an empty one: whatever the handler answers then, the message is retried. */
 json_t *weir_message_data(const weir_message *message);
 /* How often it has been delivered, this time included; from 1. */
 unsigned weir_message_deliveries(const weir_message *message);
@@ -180,7 +181,9 @@ unsigned weir_message_attempt(const weir_message *message);
 const char *weir_idempotency_key(weir_context *context);
 
 /* The data's field as text (1 to 128 bytes, fit for an id in a key) or as a whole number in the
- * range. Where it is missing or not so they return false and set the reason, naming the field. */
+ * range. Where it is missing or not so they return false and set the reason, naming the field. The
+ * text is borrowed. They look into the message's bytes: cheaper than the data as an object, and of
+ * a message that waits they keep nothing. */
 bool weir_require_id(weir_context *context, const char *field, const char **out);
 bool weir_require_integer(weir_context *context, const char *field, int64_t minimum,
                           int64_t maximum, int64_t *out);

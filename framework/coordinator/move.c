@@ -206,11 +206,11 @@ static enum weir_outcome apply_reply(weir_context *context, struct weir_saga_cas
     input.step = (size_t)step;
     input.succeeded = strcmp(message->type, "StepSucceeded") == 0;
     if (input.succeeded) {
-        result = weir_json_text(message->data);
+        result = weir_json_text(weir_message_data(message));
         input.result = result;
     } else {
-        input.reason = json_string_value(json_object_get(message->data, "reason"));
-        input.unknown = json_is_true(json_object_get(message->data, "unknown"));
+        input.reason = json_string_value(json_object_get(weir_message_data(message), "reason"));
+        input.unknown = json_is_true(json_object_get(weir_message_data(message), "unknown"));
     }
     if (input.succeeded && result != NULL)
         outcome = apply_success(context, one, &input);

@@ -68,11 +68,11 @@ enum weir_outcome weir_saga_apply_order(weir_context *context, struct weir_saga_
     static const enum weir_saga_input_kind kinds[] = {WEIR_SAGA_CANCEL, WEIR_SAGA_RESUME,
                                                       WEIR_SAGA_SIGNAL};
     size_t order = order_of(message);
-    char *data = weir_json_text(message->data);
+    char *data = weir_json_text(weir_message_data(message));
     struct weir_saga_input input = {.kind = kinds[order], .data = data};
     enum weir_outcome outcome = WEIR_RETRY;
     if (order == CANCEL)
-        input.reason = json_string_value(json_object_get(message->data, "reason"));
+        input.reason = json_string_value(json_object_get(weir_message_data(message), "reason"));
     else
         input.name = field_text(message, order == RESUME ? "step" : "signal");
     if (order == RESUME)

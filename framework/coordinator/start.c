@@ -51,7 +51,7 @@ static enum weir_outcome begin(weir_context *context, struct weir_saga_case *one
 {
     struct weir_saga_input input = {.kind = WEIR_SAGA_START};
     struct weir_saga saga = {0};
-    char *data = weir_json_text(context->message->data);
+    char *data = weir_json_text(weir_message_data(context->message));
     enum weir_outcome outcome = WEIR_RETRY;
     if (data != NULL && weir_saga_init(&saga, one->definition) == WEIR_OK) {
         one->saga = &saga;
@@ -118,7 +118,7 @@ enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *
         weir_reason(context, "definition: is missing or not a name");
         return WEIR_REJECT;
     }
-    if (json_object_get(message->data, "steps") != NULL) {
+    if (json_object_get(weir_message_data(message), "steps") != NULL) {
         weir_reason(context, "data: the field steps is kept for the steps' results");
         return WEIR_REJECT;
     }

@@ -71,6 +71,48 @@ const struct weir_field *weir_message_field(const weir_message *message, const c
     return NULL;
 }
 
+/* ---- Data -------------------------------------------------------------------------------- */
+
+json_t *weir_message_object(const weir_message *message)
+{
+    weir_message *changed =
+        (weir_message *)(uintptr_t)message; /* as seen from outside, it is not */
+    struct weir_slice text = message->text_data;
+    if (message->data == NULL && text.at != NULL) {
+        changed->data = weir_plain_json_lent(text.at, text.length);
+        changed->torn = changed->data == NULL;
+    }
+    return message->data;
+}
+
+static struct weir_value value_of(const json_t *value)
+{
+    struct weir_value taken = {.kind = value != NULL ? WEIR_VALUE_OTHER : WEIR_VALUE_ABSENT};
+    if (json_is_string(value)) {
+        taken.kind = WEIR_VALUE_TEXT;
+        taken.text = (struct weir_slice){json_string_value(value), json_string_length(value)};
+    } else if (json_is_integer(value)) {
+        taken.kind = WEIR_VALUE_INTEGER;
+        taken.integer = json_integer_value(value);
+    }
+    return taken;
+}
+
+struct weir_value weir_message_value(const weir_message *message, const char *name)
+{
+    struct weir_slice text = message->text_data;
+    if (message->data != NULL || text.at == NULL)
+        return value_of(json_object_get(message->data, name));
+    return weir_plain_json_lend((char *)(uintptr_t)text.at, text.length, name);
+}
+
+void weir_message_mend(const weir_message *message)
+{
+    struct weir_slice text = message->text_data;
+    if (text.at != NULL)
+        weir_plain_json_mend((char *)(uintptr_t)text.at, text.length);
+}
+
 /* ---- Decoding ---------------------------------------------------------------------------- */
 
 static bool action_valid(const char *bytes, size_t length)
@@ -171,11 +213,13 @@ static void take_data(weir_message *message, struct weir_slice value, size_t dat
                    (weir_message_field(message, WEIR_FIELD_EXPIRES) != NULL ||
                     weir_message_field(message, WEIR_FIELD_ATTEMPT) != NULL);
     size_t factor = command ? WEIR_STEP_DATA_FACTOR : 1;
-    if (message->data != NULL) {
+    if (message->data != NULL || message->text_data.at != NULL) {
         weir_error_set(error, WEIR_INVALID, "data: stands twice");
     } else if (value.length > factor * data_max) {
         weir_error_set(error, WEIR_TOO_LARGE, "data: %zu bytes, at most %zu are allowed",
                        value.length, factor * data_max);
+    } else if (weir_plain_json_fits(value.at, value.length, factor * WEIR_DATA_DEPTH_MAX)) {
+        message->text_data = value;
     } else {
         message->data =
             weir_object_parse(value.at, value.length, factor * WEIR_DATA_DEPTH_MAX, &why);
@@ -213,7 +257,7 @@ enum weir_status weir_message_decode(weir_message *message, size_t data_max, uns
     message->data_version = message->version;
     if (message->type == NULL)
         weir_error_set(error, WEIR_INVALID, "type: is missing");
-    if (message->data == NULL && error->status == WEIR_OK) {
+    if (message->data == NULL && message->text_data.at == NULL && error->status == WEIR_OK) {
         message->data = json_object();
         if (message->data == NULL)
             weir_error_set(error, WEIR_NO_MEMORY, "data: no memory");

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "message/plain_json.h"
 
 #define WEIR_DATA_MAX_DEFAULT (1024 * 1024) /* bytes of `data` */
 #define WEIR_DATA_DEPTH_MAX 64
@@ -33,9 +34,12 @@ typedef struct weir_message {
     const char *type, *id, *source, *subject, *traceparent;
     const char *saga, *step, *action;
     int64_t delay_ms;
-    unsigned attempt;     /* of a saga's step, from 1 */
-    int64_t expires_at;   /* ms: from then on a saga's command has no effect any more; 0: never */
-    json_t *data;         /* an object; owned */
+    unsigned attempt;   /* of a saga's step, from 1 */
+    int64_t expires_at; /* ms: from then on a saga's command has no effect any more; 0: never */
+    json_t *data;       /* an object, or NULL while it is only a text; owned */
+    struct weir_slice
+        text_data;        /* the text, where it is plain JSON; no bytes: it is made at once */
+    bool torn;            /* there was no memory for the object */
     int64_t version;      /* schema version of the data as it was published, from 1 */
     int64_t data_version; /* the one that `data` is of now */
     /* Where a message that was put off came from, when that was another service's events. */
@@ -61,6 +65,15 @@ void weir_message_free(weir_message *message);
  * deliveries of this entry; those before it was put off are added. */
 WEIR_CHECKED enum weir_status weir_message_decode(weir_message *message, size_t data_max,
                                                   unsigned deliveries, struct weir_error *error);
+
+/* The data as an object, made when first asked for, borrowed. NULL: there was no memory for it,
+ * which `torn` tells from then on, or the data could not be read. */
+json_t *weir_message_object(const weir_message *message);
+/* A field of the data, without making the object. */
+struct weir_value weir_message_value(const weir_message *message, const char *name);
+/* The fields are again as they came. Texts that weir_message_value lent are not terminated any
+ * more. */
+void weir_message_mend(const weir_message *message);
 
 /* The first field of that name, or NULL. */
 const struct weir_field *weir_message_field(const weir_message *message, const char *name);

@@ -1,14 +1,11 @@
 /* JSON objects of the usual kind, read and written in one pass. */
 #include "message/plain_json.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
-
-#include "base/text.h"
 
 #define NAME_MAX_LENGTH 255
 #define DIGITS_MAX 18
+#define NAMES_MAX 16     /* that are kept to look for one that stands twice */
 #define DEPTH_WRITTEN 64 /* what is deeper may be a circle, which jansson knows to find */
 
 /* ---- Reading ----------------------------------------------------------------------------- */
@@ -16,6 +13,7 @@
 struct reader {
     const char *at, *end;
     size_t depth_left;
+    bool lent; /* a text may end in a NUL */
 };
 
 static json_t *read_value(struct reader *reader);
@@ -44,7 +42,7 @@ static bool read_text(struct reader *reader, struct weir_slice *text)
     if (!take(reader, '"'))
         return false;
     begin = reader->at;
-    for (c = begin; c < reader->end && *c != '"'; c++) {
+    for (c = begin; c < reader->end && *c != '"' && !(reader->lent && *c == '\0'); c++) {
         if ((unsigned char)*c < ' ' || *c == '\\')
             return false;
         all |= (unsigned char)*c;
@@ -58,7 +56,7 @@ static bool read_text(struct reader *reader, struct weir_slice *text)
 
 /* What stands behind it is looked at by whoever goes on: a fraction or a further digit fits
  * nowhere. */
-static json_t *read_integer(struct reader *reader)
+static bool take_integer(struct reader *reader, json_int_t *out)
 {
     bool negative = take(reader, '-');
     const char *begin = reader->at;
@@ -66,16 +64,23 @@ static json_t *read_integer(struct reader *reader)
     while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9' &&
            reader->at - begin < DIGITS_MAX && !(reader->at > begin && *begin == '0'))
         number = number * 10 + (*reader->at++ - '0');
-    return reader->at > begin ? json_integer(negative ? -number : number) : NULL;
+    *out = negative ? -number : number;
+    return reader->at > begin;
 }
 
-static json_t *read_word(struct reader *reader, const char *word, json_t *value)
+static bool take_word(struct reader *reader, const char *word)
 {
     size_t length = strlen(word);
     if ((size_t)(reader->end - reader->at) < length || memcmp(reader->at, word, length) != 0)
-        return NULL;
+        return false;
     reader->at += length;
-    return value;
+    return true;
+}
+
+static json_t *read_integer(struct reader *reader)
+{
+    json_int_t number;
+    return take_integer(reader, &number) ? json_integer(number) : NULL;
 }
 
 /* A second field of the same name leaves the object as large as it was. */
@@ -135,24 +140,153 @@ static json_t *read_value(struct reader *reader)
     case '[':
         return read_inside(reader, json_array(), ']', read_element);
     case 't':
-        return read_word(reader, "true", json_true());
+        return take_word(reader, "true") ? json_true() : NULL;
     case 'f':
-        return read_word(reader, "false", json_false());
+        return take_word(reader, "false") ? json_false() : NULL;
     case 'n':
-        return read_word(reader, "null", json_null());
+        return take_word(reader, "null") ? json_null() : NULL;
     default:
         return read_integer(reader);
     }
 }
 
-json_t *weir_plain_json(const char *bytes, size_t length, size_t depth_max)
+static bool at_end(struct reader *reader)
 {
-    struct reader reader = {bytes, bytes + length, depth_max};
-    json_t *object = peek(&reader) == '{' ? read_value(&reader) : NULL;
-    if (object == NULL || (peek(&reader) == '\0' && reader.at == reader.end))
+    return peek(reader) == '\0' && reader->at == reader->end;
+}
+
+static json_t *read_whole(struct reader *reader)
+{
+    json_t *object = peek(reader) == '{' ? read_value(reader) : NULL;
+    if (object == NULL || at_end(reader))
         return object;
     json_decref(object);
     return NULL;
+}
+
+json_t *weir_plain_json(const char *bytes, size_t length, size_t depth_max)
+{
+    struct reader reader = {bytes, bytes + length, depth_max, false};
+    return read_whole(&reader);
+}
+
+json_t *weir_plain_json_lent(const char *bytes, size_t length)
+{
+    struct reader reader = {bytes, bytes + length, SIZE_MAX, true};
+    return read_whole(&reader);
+}
+
+/* ---- Looking, without making it -------------------------------------------------------------- */
+
+static bool skip_value(struct reader *reader);
+
+/* The name of a field, its colon, and that none of those before it is the same. */
+static bool skip_name(struct reader *reader, struct weir_slice *names, size_t *count)
+{
+    struct weir_slice *name = &names[*count];
+    if (*count == NAMES_MAX || !read_text(reader, name) || name->length > NAME_MAX_LENGTH)
+        return false;
+    for (size_t i = 0; i < *count; i++)
+        if (names[i].length == name->length && memcmp(names[i].at, name->at, name->length) == 0)
+            return false;
+    (*count)++;
+    return take(reader, ':');
+}
+
+static bool skip_fields(struct reader *reader)
+{
+    struct weir_slice names[NAMES_MAX];
+    size_t count = 0;
+    do
+        if (!skip_name(reader, names, &count) || !skip_value(reader))
+            return false;
+    while (take(reader, ','));
+    return true;
+}
+
+static bool skip_elements(struct reader *reader)
+{
+    do
+        if (!skip_value(reader))
+            return false;
+    while (take(reader, ','));
+    return true;
+}
+
+static bool skip_inside(struct reader *reader, char closing,
+                        bool (*skip_all)(struct reader *reader))
+{
+    bool fine = reader->depth_left > 0;
+    reader->at++;
+    if (fine && take(reader, closing))
+        return true;
+    reader->depth_left--;
+    fine = fine && skip_all(reader);
+    reader->depth_left++;
+    return fine && take(reader, closing);
+}
+
+static bool skip_value(struct reader *reader)
+{
+    struct weir_slice text;
+    json_int_t number;
+    switch (peek(reader)) {
+    case '"':
+        return read_text(reader, &text);
+    case '{':
+        return skip_inside(reader, '}', skip_fields);
+    case '[':
+        return skip_inside(reader, ']', skip_elements);
+    case 't':
+        return take_word(reader, "true");
+    case 'f':
+        return take_word(reader, "false");
+    case 'n':
+        return take_word(reader, "null");
+    default:
+        return take_integer(reader, &number);
+    }
+}
+
+bool weir_plain_json_fits(const char *bytes, size_t length, size_t depth_max)
+{
+    struct reader reader = {bytes, bytes + length, depth_max, false};
+    return peek(&reader) == '{' && skip_value(&reader) && at_end(&reader);
+}
+
+/* The value that stands there; `bytes` are those that are read. */
+static struct weir_value lend_value(struct reader *reader, char *bytes)
+{
+    struct weir_value value = {.kind = WEIR_VALUE_OTHER};
+    json_int_t number = 0;
+    if (peek(reader) == '"' && read_text(reader, &value.text)) {
+        value.kind = WEIR_VALUE_TEXT;
+        bytes[value.text.at + value.text.length - bytes] = '\0';
+    } else if (take_integer(reader, &number)) {
+        value.kind = WEIR_VALUE_INTEGER;
+        value.integer = number;
+    }
+    return value;
+}
+
+struct weir_value weir_plain_json_lend(char *bytes, size_t length, const char *name)
+{
+    struct reader reader = {bytes, bytes + length, SIZE_MAX, true};
+    struct weir_slice found;
+    bool more = take(&reader, '{');
+    while (more && read_text(&reader, &found) && take(&reader, ':')) {
+        if (weir_slice_equals(found, name))
+            return lend_value(&reader, bytes);
+        more = skip_value(&reader) && take(&reader, ',');
+    }
+    return (struct weir_value){.kind = WEIR_VALUE_ABSENT};
+}
+
+void weir_plain_json_mend(char *bytes, size_t length)
+{
+    char *end = bytes + length, *at = bytes;
+    while ((at = memchr(at, '\0', (size_t)(end - at))) != NULL)
+        *at++ = '"';
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */

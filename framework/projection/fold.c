@@ -29,7 +29,7 @@ static bool name_keys(struct weir_runner *runner, const struct weir_folded *even
     int length = 1, place;
     runner->context.first_key = NULL;
     for (size_t i = 0; route->load != NULL && length != 0 && i < WEIR_LOAD_KEYS_MAX; i++) {
-        length = weir_load_pattern_key(route->load, i, event->message->data, rest, sizeof rest);
+        length = weir_load_pattern_key(route->load, i, event->message, rest, sizeof rest);
         if (length <= 0)
             continue;
         weir_key_model(key, runtime->prefix, runtime->service, runner->base, rest);
@@ -101,6 +101,7 @@ static void bury(struct weir_runner *runner, const weir_message *message, const 
         weir_rare_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
         return;
     }
+    weir_message_mend(message);
     for (size_t i = 0; i < message->field_count && i < 3000; i++) {
         parts[count++] = message->fields[i].name;
         parts[count++] = message->fields[i].value;

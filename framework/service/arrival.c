@@ -17,10 +17,9 @@ static void name_keys(struct weir_delivery *delivery)
     if (route->load == NULL && route->keys == NULL)
         return;
     for (size_t i = 0; length != 0 && i < WEIR_LOAD_KEYS_MAX; i++) {
-        length =
-            route->keys != NULL
-                ? route->keys(delivery->message, i, rest, sizeof rest)
-                : weir_load_pattern_key(route->load, i, delivery->message->data, rest, sizeof rest);
+        length = route->keys != NULL
+                     ? route->keys(delivery->message, i, rest, sizeof rest)
+                     : weir_load_pattern_key(route->load, i, delivery->message, rest, sizeof rest);
         if (length <= 0)
             continue;
         weir_key_named(key, runtime->prefix, runtime->service, rest);

@@ -70,7 +70,7 @@ int64_t weir_message_version(const weir_message *message)
 
 json_t *weir_message_data(const weir_message *message)
 {
-    return message->data;
+    return weir_message_object(message);
 }
 
 unsigned weir_message_deliveries(const weir_message *message)
@@ -93,39 +93,37 @@ static bool refuse(weir_context *context, const char *field, const char *rule)
 
 bool weir_require_id(weir_context *context, const char *field, const char **out)
 {
-    const json_t *value = json_object_get(context->message->data, field);
-    if (value == NULL)
+    struct weir_value value = weir_message_value(context->message, field);
+    if (value.kind == WEIR_VALUE_ABSENT)
         return refuse(context, field, "is missing");
-    if (!json_is_string(value) ||
-        !weir_id_valid(json_string_value(value), json_string_length(value)))
+    if (value.kind != WEIR_VALUE_TEXT || !weir_id_valid(value.text.at, value.text.length))
         return refuse(context, field,
                       "must be a text of 1 to 128 bytes without blanks, control characters, "
                       "'/', '{' and '}'");
-    *out = json_string_value(value);
+    *out = value.text.at;
     return true;
 }
 
 bool weir_require_text(weir_context *context, const char *field, const char **out)
 {
-    const json_t *value = json_object_get(context->message->data, field);
-    if (value == NULL)
+    struct weir_value value = weir_message_value(context->message, field);
+    if (value.kind == WEIR_VALUE_ABSENT)
         return refuse(context, field, "is missing");
-    if (!json_is_string(value) || json_string_length(value) > 1024)
+    if (value.kind != WEIR_VALUE_TEXT || value.text.length > 1024)
         return refuse(context, field, "must be a text of 1024 bytes at most");
-    *out = json_string_value(value);
+    *out = value.text.at;
     return true;
 }
 
 bool weir_require_integer(weir_context *context, const char *field, int64_t minimum,
                           int64_t maximum, int64_t *out)
 {
-    const json_t *value = json_object_get(context->message->data, field);
+    struct weir_value value = weir_message_value(context->message, field);
     char rule[96];
-    if (value == NULL)
+    if (value.kind == WEIR_VALUE_ABSENT)
         return refuse(context, field, "is missing");
-    if (json_is_integer(value) && json_integer_value(value) >= minimum &&
-        json_integer_value(value) <= maximum) {
-        *out = json_integer_value(value);
+    if (value.kind == WEIR_VALUE_INTEGER && value.integer >= minimum && value.integer <= maximum) {
+        *out = value.integer;
         return true;
     }
     snprintf(rule, sizeof rule, "must be a whole number from %lld to %lld", (long long)minimum,

@@ -153,7 +153,7 @@ static bool climb(const struct weir_event_step *step, const weir_message *messag
     if (step->upcaster == NULL)
         return true;
     if (*data == NULL)
-        *data = weir_json_copy(message->data);
+        *data = weir_json_copy(weir_message_object(message));
     unsigned long failures = weir_json_failures();
     bool climbed = *data != NULL && step->upcaster(*data);
     if (*data == NULL || weir_json_failures() != failures)

@@ -72,7 +72,7 @@ static void commit(struct weir_delivery *delivery, const char *function)
 static void finish(struct weir_delivery *delivery, enum weir_outcome outcome)
 {
     enum weir_status mistake = weir_rare_error_status(&delivery->effects.error);
-    if (mistake == WEIR_NO_MEMORY || delivery->torn) {
+    if (mistake == WEIR_NO_MEMORY || delivery->torn || delivery->message->torn) {
         weir_reason(&delivery->context, "no memory");
         outcome = WEIR_RETRY;
     }

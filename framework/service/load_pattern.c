@@ -27,20 +27,21 @@ enum weir_status weir_load_pattern_check(const char *pattern, struct weir_error 
 }
 
 /* The field's value as it stands in a key; false where it is not fit for one. */
-static bool field_text(const json_t *data, const char *name, size_t length, char *text, size_t room)
+static bool field_text(const weir_message *message, const char *name, size_t length, char *text,
+                       size_t room)
 {
     char field[128];
-    const json_t *value;
+    struct weir_value value;
     if (length >= sizeof field)
         return false;
     memcpy(field, name, length);
     field[length] = '\0';
-    value = json_object_get(data, field);
-    if (json_is_integer(value))
-        snprintf(text, room, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (json_is_string(value) && json_string_length(value) < room &&
-             weir_id_valid(json_string_value(value), json_string_length(value)))
-        weir_copy(text, room, json_string_value(value));
+    value = weir_message_value(message, field);
+    if (value.kind == WEIR_VALUE_INTEGER)
+        snprintf(text, room, "%lld", (long long)value.integer);
+    else if (value.kind == WEIR_VALUE_TEXT && value.text.length < room &&
+             weir_id_valid(value.text.at, value.text.length))
+        weir_copy(text, room, value.text.at);
     else
         return false;
     return true;
@@ -51,8 +52,8 @@ static const char *skip_blanks(const char *at)
     return at + strspn(at, " ");
 }
 
-int weir_load_pattern_key(const char *pattern, size_t index, const json_t *data, char *rest,
-                          size_t room)
+int weir_load_pattern_key(const char *pattern, size_t index, const weir_message *message,
+                          char *rest, size_t room)
 {
     const char *at = skip_blanks(pattern);
     size_t length = 0;
@@ -63,7 +64,7 @@ int weir_load_pattern_key(const char *pattern, size_t index, const json_t *data,
         size_t taken = 1, value_length;
         if (*at == '{') {
             taken = strcspn(at, "}") + 1;
-            if (!field_text(data, at + 1, taken - 2, value, sizeof value))
+            if (!field_text(message, at + 1, taken - 2, value, sizeof value))
                 return -1;
         }
         value_length = strlen(value);

@@ -29,6 +29,7 @@ static struct weir_slice *copy_parts(const weir_message *message, bool dead, siz
     struct weir_slice *parts = malloc((2 * message->field_count + more) * sizeof *parts);
     bool was_put_off = message->origin_stream != NULL;
     *count = 0;
+    weir_message_mend(message);
     for (size_t i = 0; parts != NULL && i < message->field_count; i++) {
         const struct weir_field *field = &message->fields[i];
         if ((own_field(field) && (was_put_off || !dead)) ||

@@ -47,7 +47,8 @@ static void check_message(const weir_message *message)
     HOLDS(message->delay_ms >= 0 && message->delay_ms <= WEIR_DELAY_MAX_MS);
     HOLDS(message->version >= 1 && message->attempt >= 1 && message->deliveries >= 1);
     HOLDS(message->expires_at >= 0);
-    HOLDS(message->data == NULL || json_is_object(message->data));
+    HOLDS(!message->torn &&
+          (weir_message_object(message) == NULL || json_is_object(message->data)));
 }
 
 static void check_decoding(const struct weir_slice *parts, size_t count)

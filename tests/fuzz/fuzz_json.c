@@ -52,6 +52,7 @@ static void check_parse(struct weir_slice text, size_t depth_max)
 static void check_plain(struct weir_slice text, size_t depth_max)
 {
     json_t *plain = weir_plain_json(text.at, text.length, depth_max), *parsed;
+    HOLDS(plain != NULL || !weir_plain_json_fits(text.at, text.length, depth_max));
     if (plain == NULL)
         return;
     parsed = json_loadb(text.at, text.length, JSON_REJECT_DUPLICATES, NULL);

@@ -101,7 +101,8 @@ static void check_pattern(const char *pattern, const char *json, size_t length)
     data = json_loadb(json, length, 0, NULL);
     for (size_t i = 0; i <= WEIR_LOAD_KEYS_MAX; i++) {
         memset(key, 'x', sizeof key);
-        int written = weir_load_pattern_key(pattern, i, data, key, sizeof key);
+        int written =
+            weir_load_pattern_key(pattern, i, &(weir_message){.data = data}, key, sizeof key);
         HOLDS(written >= -1 && written < (int)sizeof key);
         HOLDS(written <= 0 || strlen(key) == (size_t)written);
     }

@@ -149,8 +149,8 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(message->version, 1);
     assert_int_equal(message->data_version, 1);
     assert_int_equal(message->deliveries, 1);
-    assert_true(json_is_object(message->data));
-    assert_int_equal(json_object_size(message->data), 0);
+    assert_true(json_is_object(weir_message_object(message)));
+    assert_int_equal(json_object_size(weir_message_object(message)), 0);
     weir_message_free(message);
 }
 
@@ -295,7 +295,7 @@ static void data_has_to_be_an_object(void **state)
     (void)state;
     weir_message *message = read_with("data", (struct weir_slice)BYTES("{\"a\":[1]}"));
     assert_int_equal(error.status, WEIR_OK);
-    assert_non_null(json_object_get(message->data, "a"));
+    assert_non_null(json_object_get(weir_message_object(message), "a"));
     weir_message_free(message);
     check_refused("data", (struct weir_slice)BYTES(""), "not valid JSON");
     check_refused("data", (struct weir_slice)BYTES("[]"), "not a JSON object");
@@ -318,7 +318,7 @@ static void data_is_bounded_in_size_and_depth(void **state)
     message = read_parts(parts, 4, 999);
     assert_int_equal(error.status, WEIR_TOO_LARGE);
     assert_string_equal(error.text, "data: 1000 bytes, at most 999 are allowed");
-    assert_null(message->data);
+    assert_null(weir_message_object(message));
     weir_message_free(message);
     memset(text, '[', sizeof text);
     check_refused("data", (struct weir_slice){text, 1000}, "nested more than 64 deep");
@@ -360,7 +360,7 @@ static void what_could_be_read_is_there_all_the_same(void **state)
     weir_message *message = read_parts(parts, COUNT(parts), 100);
     assert_int_equal(error.status, WEIR_INVALID);
     assert_int_equal(strncmp(error.text, "data: not valid JSON: ", 22), 0); /* the first counts */
-    assert_null(message->data);
+    assert_null(weir_message_object(message));
     assert_null(message->id);
     assert_string_equal(message->saga, "s1");
     assert_string_equal(message->step, "pay");

@@ -15,6 +15,33 @@
 #define ROUNDS 60000
 #define DEPTH 4
 
+/* Its fields are the object's, one after the other; what was lent stays so, and can be mended. */
+static void look_checked(char *copy, size_t length, json_t *plain)
+{
+    char *before = malloc(length);
+    const char *name;
+    json_t *wanted, *again;
+    memcpy(before, copy, length);
+    json_object_foreach(plain, name, wanted)
+    {
+        struct weir_value value = weir_plain_json_lend(copy, length, name);
+        assert_int_equal(value.kind, json_is_string(wanted)    ? WEIR_VALUE_TEXT
+                                     : json_is_integer(wanted) ? WEIR_VALUE_INTEGER
+                                                               : WEIR_VALUE_OTHER);
+        if (value.kind == WEIR_VALUE_TEXT)
+            assert_string_equal(value.text.at, json_string_value(wanted));
+        if (value.kind == WEIR_VALUE_INTEGER)
+            assert_int_equal(value.integer, json_integer_value(wanted));
+    }
+    assert_int_equal(weir_plain_json_lend(copy, length, "no such").kind, WEIR_VALUE_ABSENT);
+    again = weir_plain_json_lent(copy, length);
+    assert_true(json_equal(plain, again));
+    weir_plain_json_mend(copy, length);
+    assert_memory_equal(copy, before, length);
+    json_decref(again);
+    free(before);
+}
+
 /* Of a copy of just this size, so that a read beyond it is seen by the tools. Where something comes
  * out it is what the parser makes of it, in the same order. */
 static json_t *read_checked(const char *bytes, size_t length)
@@ -25,6 +52,10 @@ static json_t *read_checked(const char *bytes, size_t length)
     memcpy(copy, bytes, length);
     plain = weir_plain_json(copy, length, DEPTH);
     parsed = json_loadb(copy, length, JSON_REJECT_DUPLICATES, NULL);
+    if (weir_plain_json_fits(copy, length, DEPTH) != (plain != NULL))
+        fail_msg("'%.*s' was read, and does not fit, or the other way round", (int)length, bytes);
+    if (plain != NULL)
+        look_checked(copy, length, plain);
     free(copy);
     if (plain != NULL) {
         one = json_dumps(plain, JSON_COMPACT);

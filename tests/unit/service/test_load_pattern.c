@@ -42,7 +42,8 @@ static const char *key_of(const char *pattern, size_t index, int *length)
 {
     static char rest[ROOM];
     memset(rest, '!', sizeof rest);
-    *length = weir_load_pattern_key(pattern, index, data, rest, sizeof rest);
+    *length =
+        weir_load_pattern_key(pattern, index, &(weir_message){.data = data}, rest, sizeof rest);
     if (*length <= 0)
         return NULL;
     assert_int_equal(strlen(rest), *length);
@@ -152,14 +153,14 @@ static void keys_have_to_fit_their_room(void **state)
         memset(pattern, 'k', length);
         pattern[length] = '\0';
         memset(rest, '!', sizeof rest);
-        int given = weir_load_pattern_key(pattern, 0, data, rest, ROOM);
+        int given = weir_load_pattern_key(pattern, 0, &(weir_message){.data = data}, rest, ROOM);
         assert_int_equal(given, length < ROOM ? (int)length : -1);
         assert_int_equal(rest[ROOM], '!');
     }
     json_object_set_new(data, "id", json_string("sixteen-bytes-id"));
     for (size_t room = 1; room < 30; room++) {
         memset(rest, '!', sizeof rest);
-        int given = weir_load_pattern_key("a:{id}", 0, data, rest, room);
+        int given = weir_load_pattern_key("a:{id}", 0, &(weir_message){.data = data}, rest, room);
         assert_int_equal(given, room > 18 ? 18 : -1);
         assert_int_equal(rest[room], '!');
     }
