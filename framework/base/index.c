@@ -6,11 +6,6 @@
 
 #define CAPACITY_AT_FIRST 64
 
-struct weir_index_slot {
-    uint32_t hash, place;
-    uint32_t round; /* in which it was taken; 0: never */
-};
-
 uint32_t weir_hash_of(uint32_t hash, const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -18,61 +13,68 @@ uint32_t weir_hash_of(uint32_t hash, const char *bytes, size_t length)
     return hash;
 }
 
+size_t weir_index_count(const struct weir_index *index)
+{
+    return index->table != NULL ? index->table->count : 0;
+}
+
 /* The low bits of FNV-1a know nothing of the high bits of what went in. */
-static size_t home_of(const struct weir_index *index, uint32_t hash)
+static size_t home_of(const struct weir_index_table *table, uint32_t hash)
 {
     hash ^= hash >> 16;
     hash *= 2246822507u;
     hash ^= hash >> 13;
-    return hash & (index->capacity - 1);
+    return hash & (table->capacity - 1);
 }
 
-static bool taken(const struct weir_index *index, size_t at)
+static bool taken(const struct weir_index_table *table, size_t at)
 {
-    return index->slots[at].round == index->round + 1;
+    return table->slots[at].round == table->round + 1;
 }
 
-static void put(struct weir_index *index, uint32_t hash, uint32_t place)
+static void put(struct weir_index_table *table, uint32_t hash, uint32_t place)
 {
-    size_t at = home_of(index, hash);
-    while (taken(index, at))
-        at = (at + 1) & (index->capacity - 1);
-    index->slots[at] = (struct weir_index_slot){hash, place, index->round + 1};
-    index->count++;
+    size_t at = home_of(table, hash);
+    while (taken(table, at))
+        at = (at + 1) & (table->capacity - 1);
+    table->slots[at] = (struct weir_index_slot){hash, place, table->round + 1};
+    table->count++;
 }
 
 static bool grow(struct weir_index *index)
 {
-    struct weir_index grown = {.capacity =
-                                   index->capacity ? 2 * index->capacity : CAPACITY_AT_FIRST};
-    grown.slots = calloc(grown.capacity, sizeof *grown.slots);
-    if (grown.slots == NULL)
+    struct weir_index_table *before = index->table, *grown;
+    uint32_t capacity = before != NULL ? 2 * before->capacity : CAPACITY_AT_FIRST;
+    grown = calloc(1, sizeof *grown + capacity * sizeof grown->slots[0]);
+    if (grown == NULL)
         return false;
-    for (size_t i = 0; i < index->capacity; i++)
-        if (taken(index, i))
-            put(&grown, index->slots[i].hash, index->slots[i].place);
-    free(index->slots);
-    *index = grown;
+    grown->capacity = capacity;
+    for (size_t i = 0; before != NULL && i < before->capacity; i++)
+        if (taken(before, i))
+            put(grown, before->slots[i].hash, before->slots[i].place);
+    free(before);
+    index->table = grown;
     return true;
 }
 
 bool weir_index_add(struct weir_index *index, uint32_t hash, size_t place)
 {
+    const struct weir_index_table *table = index->table;
     if (place >= UINT32_MAX)
         return false;
-    if (2 * (index->count + 1) > index->capacity && !grow(index))
+    if ((table == NULL || 2 * (table->count + 1) > table->capacity) && !grow(index))
         return false;
-    put(index, hash, (uint32_t)place);
+    put(index->table, hash, (uint32_t)place);
     return true;
 }
 
 /* The next slot from `at` on that has this hash; `probe` is set behind it. */
-static size_t search(const struct weir_index *index, uint32_t hash, size_t at, size_t *probe)
+static size_t search(const struct weir_index_table *table, uint32_t hash, size_t at, size_t *probe)
 {
-    for (; taken(index, at); at = (at + 1) & (index->capacity - 1))
-        if (index->slots[at].hash == hash) {
-            *probe = (at + 1) & (index->capacity - 1);
-            return index->slots[at].place;
+    for (; taken(table, at); at = (at + 1) & (table->capacity - 1))
+        if (table->slots[at].hash == hash) {
+            *probe = (at + 1) & (table->capacity - 1);
+            return table->slots[at].place;
         }
     *probe = at;
     return WEIR_INDEX_END;
@@ -80,29 +82,32 @@ static size_t search(const struct weir_index *index, uint32_t hash, size_t at, s
 
 size_t weir_index_first(const struct weir_index *index, uint32_t hash, size_t *probe)
 {
+    const struct weir_index_table *table = index->table;
     *probe = 0;
-    return index->count > 0 ? search(index, hash, home_of(index, hash), probe) : WEIR_INDEX_END;
+    return weir_index_count(index) > 0 ? search(table, hash, home_of(table, hash), probe)
+                                       : WEIR_INDEX_END;
 }
 
 size_t weir_index_next(const struct weir_index *index, uint32_t hash, size_t *probe)
 {
-    return index->count > 0 ? search(index, hash, *probe, probe) : WEIR_INDEX_END;
+    return weir_index_count(index) > 0 ? search(index->table, hash, *probe, probe) : WEIR_INDEX_END;
 }
 
 void weir_index_clear(struct weir_index *index)
 {
-    if (index->count == 0)
+    struct weir_index_table *table = index->table;
+    if (weir_index_count(index) == 0)
         return;
-    index->count = 0;
-    index->round++;
-    if (index->round < UINT32_MAX)
+    table->count = 0;
+    table->round++;
+    if (table->round < UINT32_MAX)
         return;
-    memset(index->slots, 0, index->capacity * sizeof *index->slots);
-    index->round = 0;
+    memset(table->slots, 0, table->capacity * sizeof table->slots[0]);
+    table->round = 0;
 }
 
 void weir_index_close(struct weir_index *index)
 {
-    free(index->slots);
-    memset(index, 0, sizeof *index);
+    free(index->table);
+    index->table = NULL;
 }

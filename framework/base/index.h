@@ -19,18 +19,22 @@
 #define WEIR_INDEX_END ((size_t)-1)
 #define WEIR_HASH_BEGIN 2166136261u
 
-struct weir_index_slot;
-
-/* `{0}` is an empty one. */
+/* `{0}` is an empty one, of which there may be thousands. */
 struct weir_index {
-    struct weir_index_slot *slots;
-    uint32_t count, capacity;
-    uint32_t round; /* slots of earlier rounds are free */
+    struct weir_index_table {
+        uint32_t count, capacity;
+        uint32_t round; /* slots of earlier rounds are free */
+        struct weir_index_slot {
+            uint32_t hash, place;
+            uint32_t round; /* in which it was taken; 0: never */
+        } slots[];
+    } * table; /* NULL: nothing has been added yet */
 };
 
 /* `hash` is WEIR_HASH_BEGIN, or that of the bytes before these. */
 uint32_t weir_hash_of(uint32_t hash, const char *bytes, size_t length);
 
+size_t weir_index_count(const struct weir_index *index);
 /* Adds a place under its hash. False without memory: then it is not there, and all others are. */
 WEIR_CHECKED bool weir_index_add(struct weir_index *index, uint32_t hash, size_t place);
 /* The places that were added with this hash, in turn; WEIR_INDEX_END behind the last. */

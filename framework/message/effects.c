@@ -17,9 +17,10 @@ static bool out_of_memory(struct weir_effects *effects)
 }
 
 /* Makes room for one more element; false where memory runs out. */
-static bool reserve(void **array, size_t count, size_t *capacity, size_t size)
+static bool reserve(void **array, uint32_t count, uint32_t *capacity, size_t size)
 {
-    size_t wanted = *capacity ? *capacity * 2 : 4; /* of most messages: thousands may be in hand */
+    uint32_t wanted =
+        *capacity ? *capacity * 2 : 4; /* of most messages: thousands may be in hand */
     void *grown;
     if (count < *capacity)
         return true;

@@ -45,13 +45,13 @@ struct weir_effect_key {
 struct weir_effects {
     struct weir_text bytes; /* all copied bytes */
     struct weir_effect_key *keys;
-    size_t key_count, key_capacity;
+    uint32_t key_count, key_capacity;
     struct weir_effect *effects;
-    size_t effect_count, effect_capacity;
+    uint32_t effect_count, effect_capacity;
     struct weir_effect_argument {
         size_t offset, length;
     } * arguments;
-    size_t argument_count, argument_capacity;
+    uint32_t argument_count, argument_capacity;
     struct weir_index key_index;   /* all keys, or, with few of them, none */
     struct weir_index field_index; /* fields written or expected, of keys with many effects */
     struct weir_rare_error error;  /* the first thing that went wrong; effects with an error are not

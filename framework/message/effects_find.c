@@ -36,7 +36,7 @@ struct weir_effect_key *weir_effects_find_key(const struct weir_effects *effects
 {
     size_t length = strlen(name);
     uint32_t hash = weir_hash_of(WEIR_HASH_BEGIN, name, length);
-    if (effects->key_index.count == effects->key_count)
+    if (weir_index_count(&effects->key_index) == effects->key_count)
         return look_up_key(effects, hash, name, length);
     return search_key(effects, hash, name, length);
 }
@@ -44,8 +44,9 @@ struct weir_effect_key *weir_effects_find_key(const struct weir_effects *effects
 void weir_effects_index_keys(struct weir_effects *effects)
 {
     struct weir_index *index = &effects->key_index;
-    while (effects->key_count > WEIR_INDEX_FROM && index->count < effects->key_count &&
-           weir_index_add(index, effects->keys[index->count].hash, index->count))
+    while (
+        effects->key_count > WEIR_INDEX_FROM && weir_index_count(index) < effects->key_count &&
+        weir_index_add(index, effects->keys[weir_index_count(index)].hash, weir_index_count(index)))
         continue;
 }
 

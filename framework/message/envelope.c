@@ -77,9 +77,9 @@ json_t *weir_message_object(const weir_message *message)
 {
     weir_message *changed =
         (weir_message *)(uintptr_t)message; /* as seen from outside, it is not */
-    struct weir_slice text = message->text_data;
-    if (message->data == NULL && text.at != NULL) {
-        changed->data = weir_plain_json_lent(text.at, text.length);
+    const struct weir_field *plain = message->plain_data;
+    if (message->data == NULL && plain != NULL) {
+        changed->data = weir_plain_json_lent(plain->value.at, plain->value.length);
         changed->torn = changed->data == NULL;
     }
     return message->data;
@@ -100,17 +100,17 @@ static struct weir_value value_of(const json_t *value)
 
 struct weir_value weir_message_value(const weir_message *message, const char *name)
 {
-    struct weir_slice text = message->text_data;
-    if (message->data != NULL || text.at == NULL)
+    const struct weir_field *plain = message->plain_data;
+    if (message->data != NULL || plain == NULL)
         return value_of(json_object_get(message->data, name));
-    return weir_plain_json_lend((char *)(uintptr_t)text.at, text.length, name);
+    return weir_plain_json_lend((char *)(uintptr_t)plain->value.at, plain->value.length, name);
 }
 
 void weir_message_mend(const weir_message *message)
 {
-    struct weir_slice text = message->text_data;
-    if (text.at != NULL)
-        weir_plain_json_mend((char *)(uintptr_t)text.at, text.length);
+    const struct weir_field *plain = message->plain_data;
+    if (plain != NULL)
+        weir_plain_json_mend((char *)(uintptr_t)plain->value.at, plain->value.length);
 }
 
 /* ---- Decoding ---------------------------------------------------------------------------- */
@@ -204,22 +204,23 @@ static int64_t take_number(const weir_message *message, const struct weir_field 
     return minimum;
 }
 
-static void take_data(weir_message *message, struct weir_slice value, size_t data_max,
+static void take_data(weir_message *message, const struct weir_field *field, size_t data_max,
                       struct weir_error *error)
 {
+    struct weir_slice value = field->value;
     struct weir_error why = {0};
     bool command = weir_message_field(message, "step") != NULL &&
                    weir_message_field(message, "action") != NULL &&
                    (weir_message_field(message, WEIR_FIELD_EXPIRES) != NULL ||
                     weir_message_field(message, WEIR_FIELD_ATTEMPT) != NULL);
     size_t factor = command ? WEIR_STEP_DATA_FACTOR : 1;
-    if (message->data != NULL || message->text_data.at != NULL) {
+    if (message->data != NULL || message->plain_data != NULL) {
         weir_error_set(error, WEIR_INVALID, "data: stands twice");
     } else if (value.length > factor * data_max) {
         weir_error_set(error, WEIR_TOO_LARGE, "data: %zu bytes, at most %zu are allowed",
                        value.length, factor * data_max);
     } else if (weir_plain_json_fits(value.at, value.length, factor * WEIR_DATA_DEPTH_MAX)) {
-        message->text_data = value;
+        message->plain_data = field;
     } else {
         message->data =
             weir_object_parse(value.at, value.length, factor * WEIR_DATA_DEPTH_MAX, &why);
@@ -235,7 +236,7 @@ static void take_field(weir_message *message, const struct weir_field *field, si
     if (known != NULL)
         take_text(message, known, field->value, error);
     else if (weir_slice_equals(field->name, "data"))
-        take_data(message, field->value, data_max, error);
+        take_data(message, field, data_max, error);
     else if (weir_slice_equals(field->name, "delay"))
         message->delay_ms = take_number(message, field, 0, WEIR_DELAY_MAX_MS, error);
     else if (weir_slice_equals(field->name, "version"))
@@ -257,7 +258,7 @@ enum weir_status weir_message_decode(weir_message *message, size_t data_max, uns
     message->data_version = message->version;
     if (message->type == NULL)
         weir_error_set(error, WEIR_INVALID, "type: is missing");
-    if (message->data == NULL && message->text_data.at == NULL && error->status == WEIR_OK) {
+    if (message->data == NULL && message->plain_data == NULL && error->status == WEIR_OK) {
         message->data = json_object();
         if (message->data == NULL)
             weir_error_set(error, WEIR_NO_MEMORY, "data: no memory");

@@ -35,11 +35,11 @@ typedef struct weir_message {
     const char *saga, *step, *action;
     int64_t delay_ms;
     unsigned attempt;   /* of a saga's step, from 1 */
+    bool torn;          /* there was no memory for the data as an object */
     int64_t expires_at; /* ms: from then on a saga's command has no effect any more; 0: never */
     json_t *data;       /* an object, or NULL while it is only a text; owned */
-    struct weir_slice
-        text_data;        /* the text, where it is plain JSON; no bytes: it is made at once */
-    bool torn;            /* there was no memory for the object */
+    /* The field with its text, where that is plain JSON; NULL: the object was made at once. */
+    const struct weir_field *plain_data;
     int64_t version;      /* schema version of the data as it was published, from 1 */
     int64_t data_version; /* the one that `data` is of now */
     /* Where a message that was put off came from, when that was another service's events. */

@@ -59,7 +59,7 @@ static void lay_head(struct weir_runner *runner)
     }
     runner->commit_head[streams_at] = number(runner->commit_numbers[2], streams);
     runner->commit.head = runner->commit_head;
-    runner->commit.head_count = count;
+    runner->commit.head_count = (uint32_t)count;
 }
 
 enum weir_status weir_writing_submit(struct weir_runner *runner)

@@ -30,16 +30,17 @@ static size_t look_up(const struct weir_snapshot *snapshot, const char *key)
 
 static size_t find(const struct weir_snapshot *snapshot, const char *key)
 {
-    return snapshot->index.count == snapshot->count ? look_up(snapshot, key)
-                                                    : search(snapshot, key);
+    return weir_index_count(&snapshot->index) == snapshot->count ? look_up(snapshot, key)
+                                                                 : search(snapshot, key);
 }
 
 /* Without memory the index stays behind, and keys are searched for until it has caught up. */
 static void index_keys(struct weir_snapshot *snapshot)
 {
     struct weir_index *index = &snapshot->index;
-    while (snapshot->count > WEIR_INDEX_FROM && index->count < snapshot->count &&
-           weir_index_add(index, hash_of(snapshot->hashes[index->count].key), index->count))
+    while (snapshot->count > WEIR_INDEX_FROM && weir_index_count(index) < snapshot->count &&
+           weir_index_add(index, hash_of(snapshot->hashes[weir_index_count(index)].key),
+                          weir_index_count(index)))
         continue;
 }
 
@@ -50,7 +51,7 @@ int weir_snapshot_add(struct weir_snapshot *snapshot, const char *key)
     if (place != NONE)
         return (int)place;
     if (snapshot->count == snapshot->capacity) {
-        size_t capacity = snapshot->capacity ? snapshot->capacity * 2 : 4;
+        uint32_t capacity = snapshot->capacity ? snapshot->capacity * 2 : 4;
         void *grown = realloc(snapshot->hashes, capacity * sizeof *snapshot->hashes);
         if (grown == NULL)
             return -1;

@@ -20,7 +20,7 @@ struct weir_loaded {
 
 struct weir_snapshot {
     struct weir_loaded *hashes;
-    size_t count, capacity;
+    uint32_t count, capacity;
     struct weir_index index; /* all keys, or, with few of them, none */
 };
 

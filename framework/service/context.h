@@ -19,20 +19,20 @@ struct weir_context {
     const char
         *first_key;    /* whole key that NULL stands for, the snapshot's; NULL: none was loaded */
     const char *base;  /* what stands before the names of keys; NULL: nothing */
-    bool folding;      /* of a projection: it writes read models and does nothing else */
     int64_t event_ms;  /* folding: when the event came about */
     const char *lives; /* folding into a rebuilt model: key of the hash that keeps its keys' lives
                           until it is swapped in; else NULL */
-    bool lives_used;   /* some key has had a life: writes are noted beside it */
-    bool unchecked;    /* reading sets up no expectation */
     json_t *result;    /* owned */
     struct weir_rare_error reason;
     int64_t retry_after_ms;              /* -1: not said */
     enum weir_confirmation confirmation; /* kept over WEIR_AGAIN and over conflicts */
-    bool resumed;                        /* called again by WEIR_AGAIN */
+    bool folding;    /* of a projection: it writes read models and does nothing else */
+    bool lives_used; /* some key has had a life: writes are noted beside it */
+    bool unchecked;  /* reading sets up no expectation */
+    bool stranded;  /* messages of the first inbox were in silent hands when the state was loaded */
+    bool resumed;   /* called again by WEIR_AGAIN */
     bool uncounted; /* a retry that is no fault of the message: it may go on for ever */
     int64_t now_ms; /* the server's time when the state was loaded; 0: not asked for */
-    bool stranded;  /* messages of the first inbox were in silent hands then */
     struct weir_scratch *scratch;
     void *delivery; /* NULL outside a worker's deliveries */
 };

@@ -69,8 +69,8 @@ struct weir_deferral {
 };
 
 struct weir_load {
-    int16_t what;  /* a place in the snapshot, or one of the negative numbers of loading.c */
-    int16_t place; /* among its delivery's loads */
+    int8_t what;  /* a place in the snapshot, or one of the negative numbers of loading.c */
+    int8_t place; /* among its delivery's loads */
 };
 
 struct weir_delivery {
@@ -89,6 +89,7 @@ struct weir_delivery {
     unsigned counted; /* the server's delivery counter of the entry */
     unsigned number;  /* of a saga's command */
     unsigned runs;    /* how often the handler ran into a conflict */
+    unsigned answers_owed;       /* to what is being loaded */
     uint64_t loaded_on;          /* `reconnections` of the commands' link when loading began */
     int64_t begun_at;            /* monotonic ms when the handler was last called */
     int64_t refreshed_at;        /* monotonic ms when its claim was last renewed */
@@ -104,7 +105,6 @@ struct weir_delivery {
     } end;
     struct weir_load loads[WEIR_LOADS_MAX];
     weir_delivery_then *loaded;
-    size_t answers_owed;
     bool shares_time, shares_hash; /* with others that have come in the same turn */
     bool loads_alone;              /* sharing has failed */
     int64_t time_taken_at;         /* monotonic ms when the server's time was answered */
@@ -112,8 +112,10 @@ struct weir_delivery {
     bool seen;                     /* a message with this id has been handled */
     bool out_of_memory;            /* it could not be read whole: it comes back */
     bool doomed_unknown;
-    bool too_new;                /* an event that only a newer program understands */
-    bool handler_missing;        /* a step's command that no handler here knows */
+    bool too_new;          /* an event that only a newer program understands */
+    bool handler_missing;  /* a step's command that no handler here knows */
+    bool finished_at_once; /* weir_finish was called before the handler returned */
+    enum weir_outcome early_outcome;
     struct weir_rare_error doom; /* why it will be buried once its record is known; or none */
     struct weir_rare_error load_error;
     struct weir_context context;
@@ -121,10 +123,8 @@ struct weir_delivery {
     struct weir_snapshot snapshot;
     struct weir_commit commit;
     const char *commit_head[3];
-    char retry_delay[24];
+    int64_t retry_delay_ms; /* of the ending, where it puts the message off */
     struct weir_deferral *deferral;
-    bool finished_at_once; /* weir_finish was called before the handler returned */
-    enum weir_outcome early_outcome;
     struct weir_lane *lane;
     struct weir_delivery *lane_next, *suspect_next;
     struct weir_delivery *spare_next; /* when kept to be used again */

@@ -222,10 +222,8 @@ static void on_loaded(struct weir_delivery *delivery)
 
 static void hasten_schedule(struct weir_delivery *delivery)
 {
-    int64_t delay_ms;
-    if ((delivery->ending == WEIR_ENDING_RETRIED || delivery->ending == WEIR_ENDING_HELD) &&
-        weir_parse_integer(delivery->retry_delay, strlen(delivery->retry_delay), &delay_ms))
-        delivery->context.runtime->hasten(delivery->worker, delay_ms);
+    if (delivery->ending == WEIR_ENDING_RETRIED || delivery->ending == WEIR_ENDING_HELD)
+        delivery->context.runtime->hasten(delivery->worker, delivery->retry_delay_ms);
 }
 
 /* A client that repeats itself must not fill the log: how often each happens, its worker's sign of

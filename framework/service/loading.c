@@ -147,7 +147,7 @@ static void send(struct weir_delivery *delivery, int what, int count, const char
         delivery->load_again = true;
         return;
     }
-    *load = (struct weir_load){(int16_t)what, (int16_t)place};
+    *load = (struct weir_load){(int8_t)what, (int8_t)place};
     if (weir_link_send(delivery->context.runtime->link, count, arguments, NULL, on_loaded, load) !=
         WEIR_OK)
         delivery->load_again = true;

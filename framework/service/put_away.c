@@ -115,7 +115,7 @@ static void too_large(struct weir_delivery *delivery)
 void weir_put_off(struct weir_delivery *delivery, int64_t delay_ms, unsigned deliveries)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
-    char key[WEIR_KEY_MAX], count_text[16];
+    char key[WEIR_KEY_MAX], count_text[16], delay[WEIR_DIGITS_MAX];
     struct weir_text member = {0};
     size_t count;
     struct weir_slice token = weir_slice_of(delivery->name), arguments[2];
@@ -128,8 +128,8 @@ void weir_put_off(struct weir_delivery *delivery, int64_t delay_ms, unsigned del
     if (parts == NULL || member.failed) {
         too_large(delivery);
     } else {
-        snprintf(delivery->retry_delay, sizeof delivery->retry_delay, "%lld", (long long)delay_ms);
-        arguments[0] = weir_slice_of(delivery->retry_delay);
+        delivery->retry_delay_ms = delay_ms;
+        arguments[0] = (struct weir_slice){delay, weir_digits(delay_ms, delay)};
         arguments[1] = (struct weir_slice){member.at, member.length};
         weir_effects_plain(&delivery->effects, "SCHEDULE",
                            weir_key_scheduled(key, runtime->prefix, runtime->service), arguments,

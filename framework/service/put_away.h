@@ -7,7 +7,7 @@
 /* To the service's dead letters: its fields, and reason, deliveries, stream, entry. */
 void weir_put_to_dead_letters(struct weir_delivery *delivery, const char *reason);
 /* On the service's schedule, due in delay_ms; `deliveries`: how often it has been delivered until
- * then. The delay is kept in delivery->retry_delay. */
+ * then. The delay is kept in delivery->retry_delay_ms. */
 void weir_put_off(struct weir_delivery *delivery, int64_t delay_ms, unsigned deliveries);
 
 /* To another inbox of the service, as it is. */

@@ -30,13 +30,13 @@ struct weir_commit {
     struct weir_effects *effects; /* borrowed until answered */
     const char *function;         /* WEIR_COMMIT_PLAN, "weir_settle", "weir_project", … */
     const char *const *head_keys; /* KEYS[1…]; borrowed until answered */
-    size_t head_key_count;
+    uint32_t head_key_count, head_count;
     const char *const *head; /* ARGV[1…]; borrowed until answered */
-    size_t head_count;
     uint64_t place; /* of the entry (struct weir_entry); 0: not known */
     /* Not to be repeated: no acknowledgement in it tells whether it still fits the server, which
      * may have gone back in time. Whatever keeps it from its answer makes it a CONFLICT. */
     bool once;
+    bool sent; /* the committer's own */
     void *user;
     /* Called once, from the loop. `detail` says which key and why for CONFLICT and REFUSED, and
      * for weir_project's CONFLICT "" where another runner has moved on. */
@@ -45,7 +45,6 @@ struct weir_commit {
     struct weir_committer *committer;
     struct weir_commit *previous, *next;
     struct weir_commit *with; /* the next one in the same call */
-    bool sent;
 };
 
 /* Acknowledgements that write nothing else, of one stream, for the next call. */
