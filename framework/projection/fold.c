@@ -155,7 +155,7 @@ static void begin_event(struct weir_runner *runner, weir_message *message)
     struct weir_entry_id id = {0};
     (void)!weir_entry_id_read(weir_slice_of(message->entry), &id);
     runner->context.message = message;
-    runner->context.event_ms = (int64_t)(id.ms <= INT64_MAX ? id.ms : INT64_MAX);
+    runner->folding.event_ms = (int64_t)(id.ms <= INT64_MAX ? id.ms : INT64_MAX);
     weir_rare_error_clear(&runner->context.reason);
 }
 

@@ -540,9 +540,9 @@ void weir_runner_open(struct weir_runner *runner, struct weir_projection *projec
     runner->context.runtime = projection->runtime;
     runner->context.effects = &runner->effects;
     runner->context.snapshot = &runner->snapshot;
-    runner->context.base = runner->base;
-    runner->context.lives = following ? NULL : projection->keys.lives;
-    runner->context.folding = true;
+    runner->folding.base = runner->base;
+    runner->folding.lives = following ? NULL : projection->keys.lives;
+    runner->context.folding = &runner->folding;
     weir_random_init(&runner->random, weir_random_seed());
     ev_timer_init(&runner->pause, on_pause, 0., 0.);
     runner->pause.data = runner;

@@ -66,6 +66,7 @@ struct weir_runner {
     size_t load_capacity;
     void (*loaded)(struct weir_runner *runner);
     struct weir_context context;
+    struct weir_folding folding;
     struct weir_effects effects;
     struct weir_snapshot snapshot;
     struct weir_commit commit;

@@ -49,8 +49,9 @@ static void understand(struct weir_delivery *delivery)
                                        sizeof source_name);
     if (message->type != NULL)
         delivery->route = weir_service_route(worker->service, source, message->type);
-    delivery->is_step = !worker->service->no_participant && source == NULL &&
-                        message->saga != NULL && message->step != NULL && message->action != NULL;
+    if (!worker->service->no_participant && source == NULL && message->saga != NULL &&
+        message->step != NULL && message->action != NULL && !weir_delivery_become_step(delivery))
+        delivery->out_of_memory = true;
     delivery->compensating = message->action != NULL && strcmp(message->action, "compensate") == 0;
     delivery->number = weir_command_number(message->id);
     delivery->handler_missing = delivery->route == NULL && delivery->is_step &&

@@ -81,7 +81,7 @@ static const char *whole_key(weir_context *context, const char *key, char *room)
         return NULL;
     }
     return weir_key_model(room, context->runtime->prefix, context->runtime->service,
-                          context->base != NULL ? context->base : "", key);
+                          context->folding != NULL ? context->folding->base : "", key);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
@@ -187,7 +187,12 @@ int64_t weir_context_now(const weir_context *context)
 static const char *model_name(const struct weir_context *context, const char *whole)
 {
     return whole + strlen(context->runtime->prefix) + strlen(context->runtime->service) + 3 +
-           strlen(context->base);
+           strlen(context->folding->base);
+}
+
+static const char *lives_of(const struct weir_context *context)
+{
+    return context->folding != NULL ? context->folding->lives : NULL;
 }
 
 /* When a key of a rebuilt model was last written: one that is written after its life was over has
@@ -196,11 +201,12 @@ static void note_write(struct weir_context *context, const char *whole)
 {
     char field[WEIR_KEY_MAX + 1], digits[WEIR_DIGITS_MAX];
     struct weir_slice time = {digits, 0};
-    if (context->lives == NULL || !context->lives_used)
+    if (lives_of(context) == NULL || !context->lives_used)
         return;
-    time.length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)context->event_ms);
+    time.length =
+        (size_t)snprintf(digits, sizeof digits, "%lld", (long long)context->folding->event_ms);
     snprintf(field, sizeof field, "%s\n", model_name(context, whole));
-    weir_effects_set(context->effects, context->lives, field, time);
+    weir_effects_set(context->effects, lives_of(context), field, time);
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */
@@ -291,14 +297,14 @@ static bool note_life(weir_context *context, const char *key, const struct weir_
 {
     char room[WEIR_KEY_MAX];
     const char *whole;
-    if (context->lives == NULL)
+    if (lives_of(context) == NULL)
         return false;
     whole = whole_key(context, key, room);
     context->lives_used = context->lives_used || life != NULL;
     if (whole != NULL && life != NULL)
-        weir_effects_set(context->effects, context->lives, model_name(context, whole), *life);
+        weir_effects_set(context->effects, lives_of(context), model_name(context, whole), *life);
     else if (whole != NULL)
-        weir_effects_remove(context->effects, context->lives, model_name(context, whole));
+        weir_effects_remove(context->effects, lives_of(context), model_name(context, whole));
     return true;
 }
 
@@ -351,11 +357,12 @@ void weir_expire(weir_context *context, const char *key, int64_t ms)
 {
     char digits[WEIR_DIGITS_MAX];
     struct weir_slice argument;
-    if (context->folding && (ms <= 0 || __builtin_add_overflow(ms, context->event_ms, &ms))) {
+    if (context->folding != NULL &&
+        (ms <= 0 || __builtin_add_overflow(ms, context->folding->event_ms, &ms))) {
         mistake(context, "life", "is not positive, or too long");
         return;
     }
     argument = digits_of(ms, digits);
     if (!note_life(context, key, &argument))
-        plain(context, context->folding ? "PEXPIREAT" : "PEXPIRE", key, &argument, 1);
+        plain(context, context->folding != NULL ? "PEXPIREAT" : "PEXPIRE", key, &argument, 1);
 }

@@ -11,24 +11,28 @@ struct weir_scratch; /* a text that a handler was lent */
 /* Whether what a handler acts on is as durable as it has to be. */
 enum weir_confirmation { WEIR_CONFIRMATION_UNASKED, WEIR_CONFIRMED, WEIR_UNCONFIRMED };
 
+/* A projection's: it writes read models and does nothing else. */
+struct weir_folding {
+    const char *base;  /* what stands before the names of keys */
+    int64_t event_ms;  /* when the event came about */
+    const char *lives; /* into a rebuilt model: key of the hash that keeps its keys' lives until it
+                          is swapped in; else NULL */
+};
+
 struct weir_context {
     struct weir_runtime *runtime;
     weir_message *message;
     struct weir_effects *effects;
     struct weir_snapshot *snapshot;
     const char
-        *first_key;    /* whole key that NULL stands for, the snapshot's; NULL: none was loaded */
-    const char *base;  /* what stands before the names of keys; NULL: nothing */
-    int64_t event_ms;  /* folding: when the event came about */
-    const char *lives; /* folding into a rebuilt model: key of the hash that keeps its keys' lives
-                          until it is swapped in; else NULL */
-    json_t *result;    /* owned */
+        *first_key; /* whole key that NULL stands for, the snapshot's; NULL: none was loaded */
+    struct weir_folding *folding; /* of a projection; NULL: a message's */
+    json_t *result;               /* owned */
     struct weir_rare_error reason;
     int64_t retry_after_ms;              /* -1: not said */
     enum weir_confirmation confirmation; /* kept over WEIR_AGAIN and over conflicts */
-    bool folding;    /* of a projection: it writes read models and does nothing else */
-    bool lives_used; /* some key has had a life: writes are noted beside it */
-    bool unchecked;  /* reading sets up no expectation */
+    bool lives_used;                     /* some key has had a life: writes are noted beside it */
+    bool unchecked;                      /* reading sets up no expectation */
     bool stranded;  /* messages of the first inbox were in silent hands when the state was loaded */
     bool resumed;   /* called again by WEIR_AGAIN */
     bool uncounted; /* a retry that is no fault of the message: it may go on for ever */

@@ -215,7 +215,7 @@ static void append(weir_context *context, const char *key, struct parts *parts, 
 /* A message that a rebuild would send once more has no place in a projection. */
 static bool type_fits(weir_context *context, const char *type)
 {
-    if (context->folding) {
+    if (context->folding != NULL) {
         weir_rare_error_set(
             &context->effects->error, WEIR_INVALID,
             "a projection writes read models and nothing else: send and publish from a "

@@ -44,15 +44,14 @@ void weir_delivery_doom(struct weir_delivery *delivery, bool unknown, const char
 
 static void reset(struct weir_delivery *delivery)
 {
-    struct weir_effects effects = delivery->effects, *answer = delivery->answer;
+    struct weir_effects effects = delivery->effects;
+    struct weir_step_part *step = delivery->step;
     struct weir_snapshot snapshot = delivery->snapshot;
     weir_effects_clear(&effects);
-    if (answer != NULL)
-        weir_effects_clear(answer);
     weir_snapshot_clear(&snapshot);
     memset(delivery, 0, sizeof *delivery);
     delivery->effects = effects; /* their memory is used again */
-    delivery->answer = answer;
+    delivery->step = step;
     delivery->snapshot = snapshot;
 }
 
@@ -69,16 +68,28 @@ static struct weir_delivery *take_delivery(struct weir_worker *worker)
 static void free_delivery(struct weir_delivery *delivery)
 {
     weir_effects_close(&delivery->effects);
-    if (delivery->answer != NULL)
-        weir_effects_close(delivery->answer);
-    free(delivery->answer);
+    if (delivery->step != NULL)
+        weir_effects_close(&delivery->step->answer);
+    free(delivery->step);
     weir_snapshot_close(&delivery->snapshot);
     free(delivery);
 }
 
+/* Its memory is used again. */
+static void clear_step(struct weir_step_part *step)
+{
+    struct weir_effects answer = step->answer;
+    weir_effects_clear(&answer);
+    free(step->execute);
+    free(step->compensate);
+    free(step->saga.values);
+    free(step->end.data);
+    *step = (struct weir_step_part){.answer = answer};
+}
+
 static bool is_big(const struct weir_effects *effects)
 {
-    return effects != NULL && effects->bytes.capacity > 16384;
+    return effects->bytes.capacity > 16384;
 }
 
 static void give_back(struct weir_worker *worker, struct weir_delivery *delivery)
@@ -89,13 +100,11 @@ static void give_back(struct weir_worker *worker, struct weir_delivery *delivery
     weir_rare_error_clear(&delivery->doom);
     weir_rare_error_clear(&delivery->load_error);
     weir_message_free(delivery->message);
-    free(delivery->execute);
-    free(delivery->compensate);
-    free(delivery->saga.values);
-    free(delivery->end.data);
+    if (delivery->step != NULL)
+        clear_step(delivery->step);
     /* a big message's memory is not kept */
     if (worker->spare_count >= SPARE_MAX || is_big(&delivery->effects) ||
-        is_big(delivery->answer)) {
+        (delivery->step != NULL && is_big(&delivery->step->answer))) {
         free_delivery(delivery);
         return;
     }
@@ -171,6 +180,14 @@ struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t strea
     }
     worker->in_state[WEIR_DELIVERY_ARRIVED]++;
     return delivery;
+}
+
+bool weir_delivery_become_step(struct weir_delivery *delivery)
+{
+    if (delivery->step == NULL)
+        delivery->step = calloc(1, sizeof *delivery->step);
+    delivery->is_step = delivery->step != NULL;
+    return delivery->is_step;
 }
 
 bool weir_delivery_is_essential(const struct weir_delivery *delivery)

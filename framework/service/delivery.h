@@ -73,6 +73,19 @@ struct weir_load {
     int8_t place; /* among its delivery's loads */
 };
 
+/* What is known of a saga's step, and how it ends. */
+struct weir_step_part {
+    char *execute, *compensate; /* fields of the step's record; NULL: not there */
+    struct weir_loaded saga;    /* the hash of the step's saga; no fields: there is none */
+    struct weir_effects answer; /* what the end of the step adds to the handler's effects */
+    struct weir_step_answer {
+        enum weir_step_outcome outcome;
+        char *data;      /* JSON object; owned; NULL: the step has not ended */
+        bool moves_saga; /* it carries out the saga's transition itself */
+        unsigned outrun; /* how often somebody else has moved the saga meanwhile */
+    } end;
+};
+
 struct weir_delivery {
     struct weir_worker *worker;
     weir_message *message;
@@ -82,7 +95,7 @@ struct weir_delivery {
     enum weir_delivery_state state;
     enum weir_ending ending;
     bool own_stream; /* an inbox of the service: acknowledged entries leave it */
-    bool is_step;    /* a saga's command */
+    bool is_step;    /* a saga's command: `step` is there */
     bool compensating;
     bool suspect;
     bool torn;        /* memory ran out in the handler: what it has read or made may lack a piece */
@@ -93,16 +106,7 @@ struct weir_delivery {
     uint64_t loaded_on;          /* `reconnections` of the commands' link when loading began */
     int64_t begun_at;            /* monotonic ms when the handler was last called */
     int64_t refreshed_at;        /* monotonic ms when its claim was last renewed */
-    char *execute, *compensate;  /* fields of the step's record; NULL: not there */
-    struct weir_loaded saga;     /* the hash of the step's saga; no fields: there is none */
-    struct weir_effects *answer; /* what the end of a step adds to the handler's effects; NULL:
-                                    this memory has not been used for a step yet */
-    struct weir_step_answer {
-        enum weir_step_outcome outcome;
-        char *data;      /* JSON object; owned; NULL: the step has not ended */
-        bool moves_saga; /* it carries out the saga's transition itself */
-        unsigned outrun; /* how often somebody else has moved the saga meanwhile */
-    } end;
+    struct weir_step_part *step; /* what a step needs; NULL: this memory has held none yet */
     struct weir_load loads[WEIR_LOADS_MAX];
     weir_delivery_then *loaded;
     bool shares_time, shares_hash; /* with others that have come in the same turn */
@@ -135,6 +139,8 @@ struct weir_delivery {
  * no memory. */
 WEIR_CHECKED struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t stream,
                                                      const struct weir_entry *entry);
+/* Makes it a saga's command. false: no memory. */
+WEIR_CHECKED bool weir_delivery_become_step(struct weir_delivery *delivery);
 /* Its route forbids its burial. */
 bool weir_delivery_is_essential(const struct weir_delivery *delivery);
 /* A later weir_finish comes too late. */

@@ -269,11 +269,11 @@ static void on_step_loaded(struct weir_delivery *delivery)
 static bool outrun(struct weir_delivery *delivery, const char *detail)
 {
     char key[WEIR_KEY_MAX];
-    if (!delivery->end.moves_saga ||
+    if (!delivery->is_step || !delivery->step->end.moves_saga ||
         strcmp(detail,
                weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga)) != 0)
         return false;
-    delivery->end.outrun++;
+    delivery->step->end.outrun++;
     weir_delivery_load_step(delivery, on_step_loaded);
     return true;
 }

@@ -19,7 +19,7 @@ enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3, LOAD_STRANDED = -4, LOA
 
 static enum weir_status take_record(struct weir_delivery *delivery, const redisReply *reply)
 {
-    char **fields[] = {&delivery->execute, &delivery->compensate};
+    char **fields[] = {&delivery->step->execute, &delivery->step->compensate};
     for (size_t i = 0; i < 2; i++) {
         struct weir_slice text;
         free(*fields[i]);
@@ -63,7 +63,7 @@ static enum weir_status take(struct weir_load *load, const redisReply *reply)
     case LOAD_TIME:
         return take_time(delivery, reply);
     case LOAD_SAGA:
-        return weir_snapshot_fill(&delivery->saga, reply);
+        return weir_snapshot_fill(&delivery->step->saga, reply);
     case LOAD_STRANDED:
         delivery->context.stranded = weir_reply_array(reply, 1);
         return WEIR_OK;
@@ -188,7 +188,7 @@ static bool may_have_record(const struct weir_delivery *delivery)
     const weir_message *message = delivery->message;
     return message->attempt > 1 || delivery->number > 1 || message->deliveries > 1 ||
            message->expires_at == 0 || delivery->compensating || delivery->runs > 0 ||
-           delivery->end.outrun > 0 || delivery->worker->replies_only;
+           delivery->step->end.outrun > 0 || delivery->worker->replies_only;
 }
 
 static void load_seen(struct weir_delivery *delivery)
@@ -218,7 +218,7 @@ static void go_on(struct weir_delivery *delivery)
 
 static void load_step(struct weir_delivery *delivery)
 {
-    delivery->saga.loaded = false;
+    delivery->step->saga.loaded = false;
     if (!delivery->worker->replies_only)
         load_time(delivery);
     if (may_have_record(delivery))

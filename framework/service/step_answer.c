@@ -22,7 +22,7 @@ static const char *saga_field(const struct weir_delivery *delivery, const char *
 {
     char field[192];
     snprintf(field, sizeof field, "step:%s:%s", delivery->message->step, name);
-    return weir_loaded_value(&delivery->saga, field);
+    return weir_loaded_value(&delivery->step->saga, field);
 }
 
 struct weir_step_ends weir_step_ends_known(const struct weir_delivery *delivery,
@@ -37,9 +37,10 @@ struct weir_step_ends weir_step_ends_known(const struct weir_delivery *delivery,
                                           saga_field(delivery, "compensationAttempts")};
     struct weir_step_ends ends =
         weir_step_ends_of_saga(&fields, delivery->compensating, delivery->number, room);
-    ends.execute = weir_step_end_of_both(weir_step_end_parse(delivery->execute), ends.execute);
+    ends.execute =
+        weir_step_end_of_both(weir_step_end_parse(delivery->step->execute), ends.execute);
     ends.compensate =
-        weir_step_end_of_both(weir_step_end_parse(delivery->compensate), ends.compensate);
+        weir_step_end_of_both(weir_step_end_parse(delivery->step->compensate), ends.compensate);
     return ends;
 }
 
@@ -50,12 +51,12 @@ void weir_step_expect_record(struct weir_delivery *delivery)
     char key[WEIR_KEY_MAX];
     struct weir_slice absent = weir_slice_of("0");
     record_key(delivery, key);
-    if (delivery->execute == NULL && delivery->compensate == NULL) {
-        weir_effects_plain(delivery->answer, "EXISTS", key, &absent, 1);
+    if (delivery->step->execute == NULL && delivery->step->compensate == NULL) {
+        weir_effects_plain(&delivery->step->answer, "EXISTS", key, &absent, 1);
         return;
     }
-    weir_effects_expect(delivery->answer, key, "execute", delivery->execute);
-    weir_effects_expect(delivery->answer, key, "compensate", delivery->compensate);
+    weir_effects_expect(&delivery->step->answer, key, "execute", delivery->step->execute);
+    weir_effects_expect(&delivery->step->answer, key, "compensate", delivery->step->compensate);
 }
 
 /* What ends the step without moving the saga must not come beside what moves it: that changes the
@@ -64,13 +65,13 @@ static void expect_saga(struct weir_delivery *delivery)
 {
     static const char *const names[] = {"state", "number"};
     char key[WEIR_KEY_MAX], field[192];
-    if (!delivery->saga.loaded)
+    if (!delivery->step->saga.loaded)
         return;
     weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(field, sizeof field, "step:%s:%s", delivery->message->step, names[i]);
-        weir_effects_expect(delivery->answer, key, field,
-                            weir_loaded_value(&delivery->saga, field));
+        weir_effects_expect(&delivery->step->answer, key, field,
+                            weir_loaded_value(&delivery->step->saga, field));
     }
 }
 
@@ -84,7 +85,7 @@ static void expect_in_time(struct weir_delivery *delivery)
     time.length =
         (size_t)snprintf(digits, sizeof digits, "%lld", (long long)delivery->message->expires_at);
     record_key(delivery, key);
-    weir_effects_plain(delivery->answer, "BEFORE", key, &time, 1);
+    weir_effects_plain(&delivery->step->answer, "BEFORE", key, &time, 1);
 }
 
 /* The record stays until its saga has ended and no copy of this command can have an effect any
@@ -102,7 +103,7 @@ static void index_record(struct weir_delivery *delivery)
                          (long long)(expires > 0 ? expires : runtime->settings->seen_life_ms));
     arguments[1].length =
         (size_t)snprintf(member, sizeof member, "%s/%s", message->saga, message->step);
-    weir_effects_plain(delivery->answer, expires > 0 ? "ZADD" : "SCHEDULE",
+    weir_effects_plain(&delivery->step->answer, expires > 0 ? "ZADD" : "SCHEDULE",
                        weir_key_named(key, runtime->prefix, runtime->service, "steps"), arguments,
                        2);
 }
@@ -111,14 +112,16 @@ void weir_step_record_end(struct weir_delivery *delivery)
 {
     char key[WEIR_KEY_MAX];
     struct weir_text field = {0};
-    struct weir_step_end end = {delivery->end.outcome, delivery->number,
-                                weir_slice_of(delivery->end.data)};
+    struct weir_step_end end = {delivery->step->end.outcome, delivery->number,
+                                weir_slice_of(delivery->step->end.data)};
     weir_step_end_write(&field, &end);
     record_key(delivery, key);
     if (field.failed)
-        weir_rare_error_set(&delivery->answer->error, WEIR_NO_MEMORY, "no memory for the record");
+        weir_rare_error_set(&delivery->step->answer.error, WEIR_NO_MEMORY,
+                            "no memory for the record");
     else
-        weir_effects_set(delivery->answer, key, delivery->compensating ? "compensate" : "execute",
+        weir_effects_set(&delivery->step->answer, key,
+                         delivery->compensating ? "compensate" : "execute",
                          (struct weir_slice){field.at, field.length});
     index_record(delivery);
     weir_text_close(&field);
@@ -126,20 +129,12 @@ void weir_step_record_end(struct weir_delivery *delivery)
 
 /* ---- The answer ---------------------------------------------------------------------------- */
 
-/* What the end adds comes behind what the handler wants, and is laid down anew for each try.
- * false: no memory. */
-static bool begin(struct weir_delivery *delivery)
+/* What the end adds comes behind what the handler wants, and is laid down anew for each try. */
+static void begin(struct weir_delivery *delivery)
 {
-    delivery->end.moves_saga = false;
-    if (delivery->answer == NULL)
-        delivery->answer = calloc(1, sizeof *delivery->answer);
-    if (delivery->answer == NULL) {
-        weir_rare_error_set(&delivery->effects.error, WEIR_NO_MEMORY, "no memory for the answer");
-        return false;
-    }
-    weir_effects_clear(delivery->answer);
-    delivery->effects.more = delivery->answer;
-    return true;
+    weir_effects_clear(&delivery->step->answer);
+    delivery->effects.more = &delivery->step->answer;
+    delivery->step->end.moves_saga = false;
 }
 
 static void reply(struct weir_delivery *delivery, bool succeeded, struct weir_slice data)
@@ -170,39 +165,39 @@ static void reply(struct weir_delivery *delivery, bool succeeded, struct weir_sl
     }
     parts[count++] = weir_slice_of("data");
     parts[count++] = data;
-    weir_effects_append(delivery->answer, weir_key_replies(key, runtime->prefix), parts, count);
+    weir_effects_append(&delivery->step->answer, weir_key_replies(key, runtime->prefix), parts,
+                        count);
 }
 
 void weir_step_repeat(struct weir_delivery *delivery, const struct weir_step_end *first)
 {
-    if (begin(delivery))
-        reply(delivery, first->outcome == WEIR_OUTCOME_SUCCEEDED, first->data);
+    begin(delivery);
+    reply(delivery, first->outcome == WEIR_OUTCOME_SUCCEEDED, first->data);
 }
 
 void weir_step_bar(struct weir_delivery *delivery)
 {
-    if (!begin(delivery))
-        return;
+    begin(delivery);
     weir_step_expect_record(delivery);
     reply(delivery, false, weir_slice_of("{\"reason\":\"barred: its compensation came first\"}"));
 }
 
 static void record_and_reply(struct weir_delivery *delivery)
 {
-    bool succeeded = delivery->end.outcome == WEIR_OUTCOME_SUCCEEDED;
-    if (!begin(delivery))
-        return;
+    bool succeeded = delivery->step->end.outcome == WEIR_OUTCOME_SUCCEEDED;
+    begin(delivery);
     weir_step_expect_record(delivery);
     expect_saga(delivery);
     if (succeeded)
         expect_in_time(delivery);
     weir_step_record_end(delivery);
-    reply(delivery, succeeded, weir_slice_of(delivery->end.data));
+    reply(delivery, succeeded, weir_slice_of(delivery->step->end.data));
 }
 
 void weir_step_end_again(struct weir_delivery *delivery)
 {
-    if (begin(delivery) && !weir_step_move_saga(delivery))
+    begin(delivery);
+    if (!weir_step_move_saga(delivery))
         record_and_reply(delivery);
 }
 
@@ -210,9 +205,9 @@ void weir_step_end_with(struct weir_delivery *delivery, enum weir_step_outcome o
                         struct weir_slice data)
 {
     char *kept = strndup(data.at, data.length);
-    free(delivery->end.data);
-    delivery->end.outcome = outcome;
-    delivery->end.data = kept;
+    free(delivery->step->end.data);
+    delivery->step->end.outcome = outcome;
+    delivery->step->end.data = kept;
     if (kept != NULL)
         weir_step_end_again(delivery);
     else

@@ -18,13 +18,13 @@
 
 static bool number_field(const struct weir_delivery *delivery, const char *field, int64_t *number)
 {
-    const char *text = weir_loaded_value(&delivery->saga, field);
+    const char *text = weir_loaded_value(&delivery->step->saga, field);
     return text != NULL && weir_parse_integer(text, strlen(text), number);
 }
 
 static const struct weir_saga_definition *definition_of(struct weir_delivery *delivery)
 {
-    const char *name = weir_loaded_value(&delivery->saga, "definition");
+    const char *name = weir_loaded_value(&delivery->step->saga, "definition");
     int64_t version, checksum;
     if (name == NULL || !weir_name_valid(name, strlen(name)) ||
         !number_field(delivery, "version", &version) ||
@@ -46,11 +46,11 @@ static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
     struct weir_saga_case one = {
         .id = delivery->message->saga,
         .key = weir_key_saga(key, runtime->prefix, delivery->message->saga),
-        .stored = &delivery->saga,
-        .data = weir_loaded_value(&delivery->saga, "data"),
-        .traceparent = weir_loaded_value(&delivery->saga, "traceparent"),
+        .stored = &delivery->step->saga,
+        .data = weir_loaded_value(&delivery->step->saga, "data"),
+        .traceparent = weir_loaded_value(&delivery->step->saga, "traceparent"),
         .now = server_ms(delivery),
-        .effects = delivery->answer,
+        .effects = &delivery->step->answer,
         .prefix = runtime->prefix,
         .data_max = (size_t)runtime->settings->data_max,
         .command_life_ms = runtime->settings->seen_life_ms,
@@ -64,10 +64,10 @@ static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
 static bool may_move(const struct weir_delivery *delivery)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
-    const char *data = weir_loaded_value(&delivery->saga, "data");
-    return delivery->end.outrun < OUTRUN_MAX && !weir_durability_wanted(runtime->need) &&
+    const char *data = weir_loaded_value(&delivery->step->saga, "data");
+    return delivery->step->end.outrun < OUTRUN_MAX && !weir_durability_wanted(runtime->need) &&
            data != NULL && data[0] == '{' && delivery->message->id != NULL &&
-           strlen(delivery->end.data) <= (size_t)runtime->settings->data_max;
+           strlen(delivery->step->end.data) <= (size_t)runtime->settings->data_max;
 }
 
 /* ---- The transition ------------------------------------------------------------------------ */
@@ -88,12 +88,13 @@ static bool as_input(const struct weir_delivery *delivery,
                      struct weir_saga_input *input)
 {
     const weir_message *message = delivery->message;
-    const char *data = delivery->end.data;
+    const char *data = delivery->step->end.data;
     json_error_t problem;
     int step = weir_saga_definition_step(definition, message->step, strlen(message->step));
     *input = (struct weir_saga_input){.kind = WEIR_SAGA_REPLY,
                                       .number = delivery->number,
-                                      .succeeded = delivery->end.outcome == WEIR_OUTCOME_SUCCEEDED};
+                                      .succeeded =
+                                          delivery->step->end.outcome == WEIR_OUTCOME_SUCCEEDED};
     if (step < 0 || weir_durability_wanted(definition->steps[step].durability) ||
         !weir_step_action_parse(message->action, strlen(message->action), &input->action) ||
         !id_fits(message))
@@ -105,7 +106,7 @@ static bool as_input(const struct weir_delivery *delivery,
     }
     *failure = weir_json_load(data, strlen(data), 0, &problem);
     input->reason = json_string_value(json_object_get(*failure, "reason"));
-    input->unknown = delivery->end.outcome == WEIR_OUTCOME_UNKNOWN;
+    input->unknown = delivery->step->end.outcome == WEIR_OUTCOME_UNKNOWN;
     return *failure != NULL;
 }
 
@@ -156,7 +157,7 @@ static bool move(struct weir_delivery *delivery, const struct weir_saga_definiti
     one.saga = &saga;
     moved = as_input(delivery, definition, &failure, &input) &&
             weir_saga_init(&saga, definition) == WEIR_OK &&
-            weir_saga_record_read(definition, &delivery->saga, &saga, &error) == WEIR_OK &&
+            weir_saga_record_read(definition, &delivery->step->saga, &saga, &error) == WEIR_OK &&
             carry_out(delivery, &one, &input);
     weir_saga_close(&saga);
     json_decref(failure);
@@ -167,6 +168,6 @@ bool weir_step_move_saga(struct weir_delivery *delivery)
 {
     const struct weir_saga_definition *definition =
         may_move(delivery) ? definition_of(delivery) : NULL;
-    delivery->end.moves_saga = definition != NULL && move(delivery, definition);
-    return delivery->end.moves_saga;
+    delivery->step->end.moves_saga = definition != NULL && move(delivery, definition);
+    return delivery->step->end.moves_saga;
 }
