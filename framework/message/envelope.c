@@ -18,10 +18,9 @@ static char *copy_to(char **room, const char *bytes, size_t length)
     return copy;
 }
 
-static size_t room_needed(const char *stream, const char *entry, const struct weir_slice *parts,
-                          size_t part_count)
+static size_t room_needed(const char *entry, const struct weir_slice *parts, size_t part_count)
 {
-    size_t room = strlen(stream) + strlen(entry) + 2;
+    size_t room = strlen(entry) + 1;
     for (size_t i = 0; i < part_count; i++)
         room += parts[i].length + 1;
     return room;
@@ -32,7 +31,7 @@ weir_message *weir_message_new(const char *stream, const char *entry,
 {
     size_t head = sizeof(weir_message) + part_count / 2 * sizeof(struct weir_field);
     /* one block for all: the struct, the fields, the bytes */
-    weir_message *message = malloc(head + room_needed(stream, entry, parts, part_count));
+    weir_message *message = malloc(head + room_needed(entry, parts, part_count));
     char *room;
     if (message == NULL)
         return NULL;
@@ -40,7 +39,7 @@ weir_message *weir_message_new(const char *stream, const char *entry,
     message->fields = (struct weir_field *)(message + 1);
     message->field_count = part_count / 2;
     room = (char *)message + head;
-    message->stream = copy_to(&room, stream, strlen(stream));
+    message->stream = stream;
     message->entry = copy_to(&room, entry, strlen(entry));
     for (size_t i = 0; i < message->field_count; i++) {
         struct weir_field *field = &message->fields[i];

@@ -25,7 +25,7 @@ struct weir_field {
 
 /* The fields that a message may have. Texts point into the message; NULL: not there. */
 typedef struct weir_message {
-    char *stream;        /* key that the entry was read from */
+    const char *stream;  /* key that the entry was read from; borrowed */
     char *entry;         /* its id there */
     unsigned deliveries; /* of the message so far, this one included */
     size_t field_count;
@@ -54,7 +54,8 @@ typedef struct weir_message {
 #define WEIR_FIELD_ORIGIN_STREAM "originStream"
 #define WEIR_FIELD_ORIGIN_ENTRY "originEntry"
 
-/* Copies an entry; `parts` are names and values in turn. NULL: no memory. */
+/* Copies an entry; `parts` are names and values in turn. The stream's name is borrowed until it is
+ * freed. NULL: no memory. */
 WEIR_CHECKED weir_message *weir_message_new(const char *stream, const char *entry,
                                             const struct weir_slice *parts, size_t part_count);
 void weir_message_free(weir_message *message);

@@ -60,8 +60,9 @@ static struct weir_delivery *take_delivery(struct weir_worker *worker)
     struct weir_delivery *delivery = worker->spare;
     if (delivery == NULL)
         return calloc(1, sizeof *delivery);
-    worker->spare = delivery->spare_next;
+    worker->spare = delivery->row_next;
     worker->spare_count--;
+    delivery->row_next = NULL;
     return delivery;
 }
 
@@ -109,7 +110,7 @@ static void give_back(struct weir_worker *worker, struct weir_delivery *delivery
         return;
     }
     reset(delivery);
-    delivery->spare_next = worker->spare;
+    delivery->row_next = worker->spare;
     worker->spare = delivery;
     worker->spare_count++;
 }
@@ -160,7 +161,7 @@ struct weir_delivery *weir_delivery_new(struct weir_worker *worker, size_t strea
         give_back(worker, delivery);
         return NULL;
     }
-    delivery->stream = stream;
+    delivery->stream = (uint32_t)stream;
     delivery->own_stream = stream < worker->inbox_count;
     delivery->commit.place = entry->place;
     delivery->counted = entry->deliveries < 1         ? 1
@@ -227,7 +228,7 @@ void weir_delivery_free_all(struct weir_worker *worker)
     }
     while (worker->spare != NULL) {
         delivery = worker->spare;
-        worker->spare = delivery->spare_next;
+        worker->spare = delivery->row_next;
         free_delivery(delivery);
     }
 }

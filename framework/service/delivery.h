@@ -90,18 +90,12 @@ struct weir_delivery {
     struct weir_worker *worker;
     weir_message *message;
     const char *name; /* "<stream number>/<entry>": its key in the worker's table; the message's */
-    size_t stream;
     const struct weir_route *route; /* NULL: not understood */
     enum weir_delivery_state state;
     enum weir_ending ending;
-    bool own_stream; /* an inbox of the service: acknowledged entries leave it */
-    bool is_step;    /* a saga's command: `step` is there */
-    bool compensating;
-    bool suspect;
-    bool torn;        /* memory ran out in the handler: what it has read or made may lack a piece */
-    unsigned counted; /* the server's delivery counter of the entry */
-    unsigned number;  /* of a saga's command */
-    unsigned runs;    /* how often the handler ran into a conflict */
+    unsigned counted;            /* the server's delivery counter of the entry */
+    unsigned number;             /* of a saga's command */
+    unsigned runs;               /* how often the handler ran into a conflict */
     unsigned answers_owed;       /* to what is being loaded */
     uint64_t loaded_on;          /* `reconnections` of the commands' link when loading began */
     int64_t begun_at;            /* monotonic ms when the handler was last called */
@@ -109,6 +103,11 @@ struct weir_delivery {
     struct weir_step_part *step; /* what a step needs; NULL: this memory has held none yet */
     struct weir_load loads[WEIR_LOADS_MAX];
     weir_delivery_then *loaded;
+    bool own_stream; /* an inbox of the service: acknowledged entries leave it */
+    bool is_step;    /* a saga's command: `step` is there */
+    bool compensating;
+    bool suspect;
+    bool torn; /* memory ran out in the handler: what it has read or made may lack a piece */
     bool shares_time, shares_hash; /* with others that have come in the same turn */
     bool loads_alone;              /* sharing has failed */
     int64_t time_taken_at;         /* monotonic ms when the server's time was answered */
@@ -120,6 +119,7 @@ struct weir_delivery {
     bool handler_missing;  /* a step's command that no handler here knows */
     bool finished_at_once; /* weir_finish was called before the handler returned */
     enum weir_outcome early_outcome;
+    uint32_t stream;             /* its place among the worker's */
     struct weir_rare_error doom; /* why it will be buried once its record is known; or none */
     struct weir_rare_error load_error;
     struct weir_context context;
@@ -130,8 +130,8 @@ struct weir_delivery {
     int64_t retry_delay_ms; /* of the ending, where it puts the message off */
     struct weir_deferral *deferral;
     struct weir_lane *lane;
-    struct weir_delivery *lane_next, *suspect_next;
-    struct weir_delivery *spare_next; /* when kept to be used again */
+    struct weir_delivery *lane_next;
+    struct weir_delivery *row_next; /* of suspects, of those given up, or of spare ones */
     UT_hash_handle hh;
 };
 

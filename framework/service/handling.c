@@ -30,7 +30,7 @@ static void give_up(struct weir_delivery *delivery, const char *reason)
     weir_log_error(delivery->context.runtime->log, "message.left_pending",
                    "type=%s stream=%s entry=%s reason=%s", delivery->message->type,
                    delivery->message->stream, delivery->message->entry, reason);
-    delivery->spare_next = delivery->worker->given_up;
+    delivery->row_next = delivery->worker->given_up;
     delivery->worker->given_up = delivery;
     ev_timer_start(delivery->context.runtime->loop, &delivery->worker->releasing);
 }

@@ -103,7 +103,7 @@ static void put_back(struct weir_delivery *delivery)
     }
     delivery->counted--;
     delivery->message->deliveries--;
-    delivery->suspect_next = worker->suspects;
+    delivery->row_next = worker->suspects;
     worker->suspects = delivery;
     if (worker->last_suspect == NULL)
         worker->last_suspect = delivery;
@@ -176,7 +176,7 @@ static void enter_suspects(struct weir_delivery *delivery)
     struct weir_worker *worker = delivery->worker;
     weir_delivery_move(delivery, WEIR_DELIVERY_QUEUED);
     if (worker->last_suspect != NULL)
-        worker->last_suspect->suspect_next = delivery;
+        worker->last_suspect->row_next = delivery;
     else
         worker->suspects = delivery;
     worker->last_suspect = delivery;
@@ -189,7 +189,7 @@ void weir_queue_begin_suspect(struct weir_worker *worker)
     if (delivery == NULL || worker->suspect != NULL || worker->stopping ||
         (wants_to_be_alone(delivery) && others_under_way(worker)))
         return;
-    worker->suspects = delivery->suspect_next;
+    worker->suspects = delivery->row_next;
     if (worker->suspects == NULL)
         worker->last_suspect = NULL;
     worker->suspect = delivery;
@@ -212,7 +212,7 @@ void weir_queue_drop_suspects(struct weir_worker *worker)
 {
     while (worker->suspects != NULL) {
         struct weir_delivery *delivery = worker->suspects;
-        worker->suspects = delivery->suspect_next;
+        worker->suspects = delivery->row_next;
         delivery->suspect = false;
         worker->release(delivery);
     }

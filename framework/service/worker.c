@@ -413,7 +413,7 @@ static void on_releasing(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     while (worker->given_up != NULL) {
         struct weir_delivery *delivery = worker->given_up;
-        worker->given_up = delivery->spare_next;
+        worker->given_up = delivery->row_next;
         weir_handling_release(delivery);
     }
 }

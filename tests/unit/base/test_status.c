@@ -173,6 +173,25 @@ static void prefix_cut_leaves_no_half_character(void **state)
     }
 }
 
+static void a_rare_error_is_one_that_is_set(void **state)
+{
+    (void)state;
+    struct weir_rare_error error = {0};
+    assert_int_equal(weir_rare_error_status(&error), WEIR_OK);
+    assert_string_equal(weir_rare_error_text(&error), "");
+    assert_int_equal(weir_rare_error_set(&error, WEIR_INVALID, "bad %s\n%d", "port", 7),
+                     WEIR_INVALID);
+    assert_int_equal(weir_rare_error_set(&error, WEIR_REFUSED, "second"), WEIR_INVALID);
+    assert_int_equal(weir_rare_error_status(&error), WEIR_INVALID);
+    assert_string_equal(weir_rare_error_text(&error), "bad port 7");
+    weir_rare_error_clear(&error);
+    assert_int_equal(weir_rare_error_status(&error), WEIR_OK);
+    weir_rare_error_clear(&error);
+    assert_int_equal(weir_rare_error_set(&error, WEIR_REFUSED, "third"), WEIR_REFUSED);
+    assert_string_equal(weir_rare_error_text(&error), "third");
+    weir_rare_error_clear(&error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +209,7 @@ int main(void)
         cmocka_unit_test(prefix_may_quote_the_error_itself),
         cmocka_unit_test(prefix_cuts_at_the_end),
         cmocka_unit_test(prefix_longer_than_the_room_is_cut),
+        cmocka_unit_test(a_rare_error_is_one_that_is_set),
         cmocka_unit_test(prefix_cut_leaves_no_half_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
