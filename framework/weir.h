@@ -167,9 +167,12 @@ const char *weir_message_stream(const weir_message *message); /* the key it was 
 const char *weir_message_entry(const weir_message *message);  /* its entry id there */
 /* The version of the data as it was published, from 1. */
 int64_t weir_message_version(const weir_message *message);
-/* The data: a JSON object, borrowed, made when first asked for. Of an event it is of the newest
- * version that this program understands. NULL only where memory has run out, which jansson takes
- * for an empty one: whatever the handler answers then, the message is retried. */
+/* The data: always a JSON object, borrowed. Of an event it is of the newest version that this
+ * program understands. Of a message that waits (weir_defer) it stays as long as the message, if the
+ * handler has asked for it; else its memory is given back until the handler is called again, and
+ * who asks meanwhile may get NULL where there is none: then the message is retried, whatever its
+ * outcome.
+ */
 json_t *weir_message_data(const weir_message *message);
 /* How often it has been delivered, this time included; from 1. */
 unsigned weir_message_deliveries(const weir_message *message);

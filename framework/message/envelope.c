@@ -84,6 +84,20 @@ json_t *weir_message_object(const weir_message *message)
     return message->data;
 }
 
+json_t *weir_message_ask_object(const weir_message *message)
+{
+    ((weir_message *)(uintptr_t)message)->asked = true;
+    return weir_message_object(message);
+}
+
+void weir_message_leave_object(weir_message *message)
+{
+    if (message->plain_data == NULL || message->asked)
+        return;
+    json_decref(message->data);
+    message->data = NULL;
+}
+
 static struct weir_value value_of(const json_t *value)
 {
     struct weir_value taken = {.kind = value != NULL ? WEIR_VALUE_OTHER : WEIR_VALUE_ABSENT};
@@ -100,7 +114,7 @@ static struct weir_value value_of(const json_t *value)
 struct weir_value weir_message_value(const weir_message *message, const char *name)
 {
     const struct weir_field *plain = message->plain_data;
-    if (message->data != NULL || plain == NULL)
+    if (plain == NULL)
         return value_of(json_object_get(message->data, name));
     return weir_plain_json_lend((char *)(uintptr_t)plain->value.at, plain->value.length, name);
 }

@@ -36,9 +36,11 @@ typedef struct weir_message {
     int64_t delay_ms;
     unsigned attempt;   /* of a saga's step, from 1 */
     bool torn;          /* there was no memory for the data as an object */
+    bool asked;         /* for the object, which may be held since; it stays */
     int64_t expires_at; /* ms: from then on a saga's command has no effect any more; 0: never */
-    json_t *data;       /* an object, or NULL while it is only a text; owned */
-    /* The field with its text, where that is plain JSON; NULL: the object was made at once. */
+    json_t *data; /* an object, owned; NULL: it could not be read, or has not been made yet, or was
+                     left */
+    /* The field with its text, where that is plain JSON, from which the object is made. */
     const struct weir_field *plain_data;
     int64_t version;      /* schema version of the data as it was published, from 1 */
     int64_t data_version; /* the one that `data` is of now */
@@ -67,9 +69,13 @@ void weir_message_free(weir_message *message);
 WEIR_CHECKED enum weir_status weir_message_decode(weir_message *message, size_t data_max,
                                                   unsigned deliveries, struct weir_error *error);
 
-/* The data as an object, made when first asked for, borrowed. NULL: there was no memory for it,
- * which `torn` tells from then on, or the data could not be read. */
+/* The data as an object, borrowed, made where it is not there. NULL: it could not be read, or
+ * there is no memory for it now, which `torn` tells from then on. */
 json_t *weir_message_object(const weir_message *message);
+/* The same for somebody who may hold it as long as the message. */
+json_t *weir_message_ask_object(const weir_message *message);
+/* Gives the object back, as nobody has asked for it: it takes more than all the rest. */
+void weir_message_leave_object(weir_message *message);
 /* A field of the data, without making the object. */
 struct weir_value weir_message_value(const weir_message *message, const char *name);
 /* The fields are again as they came. Texts that weir_message_value lent are not terminated any

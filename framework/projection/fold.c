@@ -167,7 +167,7 @@ static bool call_handler(struct weir_runner *runner, struct weir_folded *event,
     enum weir_outcome outcome;
     unsigned long failures = weir_json_failures();
     begin_event(runner, event->message);
-    if (!name_keys(runner, event, route))
+    if (!name_keys(runner, event, route) || weir_message_object(event->message) == NULL)
         weir_rare_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
     else if ((outcome = route->handler(context, event->message)) == WEIR_DONE &&
              weir_rare_error_status(&runner->effects.error) == WEIR_OK &&

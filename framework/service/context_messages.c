@@ -70,7 +70,7 @@ int64_t weir_message_version(const weir_message *message)
 
 json_t *weir_message_data(const weir_message *message)
 {
-    return weir_message_object(message);
+    return weir_message_ask_object(message);
 }
 
 unsigned weir_message_deliveries(const weir_message *message)

@@ -181,6 +181,7 @@ static enum weir_version_verdict climb_all(const struct weir_event_versions *ver
     if (data != NULL) {
         json_decref(message->data);
         message->data = data;
+        message->plain_data = NULL; /* that text is of an older version */
     }
     message->data_version = newest;
     return WEIR_VERSION_FITS;

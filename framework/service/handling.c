@@ -113,7 +113,12 @@ static void give_way(struct weir_delivery *delivery)
 static void run_handler(struct weir_delivery *delivery)
 {
     enum weir_outcome outcome;
-    unsigned long failures = weir_json_failures();
+    unsigned long failures;
+    if (weir_message_object(delivery->message) == NULL) {
+        give_up(delivery, "no memory for its data");
+        return;
+    }
+    failures = weir_json_failures();
     weir_delivery_move(delivery, WEIR_DELIVERY_HANDLING);
     delivery->begun_at = weir_clock_monotonic_ms();
     weir_context_begin(&delivery->context);
@@ -123,6 +128,7 @@ static void run_handler(struct weir_delivery *delivery)
     outcome = delivery->route->handler(&delivery->context, delivery->message);
     WEIR_CRASH_POINT(HANDLE_RETURNED);
     delivery->torn = weir_json_failures() != failures;
+    weir_message_leave_object(delivery->message);
     if (outcome == WEIR_DEFERRED && delivery->finished_at_once)
         outcome = delivery->early_outcome;
     else if (outcome == WEIR_DEFERRED && delivery->deferral == NULL)
