@@ -40,6 +40,8 @@ static struct test_server server;
  *   Hold {n, customer, amount, note}  reads its fields and waits for SIGUSR1; then adds 1 to field
  * n of "{S}:held". Of every ten thousand that wait there is a line "test.in_hand" in the log.
  *   HoldObject {…}                    the same, but asks for its data as an object, too
+ *   Look {…}                          reads texts of it, then asks for a retry, the second time
+ *                                     refuses it
  *   HoldTight {…}                     the same as Hold, but gives what is free back to the system
  *                                     before that line */
 
@@ -84,9 +86,19 @@ static enum weir_outcome hold(weir_context *context, const weir_message *message
     return WEIR_DEFERRED;
 }
 
+static enum weir_outcome look(weir_context *context, const weir_message *message)
+{
+    const char *n, *note;
+    if (!weir_require_id(context, "n", &n) || !weir_require_text(context, "note", &note))
+        return WEIR_REJECT;
+    weir_reason(context, "%.2s of %s", note, n);
+    return weir_message_deliveries(message) < 2 ? WEIR_RETRY : WEIR_REJECT;
+}
+
 static weir_service *make_service(const char *name)
 {
     weir_service *service = test_work_service(name);
+    weir_on_command(service, "Look", look, "account:{customer}");
     weir_on_command(service, "Hold", hold, NULL);
     weir_on_command(service, "HoldObject", hold, NULL);
     weir_on_command(service, "HoldTight", hold, NULL);
@@ -216,12 +228,28 @@ static void as_objects_they_take_more(void **state)
     test_worker_end_well(&worker);
 }
 
+/* Its texts were lent where they stand. */
+static void what_was_looked_at_is_put_away_as_it_came(void **state)
+{
+    char data[PAYLOAD + 1];
+    struct test_worker worker = start_worker();
+    (void)state;
+    write_data(data, 7);
+    test_do(&server, "XADD {work}:commands * type Look data %s", data);
+    AWAIT(test_dead(&server, WORK) == 1);
+    assert_string_equal(test_newest(&server, "{work}:dead", "reason"), "xx of 7");
+    assert_string_equal(test_newest(&server, "{work}:dead", "deliveries"), "2");
+    assert_string_equal(test_newest(&server, "{work}:dead", "data"), data);
+    test_worker_end_well(&worker);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_thousand_in_hand_take_little_memory),
         cmocka_unit_test(the_next_ten_thousand_take_no_more),
         cmocka_unit_test(as_objects_they_take_more),
+        cmocka_unit_test(what_was_looked_at_is_put_away_as_it_came),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make_service);
