@@ -204,6 +204,7 @@ static void skips_the_event_that_stops_it(void **state)
     AWAIT(balances_caught_up());
     assert_int_equal(test_dead(&balances_server, VIEW), 2);
     assert_string_equal(test_newest(&balances_server, "{view}:dead", "entry"), second);
+    assert_string_equal(test_newest(&balances_server, "{view}:dead", "data"), BALANCES_GATED_DATA);
     free(first);
     free(second);
     test_worker_end_well(&view);

@@ -105,9 +105,8 @@ void balances_publish(int count)
 char *balances_publish_gated(void)
 {
     balances_published++;
-    return test_ask_text(
-        &balances_server,
-        "XADD {s0}:events * type Moved source s0 data {\"gated\":1,\"account\":1,\"amount\":1}");
+    return test_ask_text(&balances_server,
+                         "XADD {s0}:events * type Moved source s0 data " BALANCES_GATED_DATA);
 }
 
 bool balances_caught_up(void)

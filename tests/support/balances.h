@@ -23,6 +23,7 @@ int balances_set_up(void **state);
 /* Publishes so many events, for 50 accounts in turn, on both sources in turn. */
 void balances_publish(int count);
 /* One that cannot be folded while the gate is shut; its id, to be freed. */
+#define BALANCES_GATED_DATA "{\"gated\":1,\"account\":\"1\",\"amount\":1}"
 char *balances_publish_gated(void);
 void balances_shut_gate(void);
 void balances_open_gate(void);
