@@ -45,14 +45,10 @@ enum step_field {
 };
 
 static const char *const head_names[HEAD_FIELDS] = {
-    [STATE] = "state",
-    [SUSPENDED_FROM] = "suspendedFrom",
-    [REASON] = "reason",
-    [REASON_BEFORE] = "reasonBefore",
-    [STARTED_AT] = "startedAt",
-    [UPDATED_AT] = "updatedAt",
-    [ENDED_AT] = "endedAt",
-    [DEADLINE] = "deadline",
+    [STATE] = "state",          [SUSPENDED_FROM] = "suspendedFrom",
+    [REASON] = "reason",        [REASON_BEFORE] = "reasonBefore",
+    [STARTED_AT] = "startedAt", [UPDATED_AT] = "updatedAt",
+    [ENDED_AT] = "endedAt",     [DEADLINE] = "deadline",
     [REVISION] = "revision",
 };
 
@@ -211,8 +207,9 @@ static unsigned usual_number(const struct weir_step_definition *definition,
 static int64_t usual_due_at(const struct weir_step_definition *definition,
                             const struct weir_step_record *step)
 {
-    bool with_service = (step->state == WEIR_STEP_RUNNING || step->state == WEIR_STEP_COMPENSATING) &&
-                        !step->waiting_to_send && step->sent_at != 0;
+    bool with_service =
+        (step->state == WEIR_STEP_RUNNING || step->state == WEIR_STEP_COMPENSATING) &&
+        !step->waiting_to_send && step->sent_at != 0;
     return with_service ? step->sent_at + definition->timeout_ms : 0;
 }
 
@@ -222,16 +219,16 @@ static void read_step(const struct source *source, const struct weir_step_defini
     read_step_state(source, &step->state);
     step->attempts = count_of(source, ATTEMPTS);
     step->compensation_attempts = count_of(source, COMPENSATION_ATTEMPTS);
-    step->number = source->values[NUMBER] != NULL ? count_of(source, NUMBER)
-                                                  : usual_number(definition, step);
+    step->number =
+        source->values[NUMBER] != NULL ? count_of(source, NUMBER) : usual_number(definition, step);
     step->forgiven = count_of(source, FORGIVEN);
     step->waiting_to_send = number_of(source, BACKING_OFF) != 0;
     step->unsent = number_of(source, UNSENT) != 0;
     step->may_have_effect = number_of(source, UNKNOWN) != 0;
     step->sent_at = number_of(source, SENT_AT);
     step->ended_at = number_of(source, STEP_ENDED_AT);
-    step->due_at = source->values[DUE_AT] != NULL ? number_of(source, DUE_AT)
-                                                  : usual_due_at(definition, step);
+    step->due_at =
+        source->values[DUE_AT] != NULL ? number_of(source, DUE_AT) : usual_due_at(definition, step);
     step->late_at = number_of(source, LATE);
     step->result = copy_of(source, source->values[RESULT]);
     step->error = copy_of(source, source->values[ERROR]);

@@ -1,7 +1,7 @@
 /* A saga as it is kept in its hash: reading the fields, writing those that have changed.
  *
- * What follows from other fields is not stored: a step's number while it is 1, and the time limit of
- * a command that is with its service (its sending and the definition's timeout tell it). */
+ * What follows from other fields is not stored: a step's number while it is 1, and the time limit
+ * of a command that is with its service (its sending and the definition's timeout tell it). */
 #ifndef WEIR_SAGA_RECORD_H
 #define WEIR_SAGA_RECORD_H
 

@@ -175,9 +175,9 @@ struct weir_saga_effects {
     struct weir_saga_send sends[WEIR_SAGA_STEPS_MAX];
     size_t event_count;
     enum weir_saga_event events[4]; /* in order */
-    int64_t wake_before; /* ms: when the saga wanted to be woken until now; 0: never */
-    int64_t wake_at;     /* ms: when it wants to be woken; 0: never (it has ended, or only an
-                            operator can move it) */
+    int64_t wake_before;            /* ms: when the saga wanted to be woken until now; 0: never */
+    int64_t wake_at;   /* ms: when it wants to be woken; 0: never (it has ended, or only an
+                          operator can move it) */
     char refusal[256]; /* REFUSED: one sentence, for whoever asked */
 };
 

@@ -32,7 +32,7 @@ struct weir_commit {
     const char *const *head_keys; /* KEYS[1…]; borrowed until answered */
     uint32_t head_key_count, head_count;
     const char *const *head; /* ARGV[1…]; borrowed until answered */
-    uint64_t place; /* of the entry (struct weir_entry); 0: not known */
+    uint64_t place;          /* of the entry (struct weir_entry); 0: not known */
     /* Not to be repeated: no acknowledgement in it tells whether it still fits the server, which
      * may have gone back in time. Whatever keeps it from its answer makes it a CONFLICT. */
     bool once;

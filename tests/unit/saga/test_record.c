@@ -83,7 +83,7 @@ static struct weir_slice argument(const struct weir_effects *effects,
 /* Carries out what was queued, as the server would. No write may change nothing. */
 static void carry_out(struct stored *stored, const struct weir_effects *effects)
 {
-    assert_int_equal(effects->error.status, WEIR_OK);
+    assert_int_equal(weir_rare_error_status(&effects->error), WEIR_OK);
     for (size_t i = 0; i < effects->effect_count; i++) {
         const struct weir_effect *effect = &effects->effects[i];
         char name[300];
