@@ -128,7 +128,7 @@ static void a_success_behind_a_recorded_refusal_counts(void **state)
     assert_effects("s", "r", 1, 0);
     assert_effects("t", "a", 1, 1);
     for (int number = 3; number >= 2; number--) {
-        char execute[16], compensate[16];
+        char execute[32], compensate[32];
         snprintf(execute, sizeof(execute), "execute#%d", number);
         snprintf(compensate, sizeof(compensate), "compensate#%d", number);
         long long before = test_ask_integer(&server, "XLEN {sagas}:replies");
@@ -290,7 +290,7 @@ static void without_its_definition_there_are_replies(void **state)
                                         "HDEL {sagas}:definition:chain 1"};
     struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
     for (int i = 0; i < 2; i++) {
-        char saga[8];
+        char saga[32];
         long long before = replies_ever();
         snprintf(saga, sizeof(saga), "s%d", i);
         test_define(&server, "chain", 1, CHAIN);
