@@ -11,6 +11,7 @@
 #define EXPIRE_EVERY_MS 60000
 #define EXPIRE_LIMIT "1000"
 #define CENSUS_EVERY_MS 1000
+#define CENSUS_FULL_MS 50
 
 /* Ended sagas leave the server by themselves; their places in the indexes are swept up here. */
 static bool call_expire(void *self, struct weir_periodic *periodic)
@@ -47,10 +48,14 @@ static int64_t on_census(void *self, const redisReply *reply)
     return -1;
 }
 
-bool weir_saga_may_begin(const struct weir_coordinator *coordinator)
+/* Workers end sagas without this process's hearing of it: before long there may be room again. */
+bool weir_saga_may_begin(struct weir_coordinator *coordinator)
 {
-    return coordinator->runtime == NULL ||
-           coordinator->in_flight < coordinator->runtime->settings->sagas_max;
+    bool room = coordinator->runtime == NULL ||
+                coordinator->in_flight < coordinator->runtime->settings->sagas_max;
+    if (!room)
+        weir_periodic_hasten(&coordinator->census, CENSUS_FULL_MS);
+    return room;
 }
 
 /* Starts that were held are read again when there is room for them. */

@@ -17,7 +17,8 @@ struct weir_coordinator {
     struct weir_runtime *runtime;
     struct weir_periodic expiry;
     char ended_keys[2][WEIR_KEY_MAX];
-    /* How many sagas are in flight: counted now and then, kept up by what this process does. */
+    /* How many sagas are in flight: counted now and then, and more often where they seem to be too
+     * many; kept up by what this process does. */
     struct weir_periodic census;
     char under_way_keys[2][WEIR_KEY_MAX];
     int64_t in_flight;
@@ -28,8 +29,8 @@ struct weir_coordinator {
 /* Where starts wait while too many sagas are in flight. */
 #define WEIR_SAGA_HELD "held"
 
-/* Whether a further saga may begin. */
-bool weir_saga_may_begin(const struct weir_coordinator *coordinator);
+/* Whether a further saga may begin. Where not, those in flight are counted anew soon. */
+bool weir_saga_may_begin(struct weir_coordinator *coordinator);
 
 /* ---- start.c ------------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
 #include "redis/refusal.h"
 
 #define BLOCK_MS "5000"
-#define BLOCK_CLOSED_MS "200"
+#define BLOCK_CLOSED_MS "100"
 #define SILENCE_LIMIT_MS 10000 /* a blocked read answers after BLOCK_MS */
 #define PAUSE_BASE_MS 50
 #define PAUSE_CAP_MS 2000

@@ -33,6 +33,26 @@ static void a_known_definition_needs_no_replies(void **state)
     end_all(all, 2);
 }
 
+/* Few sagas may be in flight, and the coordinator does not hear of their ends: it counts them often
+ * enough for the starts that wait. */
+static void ends_that_nobody_tells_of_make_room(void **state)
+{
+    (void)state;
+    enum { SAGAS = 1200 };
+    char saga[16];
+    struct test_worker all[] = {start_service("one"),
+                                test_coordinator_start(&server, "c0", OPTIONS("--max-sagas", "5"))};
+    test_define(&server, "chain", 1, CHAIN);
+    (void)warm_up("chain");
+    long long before = test_sagas_in(&server, "completed");
+    for (int i = 0; i < SAGAS; i++) {
+        snprintf(saga, sizeof(saga), "s%d", i);
+        test_saga_begin(&server, saga, "chain", "{}");
+    }
+    AWAIT(test_sagas_in(&server, "completed") == before + SAGAS);
+    end_all(all, 2);
+}
+
 /* Branches that end at the same time, in different processes: each moves the saga once, whoever
  * comes first, and the last one of them goes on. */
 static void parallel_branches_move_it_once_each(void **state)
@@ -296,6 +316,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_known_definition_needs_no_replies),
+        CASE(ends_that_nobody_tells_of_make_room),
         CASE(parallel_branches_move_it_once_each),
         CASE(a_refusal_and_what_it_undoes_need_no_replies),
         CASE(what_cannot_be_sent_is_left_to_the_coordinator),
