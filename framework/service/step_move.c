@@ -13,6 +13,7 @@
 #include "service/worker_state.h"
 
 #define OUTRUN_MAX 5
+#define COMMAND_LIFE_LEAST_MS (INT64_C(24) * 60 * 60 * 1000)
 
 /* ---- What is at hand ----------------------------------------------------------------------- */
 
@@ -40,6 +41,14 @@ static int64_t server_ms(const struct weir_delivery *delivery)
     return delivery->context.now_ms + (weir_clock_monotonic_ms() - delivery->time_taken_at);
 }
 
+/* For how long this service remembers ids is its own affair: what it sends to others for a saga
+ * must not expire while they are away. */
+static int64_t command_life_ms(const struct weir_delivery *delivery)
+{
+    int64_t life_ms = delivery->context.runtime->settings->seen_life_ms;
+    return life_ms > COMMAND_LIFE_LEAST_MS ? life_ms : COMMAND_LIFE_LEAST_MS;
+}
+
 static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
@@ -53,7 +62,7 @@ static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
         .effects = &delivery->step->answer,
         .prefix = runtime->prefix,
         .data_max = (size_t)runtime->settings->data_max,
-        .command_life_ms = runtime->settings->seen_life_ms,
+        .command_life_ms = command_life_ms(delivery),
         .retention_ms = WEIR_SAGA_RETENTION_MS,
     };
     (void)number_field(delivery, "retention", &one.retention_ms);

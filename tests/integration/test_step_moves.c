@@ -53,6 +53,37 @@ static void ends_that_nobody_tells_of_make_room(void **state)
     end_all(all, 2);
 }
 
+/* A service that forgets ids soon sends no commands that soon expire. */
+static void commands_outlive_what_their_sender_remembers(void **state)
+{
+    (void)state;
+    char saga[32] = "";
+    struct test_worker all[] = {
+        test_worker_start(&server, STEPS, "one", OPTIONS("--id-life", "5s")),
+        test_coordinator_start(&server, "c0", NULL)};
+    test_define(&server, "away", 1,
+                "'steps':[" STEP("a", LONG) ",{'name':'b','service':'away','command':'Do',"
+                                            "'compensation':'Undo'," LONG "}]");
+    long long end = test_now() + 15000;
+    for (long long before = -1, n = 0; before != replies_ever(); n++) {
+        assert_true(test_now() < end);
+        before = replies_ever();
+        snprintf(saga, sizeof(saga), "s%lld", n);
+        test_saga_begin(&server, saga, "away", "{}");
+        AWAIT(strcmp(test_saga_field(&server, saga, "step:b:state"), "running") == 0);
+    }
+    long long life = test_ask_integer(
+        &server, "EVAL %s 1 {away}:commands",
+        "local fields = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', '1')[1][2] "
+        "for i = 1, #fields, 2 do "
+        "  if fields[i] == 'expires' then "
+        "    return tonumber(fields[i + 1]) - redis.call('TIME')[1] * 1000 "
+        "  end "
+        "end");
+    assert_true(life > 3600000);
+    end_all(all, 2);
+}
+
 /* Branches that end at the same time, in different processes: each moves the saga once, whoever
  * comes first, and the last one of them goes on. */
 static void parallel_branches_move_it_once_each(void **state)
@@ -317,6 +348,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         CASE(a_known_definition_needs_no_replies),
         CASE(ends_that_nobody_tells_of_make_room),
+        CASE(commands_outlive_what_their_sender_remembers),
         CASE(parallel_branches_move_it_once_each),
         CASE(a_refusal_and_what_it_undoes_need_no_replies),
         CASE(what_cannot_be_sent_is_left_to_the_coordinator),
