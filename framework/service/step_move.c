@@ -69,6 +69,13 @@ static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
     return one;
 }
 
+/* That one has no effect any more is the reply's commit to find. */
+static bool has_expired(const struct weir_delivery *delivery)
+{
+    int64_t expires = delivery->message->expires_at;
+    return expires != 0 && expires <= server_ms(delivery);
+}
+
 /* A reply's data has the limit of any message. */
 static bool may_move(const struct weir_delivery *delivery)
 {
@@ -76,6 +83,7 @@ static bool may_move(const struct weir_delivery *delivery)
     const char *data = weir_loaded_value(&delivery->step->saga, "data");
     return delivery->step->end.outrun < OUTRUN_MAX && !weir_durability_wanted(runtime->need) &&
            data != NULL && data[0] == '{' && delivery->message->id != NULL &&
+           !has_expired(delivery) &&
            strlen(delivery->step->end.data) <= (size_t)runtime->settings->data_max;
 }
 

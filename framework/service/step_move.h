@@ -9,6 +9,7 @@
 /* Queues the transition that follows from the end of the step (delivery->step->end) into
  * delivery->step->answer. false: that is the coordinator's to do, and nothing has been queued:
  *   - the saga or its definition is not at hand, or the saga does not wait for this answer;
+ *   - the command has expired;
  *   - the success has to become durable before it counts;
  *   - the saga's timer would have to ring earlier, of which coordinators would not know in time;
  *   - a command's data cannot be made up;

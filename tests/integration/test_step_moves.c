@@ -84,6 +84,42 @@ static void commands_outlive_what_their_sender_remembers(void **state)
     end_all(all, 2);
 }
 
+/* A command for step "a" as the coordinator sends it. */
+static void send_by_hand(const char *saga, const char *expires)
+{
+    test_do(&server,
+            "XADD {steps}:commands * type Do id %s/a/execute saga %s step a action execute "
+            "expires %s data {}",
+            saga, saga, expires);
+}
+
+static void an_expired_command_has_no_effect(void **state)
+{
+    (void)state;
+    char saga[32];
+    struct test_worker all[] = {start_service("one"), test_coordinator_start(&server, "c0", NULL)};
+    test_define(&server, "away", 1,
+                "'steps':[{'name':'a','service':'away','command':'Do','compensation':'Undo'," LONG
+                "}]");
+    long long before = -1, end = test_now() + 15000;
+    for (long long n = 0; before != replies_ever(); n++) {
+        assert_true(test_now() < end);
+        before = replies_ever();
+        snprintf(saga, sizeof(saga), "w%lld", n);
+        test_saga_begin(&server, saga, "away", "{}");
+        AWAIT(test_saga_is(&server, saga, "running"));
+        send_by_hand(saga, "9000000000000000");
+        AWAIT(test_saga_is(&server, saga, "completed"));
+    }
+    test_saga_begin(&server, "s", "away", "{}");
+    AWAIT(test_saga_is(&server, "s", "running"));
+    send_by_hand("s", "1");
+    AWAIT(test_dead(&server, STEPS) == 1);
+    assert_effects("s", "a", 0, 0);
+    AWAIT(test_saga_is(&server, "s", "compensating"));
+    end_all(all, 2);
+}
+
 /* Branches that end at the same time, in different processes: each moves the saga once, whoever
  * comes first, and the last one of them goes on. */
 static void parallel_branches_move_it_once_each(void **state)
@@ -349,6 +385,7 @@ int main(int argc, char **argv)
         CASE(a_known_definition_needs_no_replies),
         CASE(ends_that_nobody_tells_of_make_room),
         CASE(commands_outlive_what_their_sender_remembers),
+        CASE(an_expired_command_has_no_effect),
         CASE(parallel_branches_move_it_once_each),
         CASE(a_refusal_and_what_it_undoes_need_no_replies),
         CASE(what_cannot_be_sent_is_left_to_the_coordinator),
