@@ -161,6 +161,7 @@ static const struct call_shape {
     {"weir_version", "", ""},
     {"weir_alive", "f", "c|{\"heartbeat\":|}|1000"},
     {"weir_settle_many", "a", "s|1|1-1|1-2|1-4"},
+    {"weir_settle_many", "a", "s|run|1-1|1-2|1-3"},
 };
 
 /* What the data is like before the first call: something of everything, some of it odd. */

@@ -30,11 +30,35 @@ static enum weir_outcome count(weir_context *context, const weir_message *messag
     return WEIR_DONE;
 }
 
+/* What waits for a message to end it, in the order of its coming. */
+static weir_deferral *waiting[MANY];
+static size_t waiting_count;
+
+static enum weir_outcome wait_for_end(weir_context *context, const weir_message *message)
+{
+    (void)message;
+    weir_note(context, "test.run", NULL);
+    waiting[waiting_count] = weir_defer(context);
+    return waiting[waiting_count++] != NULL ? WEIR_DEFERRED : WEIR_RETRY;
+}
+
+static enum weir_outcome end_all(weir_context *context, const weir_message *message)
+{
+    (void)context;
+    (void)message;
+    for (size_t i = 0; i < waiting_count; i++)
+        weir_finish(waiting[i], WEIR_DONE);
+    waiting_count = 0;
+    return WEIR_DONE;
+}
+
 static weir_service *make(const char *name)
 {
     weir_service *service = weir_service_new(name);
     weir_on_command(service, "Nothing", nothing, NULL);
     weir_on_command(service, "Count", count, NULL);
+    weir_on_command(service, "Wait", wait_for_end, NULL);
+    weir_on_command(service, "End", end_all, NULL);
     weir_on_event(service, "others", "Told", nothing, NULL);
     return service;
 }
@@ -187,6 +211,122 @@ static void what_cannot_be_acknowledged_is_said(void **state)
     test_proxy_stop(&proxy);
 }
 
+/* ---- Runs ----------------------------------------------------------------------------------- */
+
+#define RUN 20    /* less than what a worker reads at once */
+#define STRANGE 3 /* read by another consumer, between two runs */
+
+/* At once, so that a worker that waits for them reads them in one answer. */
+static void send_run(int count)
+{
+    test_do(&server, "EVAL %s 1 {work}:commands %d",
+            "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'type', 'Wait') end", count);
+}
+
+static void let_another_read(void)
+{
+    test_do(&server, "EVAL %s 1 {work}:commands %d",
+            "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'type', 'Wait') end"
+            " redis.call('XREADGROUP', 'GROUP', 'work', 'stranger', 'COUNT', ARGV[1], 'STREAMS',"
+            " KEYS[1], '>')",
+            STRANGE);
+}
+
+static struct test_worker start_with_two_runs(void)
+{
+    struct test_worker worker = test_worker_start(&server, "work", "one", NULL);
+    send_run(RUN);
+    AWAIT(test_worker_logged(&worker, "test.run") == RUN);
+    let_another_read();
+    send_run(RUN);
+    AWAIT(test_worker_logged(&worker, "test.run") == 2 * RUN);
+    return worker;
+}
+
+static void end_them(void)
+{
+    test_do(&server, "XADD {work}:commands * type End");
+    AWAIT(test_pending(&server, "work") == STRANGE);
+}
+
+static void check_left_to_the_other(void)
+{
+    redisReply *left =
+        test_ask(&server, "XREADGROUP GROUP work stranger STREAMS {work}:commands 0");
+    const redisReply *entries = left->element[0]->element[1];
+    assert_int_equal(test_ask_integer(&server, "XLEN {work}:commands"), STRANGE);
+    assert_int_equal(entries->elements, STRANGE);
+    for (size_t i = 0; i < STRANGE; i++)
+        assert_int_equal(entries->element[i]->element[1]->type, REDIS_REPLY_ARRAY);
+    freeReplyObject(left);
+}
+
+/* Two runs that end together are two: the entries in between are another's. */
+static void a_run_ends_with_its_answer(void **state)
+{
+    (void)state;
+    long long before = test_calls_of(&server, "xtrim");
+    struct test_worker worker = start_with_two_runs();
+    end_them();
+    check_left_to_the_other();
+    assert_int_equal(test_calls_of(&server, "xtrim") - before, 1);
+    test_worker_end_well(&worker);
+}
+
+/* What a worker finds again among its pending ones need not have been consecutive. */
+static void what_is_found_again_is_no_run(void **state)
+{
+    (void)state;
+    long long before = test_calls_of(&server, "xtrim");
+    struct test_worker worker = start_with_two_runs();
+    test_worker_end(&worker, SIGKILL);
+    worker = test_worker_start(&server, "work", "one", NULL);
+    AWAIT(test_worker_logged(&worker, "test.run") == 2 * RUN);
+    end_them();
+    check_left_to_the_other();
+    assert_int_equal(test_calls_of(&server, "xtrim") - before, 0);
+    test_worker_end_well(&worker);
+}
+
+/* The connection was lost before the call: the server that it goes to may be another one. */
+static void what_is_sent_again_is_no_run(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    long long before = test_calls_of(&server, "xtrim");
+    test_proxy_start(&proxy, &server,
+                     (struct proxy_trap){"weir_settle_many", "run", PROXY_CUT_BEFORE});
+    struct test_worker worker = test_worker_launch(proxy.url, "work", "one", NULL);
+    test_worker_await_log(&worker, "worker.ready");
+    send_run(RUN);
+    AWAIT(test_worker_logged(&worker, "test.run") == RUN);
+    test_do(&server, "XADD {work}:commands * type End");
+    test_proxy_await(&proxy);
+    test_await_settled(&server, "work");
+    assert_int_equal(test_calls_of(&server, "xtrim") - before, 0);
+    test_worker_end_well(&worker);
+    test_proxy_stop(&proxy);
+}
+
+/* Two workers read in turn, so that each has the front at times. */
+static void two_workers_share_an_inbox(void **state)
+{
+    (void)state;
+    struct test_worker one, two;
+    long long before = test_calls_of(&server, "xtrim");
+    for (int i = 0; i < 4 * MANY; i++)
+        test_do(&server, "XADD {work}:commands * type %s", i % 300 == 0 ? "Count" : "Nothing");
+    one = test_worker_launch(server.url, "work", "one", NULL);
+    two = test_worker_launch(server.url, "work", "two", NULL);
+    test_await_settled(&server, "work");
+    AWAIT(test_worker_logged(&one, "test.run") + test_worker_logged(&two, "test.run") ==
+          4 * MANY - 4 * MANY / 300);
+    assert_int_equal(test_number(&server, "{work}:counts", "n"), 4 * MANY / 300);
+    assert_true(test_calls_of(&server, "xtrim") > before);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +337,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(what_others_have_finished_is_counted, empty),
         cmocka_unit_test_setup(a_missing_function_is_loaded, empty),
         cmocka_unit_test_setup(what_cannot_be_acknowledged_is_said, empty),
+        cmocka_unit_test_setup(a_run_ends_with_its_answer, empty),
+        cmocka_unit_test_setup(what_is_found_again_is_no_run, empty),
+        cmocka_unit_test_setup(what_is_sent_again_is_no_run, empty),
+        cmocka_unit_test_setup(two_workers_share_an_inbox, empty),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make);
