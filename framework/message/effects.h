@@ -108,6 +108,9 @@ struct weir_arguments {
 };
 void weir_arguments_close(struct weir_arguments *arguments);
 
+/* The first thing that went wrong in them or in what is laid out behind them. */
+WEIR_CHECKED enum weir_status weir_effects_status(const struct weir_effects *effects);
+
 /* The name of the `place`th key, counted through `more`; length 0: there is none. */
 struct weir_slice weir_effects_key_name(const struct weir_effects *effects, size_t place);
 

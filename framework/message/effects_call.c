@@ -147,17 +147,22 @@ struct extent {
     size_t keys, effects, arguments;
 };
 
-/* The first error among them. */
-static enum weir_status measure(const struct weir_effects *effects, struct extent *extent)
+static struct extent measure(const struct weir_effects *effects)
+{
+    struct extent extent = {0, 0, 0};
+    for (; effects != NULL; effects = effects->more) {
+        extent.keys += effects->key_count;
+        extent.effects += effects->effect_count;
+        extent.arguments += effects->argument_count;
+    }
+    return extent;
+}
+
+enum weir_status weir_effects_status(const struct weir_effects *effects)
 {
     enum weir_status status = WEIR_OK;
-    *extent = (struct extent){0, 0, 0};
-    for (; effects != NULL && status == WEIR_OK; effects = effects->more) {
+    for (; effects != NULL && status == WEIR_OK; effects = effects->more)
         status = weir_rare_error_status(&effects->error);
-        extent->keys += effects->key_count;
-        extent->effects += effects->effect_count;
-        extent->arguments += effects->argument_count;
-    }
     return status;
 }
 
@@ -197,8 +202,8 @@ static enum weir_status push_head(const struct weir_effects *effects,
                                   const char *const *head_keys, size_t head_key_count,
                                   const char *const *head, size_t head_count)
 {
-    struct extent extent;
-    enum weir_status status = measure(effects, &extent);
+    struct extent extent = measure(effects);
+    enum weir_status status = weir_effects_status(effects);
     if (status != WEIR_OK)
         return status;
     begin(arguments,

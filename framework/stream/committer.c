@@ -255,7 +255,7 @@ static void on_settling(struct ev_loop *loop, ev_prepare *prepare, int events)
 static bool only_acknowledges(const struct weir_commit *commit)
 {
     return strcmp(commit->function, SETTLE) == 0 && commit->effects->effect_count == 0 &&
-           weir_rare_error_status(&commit->effects->error) == WEIR_OK;
+           weir_effects_status(commit->effects) == WEIR_OK;
 }
 
 /* Whether both differ in their entry alone. */
@@ -318,7 +318,7 @@ enum weir_status weir_committer_submit(struct weir_committer *committer, struct 
     if (!ev_is_active(&committer->again) || commit->once)
         status = send_or_collect(committer, commit);
     else
-        status = weir_rare_error_status(&commit->effects->error);
+        status = weir_effects_status(commit->effects);
     if (status == WEIR_OK && commit->once && !commit->sent)
         status = WEIR_UNAVAILABLE;
     if (status != WEIR_OK)

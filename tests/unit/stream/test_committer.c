@@ -1,0 +1,63 @@
+/* Commits while the server serves none: which of them are taken. */
+#include "stream/committer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *const keys[] = {"{s}:commands"};
+static const char *const head[] = {"s", "1-1", "1"};
+
+static void never_answered(void *user, enum weir_commit_outcome outcome, const char *detail)
+{
+    (void)user;
+    (void)outcome;
+    fail_msg("answered: %s", detail);
+}
+
+/* One that can never be sent would hold up all behind it. */
+static void takes_none_that_has_failed(void **state)
+{
+    (void)state;
+    struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+    struct weir_link link = {.state = WEIR_LINK_CLOSED};
+    struct weir_committer committer;
+    struct weir_effects effects = {0}, more = {0};
+    struct weir_commit commit = {.effects = &effects,
+                                 .function = WEIR_COMMIT_PLAN,
+                                 .head_keys = keys,
+                                 .head_key_count = 1,
+                                 .head = head,
+                                 .head_count = 3,
+                                 .answered = never_answered};
+    assert_non_null(loop);
+    weir_committer_init(&committer, &link, NULL, loop);
+    weir_effects_set(&effects, "{s}:key", "field", weir_slice_of("value"));
+    effects.more = &more;
+    for (int put_off = 0; put_off < 2; put_off++) {
+        memset(&more.error, 0, sizeof more.error);
+        assert_int_equal(weir_committer_submit(&committer, &commit), WEIR_OK);
+        assert_ptr_equal(committer.first, &commit);
+        committer.first = committer.last = NULL;
+        weir_rare_error_set(&more.error, WEIR_NO_MEMORY, "no memory");
+        assert_int_equal(weir_committer_submit(&committer, &commit), WEIR_NO_MEMORY);
+        assert_null(committer.first);
+        ev_timer_set(&committer.again, 60., 0.);
+        ev_timer_start(loop, &committer.again);
+    }
+    weir_committer_close(&committer);
+    weir_effects_close(&effects);
+    ev_loop_destroy(loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_none_that_has_failed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
