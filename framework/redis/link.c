@@ -230,6 +230,7 @@ void weir_link_flush(struct weir_link *link)
     int done = 0;
     ev_prepare_stop(link->settings.loop, &link->flushing);
     if (link->state == WEIR_LINK_READY && connection != NULL &&
+        link->drop_reason.status == WEIR_OK && /* else what nobody is remembered for may be in it */
         redisBufferWrite(&connection->c, &done) == REDIS_OK && done)
         connection->ev.delWrite(connection->ev.data);
 }

@@ -1,4 +1,5 @@
-/* What the greeting needs of the link, and the link of it. Nobody else includes this. */
+/* What the greeting needs of the link, and the link of it. But for the link's tests nobody else
+ * includes this. */
 #ifndef WEIR_REDIS_LINK_INSIDE_H
 #define WEIR_REDIS_LINK_INSIDE_H
 

@@ -1,5 +1,5 @@
 /* The link against a server that does all that a server should not do. */
-#include "redis/link.h"
+#include "redis/link_inside.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -222,6 +222,21 @@ static void sends_nothing_before_it_is_ready(void **state)
     assert_int_equal(seen.answered, 0);
 }
 
+/* What has been asked in the same turn may not even have been remembered. */
+static void sends_nothing_once_it_is_given_up(void **state)
+{
+    (void)state;
+    become_ready();
+    assert_int_equal(weir_link_send(&the_link, 1, (const char *[]){"GET"}, NULL, on_answer, NULL),
+                     WEIR_OK);
+    weir_link_drop_soon(&the_link, WEIR_NO_MEMORY, "no memory to remember what was asked");
+    weir_link_flush(&the_link);
+    RUN_UNTIL(seen.ready == 2);
+    assert_int_equal(seen.lost, 1);
+    assert_int_equal(seen.how[0], WEIR_ANSWER_UNKNOWN);
+    assert_int_equal(fake.commands, 0);
+}
+
 /* ---- Losses -------------------------------------------------------------------------------- */
 
 static void a_close_leaves_answers_unknown(void **state)
@@ -424,6 +439,7 @@ int main(void)
         CASE(tells_refusals_and_nothing_apart),
         CASE(puts_bytes_together),
         CASE(sends_nothing_before_it_is_ready),
+        CASE(sends_nothing_once_it_is_given_up),
         CASE(a_close_leaves_answers_unknown),
         CASE(a_reset_leaves_answers_unknown),
         CASE(an_answer_cut_in_the_middle_is_unknown),
