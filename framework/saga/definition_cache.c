@@ -1,4 +1,4 @@
-/* The definitions that a coordinator has read. */
+/* The definitions that a process has read. */
 #include "saga/definition_cache.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The definitions that a coordinator has read. A version's content is recognised by its checksum,
+/* The definitions that a process has read. A version's content is recognised by its checksum,
  * so that a definition put by hand under an old number is not mistaken for the earlier one. */
 #ifndef WEIR_SAGA_DEFINITION_CACHE_H
 #define WEIR_SAGA_DEFINITION_CACHE_H

@@ -1,6 +1,6 @@
 /* The decisions of a saga: (definition, state, input, now, chance) → (state, effects).
- * Pure: no Redis, no loop, no clock, no JSON. Everything that the coordinator does about a saga
- * is decided here.
+ * Pure: no Redis, no loop, no clock, no JSON. Everything that is done about a saga is decided
+ * here, whoever moves it.
  *
  *   saga   running ──> completed
  *          running ──> compensating ──> compensated
@@ -91,7 +91,7 @@ struct weir_step_record {
     int64_t heard_at;     /* ms, when it was; 0 */
 };
 
-/* One saga. Zeroed by weir_saga_init; filled by the coordinator from the saga's hash. */
+/* One saga. Zeroed by weir_saga_init; filled from the saga's hash. */
 struct weir_saga {
     enum weir_saga_state state;
     enum weir_saga_state suspended_from; /* where a resumed saga goes back to */
