@@ -39,7 +39,7 @@ static void takes_none_that_has_failed(void **state)
     weir_effects_set(&effects, "{s}:key", "field", weir_slice_of("value"));
     effects.more = &more;
     for (int put_off = 0; put_off < 2; put_off++) {
-        memset(&more.error, 0, sizeof more.error);
+        weir_rare_error_clear(&more.error);
         assert_int_equal(weir_committer_submit(&committer, &commit), WEIR_OK);
         assert_ptr_equal(committer.first, &commit);
         committer.first = committer.last = NULL;
@@ -50,6 +50,7 @@ static void takes_none_that_has_failed(void **state)
         ev_timer_start(loop, &committer.again);
     }
     weir_committer_close(&committer);
+    weir_effects_close(&more);
     weir_effects_close(&effects);
     ev_loop_destroy(loop);
 }
