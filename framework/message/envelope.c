@@ -79,7 +79,7 @@ json_t *weir_message_object(const weir_message *message)
     const struct weir_field *plain = message->plain_data;
     if (message->data == NULL && plain != NULL) {
         changed->data = weir_plain_json_lent(plain->value.at, plain->value.length);
-        changed->torn = changed->data == NULL;
+        changed->torn |= changed->data == NULL;
     }
     return message->data;
 }

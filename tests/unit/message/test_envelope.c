@@ -350,6 +350,30 @@ static void known_fields_stand_once(void **state)
     }
 }
 
+static void *no_memory(size_t size)
+{
+    (void)size;
+    return NULL;
+}
+
+/* Whoever has once found no data may have acted on that. */
+static void missing_memory_is_not_forgotten(void **state)
+{
+    (void)state;
+    json_malloc_t allocate;
+    json_free_t release;
+    weir_message *message = read_with("data", weir_slice_of("{\"a\":1}"));
+    json_get_alloc_funcs(&allocate, &release);
+    json_set_alloc_funcs(no_memory, release);
+    json_t *object = weir_message_object(message);
+    json_set_alloc_funcs(allocate, release);
+    assert_null(object);
+    assert_true(message->torn);
+    assert_non_null(weir_message_object(message));
+    assert_true(message->torn);
+    weir_message_free(message);
+}
+
 static void what_could_be_read_is_there_all_the_same(void **state)
 {
     (void)state;
@@ -387,6 +411,7 @@ int main(void)
         cmocka_unit_test(data_has_to_be_an_object),
         cmocka_unit_test(data_is_bounded_in_size_and_depth),
         cmocka_unit_test(known_fields_stand_once),
+        cmocka_unit_test(missing_memory_is_not_forgotten),
         cmocka_unit_test(what_could_be_read_is_there_all_the_same),
     };
     return cmocka_run_group_tests_name("envelope", tests, NULL, NULL);
