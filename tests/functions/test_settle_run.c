@@ -126,6 +126,20 @@ static void what_came_after_the_ids_were_set_back_stays(void **state)
     assert_int_equal(cuts(), 0);
 }
 
+/* The trace of a deleted entry with a greater id stands before them in the server's memory. */
+static void what_stands_behind_a_trace_goes(void **state)
+{
+    (void)state;
+    test_do(&server, "XADD {s}:commands 9-9 t 9");
+    test_do(&server, "XDEL {s}:commands 9-9");
+    test_do(&server, "XSETID {s}:commands 1-5");
+    for (int i = 6; i < 9; i++)
+        test_do(&server, "XADD {s}:commands 1-%d t %d", i, i);
+    test_do(&server, "XREADGROUP GROUP s worker COUNT 3 STREAMS {s}:commands >");
+    expect("7", SETTLE "run 1-1 1-2 1-3 1-4 1-5 1-6 1-7");
+    expect("[[1-8, [t, 8]]]", LEFT);
+}
+
 /* Behind it there is no number that the function could count. */
 static void the_greatest_id_is_no_bound(void **state)
 {
@@ -365,7 +379,7 @@ static void it_is_the_same_as_one_by_one(void **state)
             settle_and_compare(round);
     }
     test_do(&server, "CONFIG SET stream-node-max-entries 100");
-    assert_true(cuts() > ROUNDS / 20);
+    assert_true(cuts() > ROUNDS / 100);
 }
 
 #define EACH(test) cmocka_unit_test_setup(test, deliver)
@@ -381,6 +395,7 @@ int main(void)
         EACH(what_others_have_finished_ends_the_run),
         EACH(what_was_not_given_out_stays),
         EACH(what_came_after_the_ids_were_set_back_stays),
+        EACH(what_stands_behind_a_trace_goes),
         EACH(the_greatest_id_is_no_bound),
         EACH(half_an_id_is_no_error),
         EACH(an_event_stream_is_left_as_it_is),

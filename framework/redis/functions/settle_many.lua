@@ -37,7 +37,8 @@ local function delete_delivered(stream, group, args)
     end
 end
 
--- Returns whether the run is gone; if not it is as it was.
+-- Returns whether the whole run is gone. XTRIM stops at the trace of a deleted entry whose id is behind
+-- the bound; where ids were set back there are entries of the run behind such a trace.
 local function cut_off(stream, args)
     local first, last = args[3], args[#args]
     local ms, sequence = id_parts(last)
@@ -45,8 +46,8 @@ local function cut_off(stream, args)
     if right_problem('XRANGE', stream) or right_problem('XTRIM', stream) then return false end
     if redis.call('XRANGE', stream, '-', '(' .. first, 'COUNT', 1)[1] then return false end
     if redis.call('XDEL', stream, last) == 0 then return false end
-    redis.call('XTRIM', stream, 'MINID', '=', whole(ms) .. '-' .. whole(sequence + 1))
-    return true
+    local others = redis.call('XTRIM', stream, 'MINID', '=', whole(ms) .. '-' .. whole(sequence + 1))
+    return others == #args - 3
 end
 
 local function settle_many(keys, args)
