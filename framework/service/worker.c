@@ -199,9 +199,11 @@ static void on_library(void *user, const struct weir_error *error)
     resume_loads(worker);
     weir_queue_begin_suspect(worker);
     if (worker->reader_was_ready && !worker->stopping) {
-        weir_upkeep_start(worker);              /* what could not be called is called now */
-        weir_witness_doubt(&worker->witness);   /* the server may be another */
-        weir_pending_recover(&worker->pending); /* an answer to a claim may have been lost */
+        weir_upkeep_start(worker);            /* what could not be called is called now */
+        weir_witness_doubt(&worker->witness); /* the server may be another */
+        if (worker->recovered_on != worker->link.reconnections)
+            weir_pending_recover(&worker->pending); /* an answer to a claim may have been lost */
+        worker->recovered_on = worker->link.reconnections;
     }
     room_changed(worker);
 }

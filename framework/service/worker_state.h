@@ -56,6 +56,8 @@ struct weir_worker {
     struct weir_delivery *suspects, *last_suspect; /* waiting to begin */
     struct weir_delivery *suspect;                 /* the one under way; borrowed */
     size_t in_state[WEIR_DELIVERY_STATES];         /* how many deliveries are in each */
+    uint64_t recovered_on; /* `reconnections` of the commands' link when what it held was last asked
+                              for: entries of a read under way would be taken for such */
     bool reader_was_ready, recovered_once, library_ready, library_said, stopping;
     size_t next_to_forget;
     int64_t started_ms; /* server's time of the first sign of life; 0: none yet */

@@ -12,6 +12,7 @@
 #include "support/proxy.h"
 #include "support/worker.h"
 
+#define ONE_READ 128
 #define MANY 600
 
 static struct test_server server;
@@ -126,7 +127,8 @@ static void the_others_are_not_taken_for_them(void **state)
     test_worker_end_well(&worker);
 }
 
-/* Whether it was carried out or not, the call is made again, and nothing is handled twice. */
+/* Whether it was carried out or not, the call is made again. What a read under way has brought may
+ * be found among what is pending just then, and be handled twice: at most what one read holds. */
 static void check_cut(enum proxy_deed deed)
 {
     struct test_proxy proxy;
@@ -136,10 +138,11 @@ static void check_cut(enum proxy_deed deed)
     worker = test_worker_launch(proxy.url, "work", "one", OPTIONS("--log-level", "debug"));
     test_await_settled(&server, "work");
     AWAIT(test_worker_logged(&worker, "message.handled") +
-              test_worker_logged(&worker, "message.fenced") ==
+              test_worker_logged(&worker, "message.fenced") >=
           MANY);
-    assert_int_equal(test_worker_logged(&worker, "test.run"), MANY);
-    assert_int_equal(test_worker_logged(&worker, "message.fenced") > 0, deed == PROXY_CUT_AFTER);
+    assert_in_range(test_worker_logged(&worker, "test.run"), MANY, MANY + ONE_READ);
+    if (deed == PROXY_CUT_AFTER)
+        assert_true(test_worker_logged(&worker, "message.fenced") > 0);
     assert_true(test_worker_logged(&worker, "link.lost") > 0);
     test_worker_end_well(&worker);
     test_proxy_stop(&proxy);
