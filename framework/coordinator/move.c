@@ -137,19 +137,6 @@ enum weir_outcome weir_saga_apply(weir_context *context, struct weir_saga_case *
 
 /* ---- Replies and timers ------------------------------------------------------------------ */
 
-/* Whether the reply's id, if it has one, names the step that the reply names. */
-static bool id_fits(const weir_message *message)
-{
-    char id[320];
-    size_t length;
-    if (message->id == NULL)
-        return true;
-    length =
-        (size_t)snprintf(id, sizeof id, "%s/%s/%s", message->saga, message->step, message->action);
-    return strncmp(message->id, id, length) == 0 &&
-           (message->id[length] == '\0' || message->id[length] == '#');
-}
-
 static unsigned answered_number(const weir_message *message)
 {
     return message->id != NULL ? weir_command_number(message->id) : 0;
@@ -200,7 +187,8 @@ static enum weir_outcome apply_reply(weir_context *context, struct weir_saga_cas
     int step = weir_saga_definition_step(one->definition, message->step, strlen(message->step));
     char *result = NULL;
     enum weir_outcome outcome = WEIR_RETRY;
-    if (step < 0 || !id_fits(message) ||
+    if (step < 0 ||
+        !weir_command_id_fits(message->id, message->saga, message->step, message->action) ||
         !weir_step_action_parse(message->action, strlen(message->action), &input.action))
         return stale(context, one);
     input.step = (size_t)step;
@@ -231,17 +219,6 @@ static enum weir_outcome apply_message(weir_context *context, struct weir_saga_c
     return weir_saga_apply_order(context, one);
 }
 
-/* Who has moved the saga without leaving a record relied on what it says of its life: another
- * setting is for sagas that begin with it. */
-static int64_t retention_of(const struct weir_loaded *stored)
-{
-    const char *text = weir_loaded_value(stored, "retention");
-    int64_t retention_ms;
-    return text != NULL && weir_parse_integer(text, strlen(text), &retention_ms)
-               ? retention_ms
-               : WEIR_SAGA_RETENTION_MS;
-}
-
 /* With the definition at hand: read the saga from its hash and apply the message. */
 static enum weir_outcome go_on(weir_context *context, const weir_message *message,
                                const struct weir_saga_definition *definition)
@@ -253,10 +230,7 @@ static enum weir_outcome go_on(weir_context *context, const weir_message *messag
     struct weir_saga_case one = weir_saga_case_of(context, message->saga, key);
     one.definition = definition;
     one.saga = &saga;
-    one.stored = weir_context_loaded(context, NULL);
-    one.retention_ms = retention_of(one.stored);
-    one.data = weir_loaded_value(one.stored, "data");
-    one.traceparent = weir_loaded_value(one.stored, "traceparent");
+    weir_saga_case_take(&one, weir_context_loaded(context, NULL));
     if (weir_saga_init(&saga, definition) != WEIR_OK)
         return WEIR_RETRY;
     if (one.data == NULL || one.data[0] != '{')

@@ -12,6 +12,18 @@
 
 #define PARTS_MAX 20
 
+/* ---- The case ----------------------------------------------------------------------------- */
+
+void weir_saga_case_take(struct weir_saga_case *one, const struct weir_loaded *stored)
+{
+    const char *retention = weir_loaded_value(stored, "retention");
+    one->stored = stored;
+    one->data = weir_loaded_value(stored, "data");
+    one->traceparent = weir_loaded_value(stored, "traceparent");
+    if (retention == NULL || !weir_parse_integer(retention, strlen(retention), &one->retention_ms))
+        one->retention_ms = WEIR_SAGA_RETENTION_MS;
+}
+
 /* ---- Timer ------------------------------------------------------------------------------- */
 
 bool weir_saga_timer_changes(const struct weir_saga_case *one,

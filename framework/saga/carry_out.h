@@ -30,6 +30,11 @@ struct weir_saga_case {
 /* How long an ended saga stays, unless its hash says otherwise in the field `retention` (ms). */
 #define WEIR_SAGA_RETENTION_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
 
+/* Takes from the saga's hash what of the saga is not its state. How long it stays is what the hash
+ * says: who has moved it without leaving a record relied on that, and another setting of a
+ * coordinator is for sagas that begin with it. */
+void weir_saga_case_take(struct weir_saga_case *one, const struct weir_loaded *stored);
+
 /* The data of the commands that a transition sends, in the order of its effects; owned. */
 struct weir_saga_commands {
     size_t count;

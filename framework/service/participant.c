@@ -2,6 +2,7 @@
 #include "service/participant.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,16 @@ unsigned weir_command_number(const char *id)
         number > 1000000)
         return 1;
     return (unsigned)number;
+}
+
+bool weir_command_id_fits(const char *id, const char *saga, const char *step, const char *action)
+{
+    char named[320];
+    size_t length;
+    if (id == NULL)
+        return true;
+    length = (size_t)snprintf(named, sizeof named, "%s/%s/%s", saga, step, action);
+    return strncmp(id, named, length) == 0 && (id[length] == '\0' || id[length] == '#');
 }
 
 struct weir_step_end weir_step_end_parse(const char *field)

@@ -75,6 +75,9 @@ struct weir_step_end weir_step_end_of_both(struct weir_step_end recorded,
  * readable number: 1. */
 unsigned weir_command_number(const char *id);
 
+/* Whether a command's or a reply's id, if it has one, names the step that its fields name. */
+bool weir_command_id_fits(const char *id, const char *saga, const char *step, const char *action);
+
 /* Reads and writes a field of the record. Unreadable counts as not there. */
 struct weir_step_end weir_step_end_parse(const char *field);
 void weir_step_end_write(struct weir_text *out, const struct weir_step_end *end);

@@ -55,17 +55,13 @@ static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
     struct weir_saga_case one = {
         .id = delivery->message->saga,
         .key = weir_key_saga(key, runtime->prefix, delivery->message->saga),
-        .stored = &delivery->step->saga,
-        .data = weir_loaded_value(&delivery->step->saga, "data"),
-        .traceparent = weir_loaded_value(&delivery->step->saga, "traceparent"),
         .now = server_ms(delivery),
         .effects = &delivery->step->answer,
         .prefix = runtime->prefix,
         .data_max = (size_t)runtime->settings->data_max,
         .command_life_ms = command_life_ms(delivery),
-        .retention_ms = WEIR_SAGA_RETENTION_MS,
     };
-    (void)number_field(delivery, "retention", &one.retention_ms);
+    weir_saga_case_take(&one, &delivery->step->saga);
     return one;
 }
 
@@ -89,16 +85,6 @@ static bool may_move(const struct weir_delivery *delivery)
 
 /* ---- The transition ------------------------------------------------------------------------ */
 
-/* The command's id names the step as the coordinator does; one made by hand may not. */
-static bool id_fits(const weir_message *message)
-{
-    char id[320];
-    size_t length =
-        (size_t)snprintf(id, sizeof id, "%s/%s/%s", message->saga, message->step, message->action);
-    return strncmp(message->id, id, length) == 0 &&
-           (message->id[length] == '\0' || message->id[length] == '#');
-}
-
 /* The answer as the coordinator would hear it. `failure` is what the texts of a refusal live in. */
 static bool as_input(const struct weir_delivery *delivery,
                      const struct weir_saga_definition *definition, json_t **failure,
@@ -114,7 +100,7 @@ static bool as_input(const struct weir_delivery *delivery,
                                           delivery->step->end.outcome == WEIR_OUTCOME_SUCCEEDED};
     if (step < 0 || weir_durability_wanted(definition->steps[step].durability) ||
         !weir_step_action_parse(message->action, strlen(message->action), &input->action) ||
-        !id_fits(message))
+        !weir_command_id_fits(message->id, message->saga, message->step, message->action))
         return false;
     input->step = (size_t)step;
     if (input->succeeded) {
