@@ -260,14 +260,18 @@ static void run_again(struct weir_delivery *delivery, const char *detail)
     commit(delivery, weir_ending_retried(delivery));
 }
 
+/* What needed no handler then may need it now: an execution has come before its compensation. */
 static void on_step_loaded(struct weir_delivery *delivery)
 {
-    if (weir_rare_error_status(&delivery->load_error) == WEIR_OK && !take_part(delivery)) {
-        commit(delivery, weir_ending_again(delivery));
-    } else if (weir_rare_error_status(&delivery->load_error) != WEIR_OK) {
+    if (weir_rare_error_status(&delivery->load_error) != WEIR_OK)
         commit(delivery,
                weir_ending_buried(delivery, weir_rare_error_text(&delivery->load_error), true));
-    }
+    else if (take_part(delivery))
+        return;
+    else if (delivery->ending == WEIR_ENDING_NULL)
+        run_again(delivery, "its step");
+    else
+        commit(delivery, weir_ending_again(delivery));
 }
 
 /* Another branch of the saga, or its timer, has moved it meanwhile. What the handler wants stands;

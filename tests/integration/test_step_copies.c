@@ -232,6 +232,45 @@ static void a_reply_does_not_come_beside_a_move(void **state)
     test_proxy_stop(&proxy);
 }
 
+/* Undoing begins where nothing has been done, so the handler is not asked. Before that is committed
+ * somebody moves the saga, and before the step is looked at again a copy does it after all: what
+ * there is to undo then has to be undone. */
+static void what_is_done_beside_its_compensation_is_undone(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    test_define(&server, "hasty", 1,
+                "'steps':[" STEP("a", "'timeoutMs':200,'backoffMs':10,'attempts':1") "]");
+    test_proxy_start(&proxy, &server,
+                     (struct proxy_trap){"step:late/a", "step:late/a", PROXY_HOLD});
+    struct test_worker one = /* which reads nothing further while it has something in hand */
+        test_worker_launch(proxy.url, STEPS, "one", OPTIONS("--concurrency", "1"));
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_worker_await_log(&one, "worker.ready");
+    (void)warm_up("hasty");
+    test_saga_begin(&server, "late", "hasty", "{'how':{'a':'swallow'}}");
+    test_proxy_await(&proxy); /* the step's record before the first commit, … */
+    test_proxy_release(&proxy, PROXY_HOLD);
+    test_proxy_await(&proxy); /* … that commit, … */
+    test_do(&server, "HINCRBY {sagas}:saga:late revision 1");
+    test_proxy_release(&proxy, PROXY_HOLD);
+    test_proxy_await(&proxy); /* … and the record once more */
+    struct test_worker two = start_service("two");
+    test_do(&server,
+            "XADD {steps}:commands * type Do saga late step a action execute id late/a/execute "
+            "attempt 2 expires %s data {\"how\":{}}",
+            in_an_hour());
+    AWAIT(effects("late", "a") == 1);
+    test_proxy_release(&proxy, PROXY_NONE);
+    AWAIT(test_saga_is(&server, "late", "compensated"));
+    test_await_settled(&server, STEPS);
+    assert_effects("late", "a", 1, 1);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
+    test_worker_end_well(&coordinator);
+    test_proxy_stop(&proxy);
+}
+
 /* ---- Where workers reply --------------------------------------------------------------------- */
 
 /* A hash that goes before the command does could not tell of it any more. */
@@ -334,6 +373,7 @@ int main(int argc, char **argv)
         CASE(a_success_behind_a_recorded_refusal_counts),
         CASE(a_copy_behind_a_skip_is_answered_as_at_first),
         CASE(a_reply_does_not_come_beside_a_move),
+        CASE(what_is_done_beside_its_compensation_is_undone),
         CASE(a_brief_retention_leaves_records),
         CASE(the_retention_is_the_one_it_began_with),
         CASE(without_its_definition_there_are_replies),

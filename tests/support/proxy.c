@@ -180,7 +180,9 @@ static void take_release(struct proxy *proxy)
         if (line->client < 0 || length == 0)
             continue;
         line->held = 0;
-        do_deed(line, length, (enum proxy_deed)deed);
+        if (deed == PROXY_HOLD)
+            proxy->trap.deed = PROXY_HOLD;
+        do_deed(line, length, deed == PROXY_HOLD ? PROXY_NONE : (enum proxy_deed)deed);
         if (line->client >= 0)
             forward_commands(proxy, line);
     }

@@ -40,8 +40,8 @@ void test_proxy_start(struct test_proxy *proxy, const struct test_server *server
                       struct proxy_trap trap);
 /* Waits until the trap has been sprung. */
 void test_proxy_await(struct test_proxy *proxy);
-/* Goes on with what PROXY_HOLD has held up: PROXY_NONE lets the command pass, other deeds are done
- * to it. */
+/* Goes on with what PROXY_HOLD has held up: PROXY_NONE lets the command pass, PROXY_HOLD does and
+ * sets the trap again; other deeds are done to it. */
 void test_proxy_release(struct test_proxy *proxy, enum proxy_deed deed);
 void test_proxy_stop(struct test_proxy *proxy);
 
