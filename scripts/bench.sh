@@ -17,9 +17,10 @@ about an hour. The last line is "passed", or "failed" where something did not wo
 outcome. How fast it was decides nothing.
 
   --quick           smaller counts, fewer runs and rows: about a minute
-  --smoke           tiny counts, each row once: only that it works
+  --smoke           tiny counts, every row once: only that it works
   --rows LIST       names with commas between: messages, sagas, orders, latency, projection,
-                    growth, timers, memory, idle
+                    growth, timers, memory, idle, and, by name alone, soak: whether processes
+                    grow under a steady load (an hour; with --quick a minute)
   --runs N          how often each is run (default 5)
   --peers[=LIST]    other frameworks besides, installed into a folder of their own
   --json            a line of JSON for each figure instead of the table

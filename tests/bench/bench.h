@@ -27,6 +27,7 @@ struct bench_counts {
     unsigned scheduled, due, due_s;
     unsigned deferred; /* messages in hand at once */
     unsigned idle_s;
+    unsigned soak_s;
     unsigned peer_messages, peer_sagas;
 };
 
@@ -64,6 +65,7 @@ void bench_growth(struct bench *bench);
 void bench_timers(struct bench *bench);
 void bench_memory_use(struct bench *bench);
 void bench_idle(struct bench *bench);
+void bench_soak(struct bench *bench);
 void bench_peers(struct bench *bench);
 
 #endif

@@ -20,19 +20,20 @@
 static const struct row {
     const char *name;
     void (*measure)(struct bench *bench);
-    bool short_too; /* part of a short run */
+    enum { BY_NAME, FULL, SHORT } size; /* by name alone, or part of a full or a short run, too */
 } rows[] = {
     /* clang-format off */
-    {"messages", bench_messages, true},
-    {"sagas", bench_sagas, true},
-    {"orders", bench_orders, true},
-    {"latency", bench_latency, true},
-    {"projection", bench_projection, true},
-    {"growth", bench_growth, false},
-    {"timers", bench_timers, false},
-    {"memory", bench_memory_use, true},
-    {"idle", bench_idle, true},
-    {"peers", bench_peers, false},
+    {"messages", bench_messages, SHORT},
+    {"sagas", bench_sagas, SHORT},
+    {"orders", bench_orders, SHORT},
+    {"latency", bench_latency, SHORT},
+    {"projection", bench_projection, SHORT},
+    {"growth", bench_growth, FULL},
+    {"timers", bench_timers, FULL},
+    {"memory", bench_memory_use, SHORT},
+    {"idle", bench_idle, SHORT},
+    {"soak", bench_soak, BY_NAME},
+    {"peers", bench_peers, FULL},
     /* clang-format on */
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -151,13 +152,29 @@ static bool row_named(const char *list, const char *name)
     return false;
 }
 
+/* What the list names and nobody knows; NULL: nothing. */
+static const char *unknown_row(const char *list)
+{
+    while (list != NULL && *list != '\0') {
+        const size_t length = strcspn(list, ",");
+        size_t i = 0;
+        while (i < ROWS && (rows[i].measure == bench_peers || strlen(rows[i].name) != length ||
+                            strncmp(rows[i].name, list, length) != 0))
+            i++;
+        if (i == ROWS)
+            return list;
+        list += length + (list[length] == ',');
+    }
+    return NULL;
+}
+
 static bool wanted(const struct row *row, const struct options *options)
 {
     if (row->measure == bench_peers)
         return options->peers;
     if (options->rows != NULL)
         return row_named(options->rows, row->name);
-    return options->full || row->short_too;
+    return strcmp(options->size, "smoke") == 0 || row->size >= (options->full ? FULL : SHORT);
 }
 
 static int run(const struct options *options)
@@ -193,6 +210,13 @@ int main(int argc, char **argv)
         return bench_serve(argc - 2, argv + 2);
     if (!options_read(argc, argv, &options))
         return 64;
+    const char *unknown = unknown_row(options.rows);
+    if (unknown != NULL) {
+        fprintf(stderr, "bench: --rows: no row is called %.*s; see --help\n",
+                (int)strcspn(unknown, ","), unknown);
+        remove_tree(options.folder);
+        return 64;
+    }
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

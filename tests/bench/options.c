@@ -26,6 +26,7 @@ static const struct bench_counts full_counts = {
     .due_s = 25,
     .deferred = 10000,
     .idle_s = 20,
+    .soak_s = 3600,
     .peer_messages = 100000,
     .peer_sagas = 20000,
 };
@@ -48,6 +49,7 @@ static const struct bench_counts quick_counts = {
     .due_s = 3,
     .deferred = 10000,
     .idle_s = 3,
+    .soak_s = 60,
     .peer_messages = 10000,
     .peer_sagas = 1000,
 };
@@ -70,6 +72,7 @@ static const struct bench_counts smoke_counts = {
     .due_s = 1,
     .deferred = 200,
     .idle_s = 1,
+    .soak_s = 2,
     .peer_messages = 500,
     .peer_sagas = 50,
 };

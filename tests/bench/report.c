@@ -14,6 +14,8 @@
 
 #define WIDTH 100
 #define MIB (1024.0 * 1024.0)
+#define KIB 1024.0
+#define BYTES_MAX 10000 /* what a column holds, and where a byte counts */
 
 /* ---- The head ------------------------------------------------------------------------------ */
 
@@ -100,9 +102,13 @@ static const char *value_text(const json_t *value, const char *unit, char *out, 
 {
     double number = json_number_value(value);
     char digits[64];
-    if (strcmp(unit, "bytes") == 0 && number >= MIB) {
+    const bool bytes = strcmp(unit, "bytes") == 0;
+    if (bytes && fabs(number) >= MIB) {
         number /= MIB;
         unit = "MiB";
+    } else if (bytes && fabs(number) >= BYTES_MAX) {
+        number /= KIB;
+        unit = "KiB";
     }
     if (!json_is_number(value))
         snprintf(digits, sizeof digits, "-");
