@@ -53,6 +53,16 @@ static inline int empty(void **state)
     return 0;
 }
 
+/* A message 1-1 in the inbox, pending for one worker. */
+static inline int deliver_one(void **state)
+{
+    empty(state);
+    test_do(&server, "XGROUP CREATE {s}:commands s 0 MKSTREAM");
+    test_do(&server, "XADD {s}:commands 1-1 type Charge");
+    test_do(&server, "XREADGROUP GROUP s worker STREAMS {s}:commands >");
+    return 0;
+}
+
 /* An answer as text: numbers, bytes (unprintable ones as \xNN), "nil", "[one, two]", "!error". */
 static inline void show(struct weir_text *out, const redisReply *reply)
 {

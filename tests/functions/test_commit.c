@@ -2,17 +2,6 @@
 #include "functions.h"
 
 #define COMMIT "FCALL weir_commit 3 {s}:commands {s}:good {s}:key s 1-1 1 "
-#define PLAN "FCALL weir_commit_plan 3 {s}:commands {s}:good {s}:key s 1-1 1 "
-
-/* A message 1-1 in the inbox, pending for one worker. */
-static int deliver(void **state)
-{
-    empty(state);
-    test_do(&server, "XGROUP CREATE {s}:commands s 0 MKSTREAM");
-    test_do(&server, "XADD {s}:commands 1-1 type Charge");
-    test_do(&server, "XREADGROUP GROUP s worker STREAMS {s}:commands >");
-    return 0;
-}
 
 static const char *pending(void)
 {
@@ -199,80 +188,6 @@ static void types_are_known_without_further_rights(void **state)
     check_answer(__FILE__, __LINE__, "1", right);
 }
 
-/* What a plan says to look at, it looks at by the same commands. */
-static void a_plan_tells_rights_from_types(void **state)
-{
-    (void)state;
-    test_do(&server, "ACL SETUSER default -hget -hlen");
-    const char *unread = answer(PLAN "%s f -", "EXPECT 3 2;");
-    const char *untold = answer(PLAN "%s f v", "HSET 3 2;");
-    test_do(&server, "ACL SETUSER default +@all");
-    check_answer(__FILE__, __LINE__, "!NOPERM*", unread);
-    check_answer(__FILE__, __LINE__, "1", untold);
-    deliver(state);
-    test_do(&server, "SET {s}:key text");
-    expect_untouched("[refused, 3, it is a string, not a hash]", PLAN "%s f -", "EXPECT 3 2;");
-    expect_untouched("[refused, 3, it is a string, not a hash]", PLAN "%s f v", "HSET 3 2;");
-}
-
-/* What a plan costs grows with its length, not with the numbers in it. */
-static void a_plan_of_keys_that_are_not_there_is_malformed(void **state)
-{
-    (void)state;
-    expect_untouched("[refused, 1, malformed plan]", PLAN "%s f v", "HSET 4 2;");
-    expect_untouched("[refused, 1, malformed plan]", PLAN "%s f v", "HSET 999999999999999 2;");
-    expect_untouched("[refused, 1, malformed plan]", PLAN "%s", "EXISTS 999999999999999 0;");
-}
-
-/* As many operations as nobody compares with each other: hashes, and behind them `last`. */
-static const char *answer_many(int keys, const char *last)
-{
-    static struct words words;
-    static char names[100][16], plan[2000];
-    static const char *const head[] = {"s", "1-1", "1", plan};
-    char count[16];
-    int length = 0;
-    words.count = 0;
-    snprintf(count, sizeof count, "%d", keys);
-    add_word(&words, "FCALL");
-    add_word(&words, "weir_commit_plan");
-    add_word(&words, count);
-    add_word(&words, "{s}:commands");
-    for (int i = 2; i < keys; i++) {
-        snprintf(names[i], sizeof names[i], "{s}:%d", i);
-        add_word(&words, names[i]);
-        length += snprintf(plan + length, sizeof plan - (size_t)length, "HSET %d 2;", i);
-    }
-    add_word(&words, last);
-    snprintf(plan + length, sizeof plan - (size_t)length, "SADD %d 1;", keys);
-    for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
-        add_word(&words, head[i]);
-    for (int i = 2; i < keys; i++) {
-        add_word(&words, "f");
-        add_word(&words, "v");
-    }
-    add_word(&words, "m");
-    return answer_words(&words);
-}
-
-/* One key that is to be a hash and a set. */
-static void one_key_of_many_has_one_type(void **state)
-{
-    static const int counts[] = {4, 32, 33, 34, 90};
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        char wanted[64], last[16];
-        deliver(state);
-        snprintf(wanted, sizeof wanted, "[refused, %d, it is a hash, not a set]", counts[i]);
-        snprintf(last, sizeof last, "{s}:%d", counts[i] - 1);
-        uint64_t before = dataset();
-        check_answer(__FILE__, __LINE__, wanted, answer_many(counts[i], last));
-        assert_int_equal(dataset(), before);
-        check_answer(__FILE__, __LINE__, "1", answer_many(counts[i], "{s}:set"));
-        expect("[m]", "SMEMBERS {s}:set");
-        expect("v", "HGET {s}:%d f", counts[i] - 1);
-    }
-}
-
 /* Two streams, of which the second is none: the first has not been touched. */
 static void only_what_is_a_stream_is_appended_to(void **state)
 {
@@ -449,7 +364,7 @@ static void a_command_leaves_the_inbox_and_an_event_stays(void **state)
     expect("1", "FCALL weir_commit 1 {s}:commands s 1-1 1");
     expect("0", "XLEN {s}:commands");
     check_answer(__FILE__, __LINE__, "[0, nil, nil, nil]", pending());
-    deliver(state);
+    deliver_one(state);
     expect("1", "FCALL weir_settle 1 {s}:commands s 1-1 0");
     expect("1", "XLEN {s}:commands");
     check_answer(__FILE__, __LINE__, "[0, nil, nil, nil]", pending());
@@ -480,7 +395,7 @@ static void each_operation_writes_what_it_says(void **state)
     expect("-1", "PTTL v");
     assert_true(test_ask_integer(&server, "PTTL d") > 90000);
     assert_true(test_ask_integer(&server, "PTTL s") > 90000);
-    deliver(state);
+    deliver_one(state);
     test_do(&server, "SET v old PX 100000");
     expect("1", "FCALL weir_commit 3 {s}:commands v gone s 1-1 1 SET 2 1 new DEL 3 0");
     expect("-1", "PTTL v"); /* SET without a life takes the life away */
@@ -508,7 +423,7 @@ static void deletion_and_writing_keep_their_order(void **state)
     test_do(&server, "HSET {s}:key old 1");
     expect("1", COMMIT "DEL 3 0 HSET 3 2 new 2");
     expect("[new, 2]", "HGETALL {s}:key");
-    deliver(state);
+    deliver_one(state);
     expect("1", COMMIT "HSET 3 2 new 2 DEL 3 0");
     expect("0", "EXISTS {s}:key");
 }
@@ -544,7 +459,7 @@ static void without_memory_only_settling_goes_on(void **state)
     expect("0", "XLEN {s}:commands");
 }
 
-#define EACH(test) cmocka_unit_test_setup(test, deliver)
+#define EACH(test) cmocka_unit_test_setup(test, deliver_one)
 
 int main(void)
 {
@@ -558,9 +473,6 @@ int main(void)
         EACH(what_may_not_be_read_is_no_refusal),
         EACH(each_key_needs_its_right),
         EACH(types_are_known_without_further_rights),
-        EACH(a_plan_tells_rights_from_types),
-        EACH(a_plan_of_keys_that_are_not_there_is_malformed),
-        EACH(one_key_of_many_has_one_type),
         EACH(only_what_is_a_stream_is_appended_to),
         EACH(what_is_finished_is_not_refused_or_in_conflict),
         EACH(a_commit_that_comes_too_late_is_refused),

@@ -11,11 +11,11 @@ local CHANGES_TYPES = { DEL = true, FAILED = true, PEXPIREAT = true }
 -- Checks that look at the number of arguments alone: the plan tells it.
 local SHAPES = { [some_pairs] = true, [at_least_one] = true, [one_argument] = true }
 
-local PLANS_MAX = 500 -- programs have some dozens; plans without end are read anew
-local PLAN_LENGTH_MAX = 2000
+-- Programs have some dozens of plans, of some 100 bytes; plans without end are read anew.
+local PLANS_MAX, PLANS_LENGTH_MAX, PLAN_LENGTH_MAX = 500, 50000, 2000
 -- Each key is compared with each: of more keys the operations are looked at one by one.
 local KEYS_COMPARED_MAX = 32
-local plans, plan_count = {}, 0
+local plans, plan_count, plans_length = {}, 0, 0
 
 local function add(list, ...)
     for i = 1, select('#', ...) do list[#list + 1] = (select(i, ...)) end
@@ -98,15 +98,19 @@ local function read_plan(text, first)
     return plan
 end
 
+local function keep(text, plan)
+    if plan_count == PLANS_MAX or plans_length + #text > PLANS_LENGTH_MAX then
+        plans, plan_count, plans_length = {}, 0, 0
+    end
+    plans[text], plan_count, plans_length = plan, plan_count + 1, plans_length + #text
+end
+
 -- The plan; nil where it is none, or does not fit the call.
 local function plan_of(text, keys, args, first)
     local plan = plans[text]
     if not plan then
         plan = read_plan(text, first)
-        if plan and #text <= PLAN_LENGTH_MAX then
-            if plan_count == PLANS_MAX then plans, plan_count = {}, 0 end
-            plans[text], plan_count = plan, plan_count + 1
-        end
+        if plan and #text <= PLAN_LENGTH_MAX then keep(text, plan) end
     end
     return plan and plan.key_count <= #keys and plan.last == #args and plan or nil
 end
