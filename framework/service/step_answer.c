@@ -9,6 +9,9 @@
 #include "redis/key_names.h"
 #include "service/step_move.h"
 
+#define COMMAND_LIFE_LEAST_MS (INT64_C(24) * 60 * 60 * 1000)
+#define TIME_MAX (INT64_C(1) << 53) /* as on the server */
+
 static void record_key(const struct weir_delivery *delivery, char *key)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
@@ -42,6 +45,33 @@ struct weir_step_ends weir_step_ends_known(const struct weir_delivery *delivery,
     ends.compensate =
         weir_step_end_of_both(weir_step_end_parse(delivery->step->compensate), ends.compensate);
     return ends;
+}
+
+/* ---- How long commands live ---------------------------------------------------------------- */
+
+/* For how long this service remembers ids is its own affair: what it sends to others for a saga
+ * must not expire while they are away. */
+int64_t weir_step_command_life_ms(const struct weir_delivery *delivery)
+{
+    int64_t life_ms = delivery->context.runtime->settings->seen_life_ms;
+    return life_ms > COMMAND_LIFE_LEAST_MS ? life_ms : COMMAND_LIFE_LEAST_MS;
+}
+
+/* The server's time when the message was laid down; 0: not known, an id made by hand. */
+static int64_t laid_down_at(const weir_message *message)
+{
+    int64_t at;
+    bool read = weir_parse_integer(message->entry, strcspn(message->entry, "-"), &at);
+    return read && at < TIME_MAX ? at : 0;
+}
+
+/* What a compensation bars was sent before it, but maybe by somebody whose commands live longer. */
+int64_t weir_step_matters_until(const struct weir_delivery *delivery)
+{
+    int64_t expires = delivery->message->expires_at;
+    int64_t barred_until = laid_down_at(delivery->message) + weir_step_command_life_ms(delivery);
+    bool outlived = delivery->compensating && expires != 0 && barred_until > expires;
+    return outlived ? barred_until : expires;
 }
 
 /* ---- The record ---------------------------------------------------------------------------- */
@@ -88,22 +118,22 @@ static void expect_in_time(struct weir_delivery *delivery)
     weir_effects_plain(&delivery->step->answer, "BEFORE", key, &time, 1);
 }
 
-/* The record stays until its saga has ended and no copy of this command can have an effect any
- * more (forgetting.c). One sent by hand says nothing of its end: it counts as a repetition for as
- * long as any message with an id. */
+/* The record stays until its saga has ended and no copy of this command, or of what it bars, can
+ * have an effect any more (forgetting.c). One sent by hand says nothing of its end: it counts as a
+ * repetition for as long as any message with an id. */
 static void index_record(struct weir_delivery *delivery)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
     const weir_message *message = delivery->message;
     char key[WEIR_KEY_MAX], member[256], time[24];
-    int64_t expires = message->expires_at;
+    int64_t until = weir_step_matters_until(delivery);
     struct weir_slice arguments[] = {{time, 0}, {member, 0}};
     arguments[0].length =
         (size_t)snprintf(time, sizeof time, "%lld",
-                         (long long)(expires > 0 ? expires : runtime->settings->seen_life_ms));
+                         (long long)(until > 0 ? until : runtime->settings->seen_life_ms));
     arguments[1].length =
         (size_t)snprintf(member, sizeof member, "%s/%s", message->saga, message->step);
-    weir_effects_plain(&delivery->step->answer, expires > 0 ? "ZADD" : "SCHEDULE",
+    weir_effects_plain(&delivery->step->answer, until > 0 ? "ZADD" : "SCHEDULE",
                        weir_key_named(key, runtime->prefix, runtime->service, "steps"), arguments,
                        2);
 }

@@ -13,7 +13,6 @@
 #include "service/worker_state.h"
 
 #define OUTRUN_MAX 5
-#define COMMAND_LIFE_LEAST_MS (INT64_C(24) * 60 * 60 * 1000)
 
 /* ---- What is at hand ----------------------------------------------------------------------- */
 
@@ -41,14 +40,6 @@ static int64_t server_ms(const struct weir_delivery *delivery)
     return delivery->context.now_ms + (weir_clock_monotonic_ms() - delivery->time_taken_at);
 }
 
-/* For how long this service remembers ids is its own affair: what it sends to others for a saga
- * must not expire while they are away. */
-static int64_t command_life_ms(const struct weir_delivery *delivery)
-{
-    int64_t life_ms = delivery->context.runtime->settings->seen_life_ms;
-    return life_ms > COMMAND_LIFE_LEAST_MS ? life_ms : COMMAND_LIFE_LEAST_MS;
-}
-
 static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
@@ -59,7 +50,7 @@ static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
         .effects = &delivery->step->answer,
         .prefix = runtime->prefix,
         .data_max = (size_t)runtime->settings->data_max,
-        .command_life_ms = command_life_ms(delivery),
+        .command_life_ms = weir_step_command_life_ms(delivery),
     };
     weir_saga_case_take(&one, &delivery->step->saga);
     return one;
@@ -114,12 +105,12 @@ static bool as_input(const struct weir_delivery *delivery,
 }
 
 /* Once the saga's hash is gone, nothing but a record would keep a late copy of the command from
- * being executed again. */
+ * being executed again, or one that its compensation has barred from being executed at all. */
 static void record_if_it_outlives(struct weir_delivery *delivery, const struct weir_saga_case *one)
 {
-    int64_t expires = delivery->message->expires_at;
+    int64_t until = weir_step_matters_until(delivery);
     weir_step_expect_record(delivery);
-    if (expires == 0 || (one->retention_ms > 0 && one->retention_ms < expires - one->now))
+    if (until == 0 || (one->retention_ms > 0 && one->retention_ms < until - one->now))
         weir_step_record_end(delivery);
 }
 

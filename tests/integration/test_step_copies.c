@@ -184,15 +184,20 @@ static void a_copy_behind_a_skip_is_answered_as_at_first(void **state)
     test_worker_end_well(&one);
 }
 
-/* When a command expires before its saga's hash would go. */
-static const char *in_an_hour(void)
+static const char *in_hours(int hours)
 {
     static char text[24];
     snprintf(text, sizeof(text), "%lld",
              1000 *
                  (test_ask_integer(&server, "EVAL %s 0", "return tonumber(redis.call('TIME')[1])") +
-                  3600));
+                  3600 * hours));
     return text;
+}
+
+/* When a command expires before its saga's hash would go. */
+static const char *in_an_hour(void)
+{
+    return in_hours(1);
 }
 
 /* Two copies in two hands: the one succeeds and is about to reply, as that worker has no definition
@@ -295,6 +300,32 @@ static void a_brief_retention_leaves_records(void **state)
     end_all(all, 2);
 }
 
+/* Coordinators let their commands live for an hour, workers theirs for a day. What a compensation
+ * bars may be a worker's, and come when the compensation could not come any more. */
+static void a_brief_compensation_bars_for_as_long_as_an_execution_lives(void **state)
+{
+    (void)state;
+    struct test_worker one = start_service("one");
+    struct test_worker coordinator =
+        test_coordinator_start(&server, "c0", OPTIONS("--id-life", "1h", "--retention", "1h"));
+    test_define(&server, "hasty", 1,
+                "'steps':[" STEP("a", "'timeoutMs':200,'backoffMs':10,'attempts':1") "]");
+    (void)warm_up("hasty");
+    test_saga_begin(&server, "s", "hasty", "{'how':{'a':'swallow'}}");
+    AWAIT(test_saga_is(&server, "s", "compensated"));
+    assert_nothing_left();
+    test_worker_end_well(&coordinator);
+    assert_in_range(test_ask_integer(&server, "PTTL {sagas}:saga:s"), 1, 3600000);
+    test_do(&server, "DEL {sagas}:saga:s"); /* its time has come, … */
+    assert_true(recorded("s", "a"));
+    assert_true(test_ask_integer(&server, "ZCOUNT {steps}:steps %s +inf", in_hours(23)) == 1);
+    char more[64]; /* … but not yet that of the execution */
+    snprintf(more, sizeof(more), " attempt 2 expires %s", in_hours(20));
+    free(answer_to("s", "a", "execute", more, "StepFailed"));
+    assert_effects("s", "a", 0, 0);
+    test_worker_end_well(&one);
+}
+
 /* A saga keeps what was promised when it began: coordinators with another setting, who might let
  * its hash go earlier, do not know which steps rely on it. */
 static void the_retention_is_the_one_it_began_with(void **state)
@@ -375,6 +406,7 @@ int main(int argc, char **argv)
         CASE(a_reply_does_not_come_beside_a_move),
         CASE(what_is_done_beside_its_compensation_is_undone),
         CASE(a_brief_retention_leaves_records),
+        CASE(a_brief_compensation_bars_for_as_long_as_an_execution_lives),
         CASE(the_retention_is_the_one_it_began_with),
         CASE(without_its_definition_there_are_replies),
         CASE(without_a_right_to_sagas_there_are_replies),
