@@ -112,8 +112,9 @@ struct weir_delivery {
     bool loads_alone;              /* sharing has failed */
     int64_t time_taken_at;         /* monotonic ms when the server's time was answered */
     bool load_again;               /* an answer was lost: load anew when the link is ready */
-    bool seen;                     /* a message with this id has been handled */
-    bool out_of_memory;            /* it could not be read whole: it comes back */
+    bool step_unreadable; /* nobody can say what is known of the step: `load_error` says why */
+    bool seen;            /* a message with this id has been handled */
+    bool out_of_memory;   /* it could not be read whole: it comes back */
     bool doomed_unknown;
     bool too_new;          /* an event that only a newer program understands */
     bool handler_missing;  /* a step's command that no handler here knows */

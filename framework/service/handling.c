@@ -202,11 +202,11 @@ static void on_loaded(struct weir_delivery *delivery)
 {
     if (delivery->out_of_memory)
         give_up(delivery, "no memory");
+    else if (delivery->is_step && !delivery->step_unreadable && take_part(delivery))
+        return; /* for that the handler's state is not needed */
     else if (weir_rare_error_status(&delivery->load_error) != WEIR_OK)
-        commit(delivery,
-               weir_ending_buried(delivery, weir_rare_error_text(&delivery->load_error), false));
-    else if (delivery->is_step && take_part(delivery))
-        return;
+        commit(delivery, weir_ending_buried(delivery, weir_rare_error_text(&delivery->load_error),
+                                            delivery->step_unreadable));
     else if (delivery->handler_missing)
         wait_for_handler(delivery);
     else if (weir_rare_error_status(&delivery->doom) != WEIR_OK)

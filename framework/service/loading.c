@@ -99,6 +99,7 @@ static void take_refusal(struct weir_load *load, const char *why)
     enum weir_refusal refusal = weir_refusal_of(why);
     if (leave_sagas(load, refusal, why))
         return;
+    delivery->step_unreadable |= load->what == LOAD_RECORD || load->what == LOAD_SAGA;
     if ((refusal != WEIR_REFUSAL_TYPE && refusal != WEIR_REFUSAL_REQUEST) ||
         weir_rare_error_set(&delivery->load_error, WEIR_REFUSED, "%s: %s", load_key(load), why) ==
             WEIR_NO_MEMORY)
@@ -204,7 +205,7 @@ static void begin(struct weir_delivery *delivery, weir_delivery_then *loaded)
     delivery->loaded = loaded;
     delivery->loaded_on = delivery->context.runtime->link->reconnections;
     weir_delivery_move(delivery, WEIR_DELIVERY_LOADING);
-    delivery->load_again = delivery->seen = false;
+    delivery->load_again = delivery->seen = delivery->step_unreadable = false;
     delivery->shares_time = delivery->shares_hash = false;
     weir_rare_error_clear(&delivery->load_error);
 }
