@@ -91,12 +91,11 @@ enum weir_status weir_snapshot_fill(struct weir_loaded *loaded, const redisReply
     loaded->loaded = false;
     if (!weir_reply_array(reply, 0) || reply->elements % 2 != 0 || !texts_room(reply, &room))
         return WEIR_INVALID;
+    if (reply->elements > 0 && (loaded->values = malloc(room)) == NULL)
+        return WEIR_NO_MEMORY;
     loaded->loaded = true;
     if (reply->elements == 0)
         return WEIR_OK;
-    loaded->values = malloc(room);
-    if (loaded->values == NULL)
-        return WEIR_NO_MEMORY;
     at = (char *)(loaded->values + reply->elements); /* pointers first, then the texts */
     for (size_t i = 0; i < reply->elements; i++) {
         struct weir_slice text = {"", 0};

@@ -414,6 +414,25 @@ static void services_and_batches(void **state)
     freeReplyObject(events);
 }
 
+/* An answer may be shared by several who do not see what it came to: a hash that could not be kept
+ * must not look like one that is not there. */
+static void what_could_not_be_kept_is_not_loaded(void **state)
+{
+    (void)state;
+    struct weir_loaded loaded = {0};
+    redisReply *hash = REPLY("*2\r\n$6\r\nlatest\r\n$1\r\n1\r\n");
+    test_memory_fail(1, false);
+    enum weir_status status = weir_snapshot_fill(&loaded, hash);
+    assert_true(test_memory_recover());
+    assert_int_equal(status, WEIR_NO_MEMORY);
+    assert_false(loaded.loaded);
+    assert_int_equal(weir_snapshot_fill(&loaded, hash), WEIR_OK);
+    assert_true(loaded.loaded);
+    assert_string_equal(weir_loaded_value(&loaded, "latest"), "1");
+    free(loaded.values);
+    freeReplyObject(hash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +440,7 @@ int main(void)
         cmocka_unit_test(texts_from_outside),
         cmocka_unit_test(sagas),
         cmocka_unit_test(services_and_batches),
+        cmocka_unit_test(what_could_not_be_kept_is_not_loaded),
     };
     test_memory_begin();
     return cmocka_run_group_tests(tests, NULL, NULL);
