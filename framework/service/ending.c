@@ -13,7 +13,7 @@
 #define COMMIT WEIR_COMMIT_PLAN
 #define SETTLE "weir_settle" /* writes nothing else: carried out without memory, too */
 #define UNCOUNTED_RETRY_MS 200
-#define ESSENTIAL_RETRY_MS 5000 /* of what has used up its deliveries and is not to be buried */
+#define ESSENTIAL_RETRY_MS 5000 /* of what would be buried, but must not be */
 
 static const char *const ending_texts[] = {
     [WEIR_ENDING_DONE] = "done",           [WEIR_ENDING_REJECTED] = "rejected",
@@ -163,6 +163,17 @@ const char *weir_ending_buried(struct weir_delivery *delivery, const char *reaso
     else
         mark_failed(delivery, kept, unknown);
     return COMMIT;
+}
+
+const char *weir_ending_refused(struct weir_delivery *delivery, const char *why)
+{
+    const weir_message *message = delivery->message;
+    if (!weir_delivery_is_essential(delivery))
+        return weir_ending_buried(delivery, why, true);
+    weir_log_error(delivery->context.runtime->log, "message.refused",
+                   "type=%s stream=%s entry=%s saga=%s reason=%s", message->type, message->stream,
+                   message->entry, message->saga, why);
+    return put_off(delivery, WEIR_ENDING_RETRIED, ESSENTIAL_RETRY_MS, message->deliveries - 1);
 }
 
 const char *weir_ending_discarded(struct weir_delivery *delivery)

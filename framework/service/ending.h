@@ -13,6 +13,9 @@ WEIR_CHECKED const char *weir_ending_retried(struct weir_delivery *delivery);
 /* `unknown`: the handler may have run and left effects outside the server. */
 WEIR_CHECKED const char *weir_ending_buried(struct weir_delivery *delivery, const char *reason,
                                             bool unknown);
+/* What the handler wanted cannot be written, for the reason `why`: buried, or, where that is
+ * forbidden, delivered again until it can. */
+WEIR_CHECKED const char *weir_ending_refused(struct weir_delivery *delivery, const char *why);
 WEIR_CHECKED const char *weir_ending_discarded(struct weir_delivery *delivery);
 /* Held back, as its `delay` asks. */
 WEIR_CHECKED const char *weir_ending_held(struct weir_delivery *delivery);

@@ -288,6 +288,13 @@ static bool outrun(struct weir_delivery *delivery, const char *detail)
     return true;
 }
 
+/* Not even what is done about a refused commit is taken. */
+static bool stays_pending(const struct weir_delivery *delivery)
+{
+    return delivery->ending == WEIR_ENDING_BURIED ||
+           (delivery->ending == WEIR_ENDING_RETRIED && weir_delivery_is_essential(delivery));
+}
+
 static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail)
 {
     struct weir_delivery *delivery = user;
@@ -314,10 +321,10 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
         break;
     case WEIR_COMMIT_REFUSED:
         weir_watching_hasten(&worker->watching);
-        if (delivery->ending == WEIR_ENDING_BURIED)
+        if (stays_pending(delivery))
             give_up(delivery, detail);
         else
-            commit(delivery, weir_ending_buried(delivery, detail, true));
+            commit(delivery, weir_ending_refused(delivery, detail));
         break;
     }
 }

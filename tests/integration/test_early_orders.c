@@ -116,6 +116,31 @@ static void a_buried_timer_leaves_no_saga_behind(void **state)
     assert_int_equal(test_worker_end(&one, SIGTERM), 0);
 }
 
+/* What the timer asks for cannot be written for a while: the command goes to what is no stream. The
+ * other branch is answered meanwhile, which leaves the saga's timer where it is. */
+static void a_refused_timer_leaves_no_saga_behind(void **state)
+{
+    (void)state;
+    leave_one("two",
+              "'steps':[{'name':'a','service':'x','command':'Do','compensation':'Undo','after':[],"
+              "'timeoutMs':500,'backoffMs':10,'attempts':2},"
+              "{'name':'wait','signal':'Go','after':[],'timeoutMs':600000}]");
+    test_do(&server, "DEL {x}:commands");
+    test_do(&server, "SET {x}:commands broken");
+    await_due();
+    struct test_worker one = test_coordinator_start(&server, "c1", OPTIONS("--claim-idle", "1s"));
+    test_worker_await_log(&one, "{x}:commands: it is a string");
+    test_do(&server, "XADD {sagas}:commands * type SignalSaga saga s1 signal Go data {}");
+    AWAIT(strcmp(test_saga_field(&server, "s1", "step:wait:state"), "succeeded") == 0);
+    test_do(&server, "DEL {x}:commands");
+    test_do(&server, "EVAL %s 1 {sagas}:scheduled", /* not in five seconds only */
+            "for _, timer in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
+            "redis.call('ZADD', KEYS[1], 0, timer) end");
+    AWAIT(test_ask_integer(&server, "XLEN {x}:commands") > 0); /* the second attempt */
+    assert_int_equal(test_dead(&server, "sagas"), 0);
+    assert_int_equal(test_worker_end(&one, SIGTERM), 0);
+}
+
 /* The answer came in time; the coordinator that had read it died. */
 static void an_answer_in_dead_hands_counts_before_the_deadline(void **state)
 {
@@ -140,6 +165,7 @@ int main(void)
         CASE(several_coordinators_hear_orders_behind_starts),
         CASE(a_start_that_is_held_back_can_be_cancelled),
         CASE(a_buried_timer_leaves_no_saga_behind),
+        CASE(a_refused_timer_leaves_no_saga_behind),
         CASE(an_answer_in_dead_hands_counts_before_the_deadline),
     };
     return cmocka_run_group_tests(tests, start, stop);
