@@ -65,13 +65,15 @@ static int64_t laid_down_at(const weir_message *message)
     return read && at < TIME_MAX ? at : 0;
 }
 
-/* What a compensation bars was sent before it, but maybe by somebody whose commands live longer. */
+/* What a compensation bars, and copies of a command, may have been sent by somebody whose commands
+ * live longer, and copies just now. */
 int64_t weir_step_matters_until(const struct weir_delivery *delivery)
 {
-    int64_t expires = delivery->message->expires_at;
-    int64_t barred_until = laid_down_at(delivery->message) + weir_step_command_life_ms(delivery);
-    bool outlived = delivery->compensating && expires != 0 && barred_until > expires;
-    return outlived ? barred_until : expires;
+    int64_t expires = delivery->message->expires_at, now = laid_down_at(delivery->message), until;
+    if (delivery->context.now_ms > now)
+        now = delivery->context.now_ms;
+    until = now + weir_step_command_life_ms(delivery);
+    return expires == 0 || expires > until ? expires : until;
 }
 
 /* ---- The record ---------------------------------------------------------------------------- */
