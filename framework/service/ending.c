@@ -208,3 +208,9 @@ const char *weir_ending_again(struct weir_delivery *delivery)
     weir_step_end_again(delivery);
     return COMMIT;
 }
+
+const char *weir_ending_replied(struct weir_delivery *delivery)
+{
+    weir_step_end_by_reply(delivery);
+    return COMMIT;
+}

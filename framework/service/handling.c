@@ -246,6 +246,12 @@ static void log_end(struct weir_delivery *delivery, bool fenced)
                        : NULL);
 }
 
+/* Whether the commit under way carries out the transition of the step's saga. */
+static bool moves_saga(const struct weir_delivery *delivery)
+{
+    return delivery->is_step && delivery->effects.more != NULL && delivery->step->end.moves_saga;
+}
+
 /* Something that was read has changed: once more on fresh state, but not for ever. */
 static void run_again(struct weir_delivery *delivery, const char *detail)
 {
@@ -279,7 +285,7 @@ static void on_step_loaded(struct weir_delivery *delivery)
 static bool outrun(struct weir_delivery *delivery, const char *detail)
 {
     char key[WEIR_KEY_MAX];
-    if (!delivery->is_step || !delivery->step->end.moves_saga ||
+    if (!moves_saga(delivery) ||
         strcmp(detail,
                weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga)) != 0)
         return false;
@@ -293,6 +299,17 @@ static bool stays_pending(const struct weir_delivery *delivery)
 {
     return delivery->ending == WEIR_ENDING_BURIED ||
            (delivery->ending == WEIR_ENDING_RETRIED && weir_delivery_is_essential(delivery));
+}
+
+/* What was refused may be the saga's next command alone, for a service whose inbox takes none. */
+static void refused(struct weir_delivery *delivery, const char *detail)
+{
+    if (moves_saga(delivery))
+        commit(delivery, weir_ending_replied(delivery));
+    else if (stays_pending(delivery))
+        give_up(delivery, detail);
+    else
+        commit(delivery, weir_ending_refused(delivery, detail));
 }
 
 static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail)
@@ -321,10 +338,7 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
         break;
     case WEIR_COMMIT_REFUSED:
         weir_watching_hasten(&worker->watching);
-        if (stays_pending(delivery))
-            give_up(delivery, detail);
-        else
-            commit(delivery, weir_ending_refused(delivery, detail));
+        refused(delivery, detail);
         break;
     }
 }

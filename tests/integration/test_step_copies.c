@@ -385,6 +385,43 @@ static void the_retention_is_the_one_it_began_with(void **state)
     test_worker_end_well(&one);
 }
 
+/* Somebody else's inbox takes nothing for a while: that is no reason to give up what has been done
+ * here. The coordinator sees to it, and asks again for the answer that it could not carry out. */
+static void a_refused_move_is_left_to_the_coordinator(void **state)
+{
+    (void)state;
+    char saga[32] = "";
+    struct test_worker one = start_service("one");
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_define(
+        &server, "across", 1,
+        "'steps':[" STEP(
+            "a", "'timeoutMs':1000,'backoffMs':10,'attempts':9") ",{'name':"
+                                                                 "'b','service':'idle','command':'"
+                                                                 "Do','timeoutMs':60000}]");
+    long long before = -1;
+    for (int i = 0; before != replies_ever(); i++) {
+        before = replies_ever();
+        snprintf(saga, sizeof(saga), "w%d", i);
+        test_saga_begin(&server, saga, "across", "{}");
+        AWAIT(strcmp(test_saga_field(&server, saga, "step:a:state"), "succeeded") == 0);
+    }
+    test_do(&server, "DEL {idle}:commands");
+    test_do(&server, "SET {idle}:commands broken");
+    test_saga_begin(&server, "s", "across", "{}");
+    AWAIT(replies_ever() > before);
+    test_await_settled(&server, STEPS);
+    assert_effects("s", "a", 1, 0);
+    assert_int_equal(test_dead(&server, STEPS), 0);
+    test_do(&server, "DEL {idle}:commands");
+    AWAIT(strcmp(test_saga_field(&server, "s", "step:a:state"), "succeeded") == 0);
+    assert_true(test_saga_is(&server, "s", "running"));
+    AWAIT(test_ask_integer(&server, "XLEN {idle}:commands") == 1);
+    assert_effects("s", "a", 1, 0);
+    test_worker_end_well(&one);
+    test_worker_end_well(&coordinator);
+}
+
 /* The coordinator knows what it began with; a worker that comes later finds another text, or none.
  */
 static void without_its_definition_there_are_replies(void **state)
@@ -443,6 +480,7 @@ int main(int argc, char **argv)
         CASE(a_brief_compensation_bars_for_as_long_as_an_execution_lives),
         CASE(a_copy_that_lives_longer_finds_a_record),
         CASE(the_retention_is_the_one_it_began_with),
+        CASE(a_refused_move_is_left_to_the_coordinator),
         CASE(without_its_definition_there_are_replies),
         CASE(without_a_right_to_sagas_there_are_replies),
     };
