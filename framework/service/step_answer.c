@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "message/json_memory.h"
 #include "redis/key_names.h"
 #include "service/step_move.h"
@@ -65,14 +66,21 @@ static int64_t laid_down_at(const weir_message *message)
     return read && at < TIME_MAX ? at : 0;
 }
 
+/* A handler may take as long as a time limit: counted from before it began, the next step's would
+ * be over before its command is out. Only how long that took is by this machine's clock. */
+int64_t weir_step_server_ms(const struct weir_delivery *delivery)
+{
+    int64_t loaded_at = delivery->context.now_ms;
+    return loaded_at != 0 ? loaded_at + weir_clock_monotonic_ms() - delivery->time_taken_at
+                          : laid_down_at(delivery->message);
+}
+
 /* What a compensation bars, and copies of a command, may have been sent by somebody whose commands
  * live longer, and copies just now. */
-int64_t weir_step_matters_until(const struct weir_delivery *delivery)
+int64_t weir_step_matters_until(const struct weir_delivery *delivery, int64_t now)
 {
-    int64_t expires = delivery->message->expires_at, now = laid_down_at(delivery->message), until;
-    if (delivery->context.now_ms > now)
-        now = delivery->context.now_ms;
-    until = now + weir_step_command_life_ms(delivery);
+    int64_t expires = delivery->message->expires_at;
+    int64_t until = now + weir_step_command_life_ms(delivery);
     return expires == 0 || expires > until ? expires : until;
 }
 
@@ -128,7 +136,7 @@ static void index_record(struct weir_delivery *delivery)
     const struct weir_runtime *runtime = delivery->context.runtime;
     const weir_message *message = delivery->message;
     char key[WEIR_KEY_MAX], member[256], time[24];
-    int64_t until = weir_step_matters_until(delivery);
+    int64_t until = weir_step_matters_until(delivery, weir_step_server_ms(delivery));
     struct weir_slice arguments[] = {{time, 0}, {member, 0}};
     arguments[0].length =
         (size_t)snprintf(time, sizeof time, "%lld",

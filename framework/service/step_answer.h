@@ -26,11 +26,13 @@ void weir_step_end_by_reply(struct weir_delivery *delivery);
 
 /* ---- For step_move.c ------------------------------------------------------------------------- */
 
+/* The server's time now, or, where it was not asked for, when the command was laid down. */
+int64_t weir_step_server_ms(const struct weir_delivery *delivery);
 /* How long a command lives that this worker sends. */
 int64_t weir_step_command_life_ms(const struct weir_delivery *delivery);
 /* The server's time from which on no copy of the command, nor of what it bars, can have an effect;
  * 0: the command does not say. */
-int64_t weir_step_matters_until(const struct weir_delivery *delivery);
+int64_t weir_step_matters_until(const struct weir_delivery *delivery, int64_t now);
 
 /* What was read of the record has to be so still, or the decision does not hold. */
 void weir_step_expect_record(struct weir_delivery *delivery);

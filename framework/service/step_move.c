@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "message/json_memory.h"
 #include "redis/key_names.h"
 #include "saga/carry_out.h"
@@ -33,20 +32,13 @@ static const struct weir_saga_definition *definition_of(struct weir_delivery *de
     return weir_definitions_find(&delivery->worker->definitions, name, version, (uint32_t)checksum);
 }
 
-/* A handler may take as long as a time limit: counted from before it began, the next step's would
- * be over before its command is out. Only how long that took is by this machine's clock. */
-static int64_t server_ms(const struct weir_delivery *delivery)
-{
-    return delivery->context.now_ms + (weir_clock_monotonic_ms() - delivery->time_taken_at);
-}
-
 static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
     struct weir_saga_case one = {
         .id = delivery->message->saga,
         .key = weir_key_saga(key, runtime->prefix, delivery->message->saga),
-        .now = server_ms(delivery),
+        .now = weir_step_server_ms(delivery),
         .effects = &delivery->step->answer,
         .prefix = runtime->prefix,
         .data_max = (size_t)runtime->settings->data_max,
@@ -60,7 +52,7 @@ static struct weir_saga_case case_of(struct weir_delivery *delivery, char *key)
 static bool has_expired(const struct weir_delivery *delivery)
 {
     int64_t expires = delivery->message->expires_at;
-    return expires != 0 && expires <= server_ms(delivery);
+    return expires != 0 && expires <= weir_step_server_ms(delivery);
 }
 
 /* A reply's data has the limit of any message. */
@@ -108,7 +100,7 @@ static bool as_input(const struct weir_delivery *delivery,
  * being executed again, or one that its compensation has barred from being executed at all. */
 static void record_if_it_outlives(struct weir_delivery *delivery, const struct weir_saga_case *one)
 {
-    int64_t until = weir_step_matters_until(delivery);
+    int64_t until = weir_step_matters_until(delivery, one->now);
     weir_step_expect_record(delivery);
     if (until == 0 || (one->retention_ms > 0 && one->retention_ms < until - one->now))
         weir_step_record_end(delivery);
