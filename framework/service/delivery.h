@@ -4,7 +4,7 @@
  *   loading ──> handling ──> committing ──> ended
  *               handling ──> deferred ──> committing, or queued once more
  *   committing ──> loading (what was read has changed: once more on fresh state)
- *   committing ──> committing (refused: now its burial)
+ *   committing ──> committing (refused: now a reply in place of its saga's move, or its burial)
  *
  * A suspect is a message whose worker fell silent while it had it. Suspects begin one at a time,
  * each counted on the server before it begins, so that a message that kills workers is found

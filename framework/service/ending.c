@@ -33,6 +33,8 @@ const char *weir_ending_text(enum weir_ending ending)
 static void begin(struct weir_delivery *delivery, enum weir_ending ending)
 {
     weir_effects_clear(&delivery->effects);
+    if (delivery->is_step)
+        delivery->step->end.moves_saga = false;
     delivery->ending = ending;
 }
 
@@ -206,11 +208,5 @@ const char *weir_ending_barred(struct weir_delivery *delivery)
 const char *weir_ending_again(struct weir_delivery *delivery)
 {
     weir_step_end_again(delivery);
-    return COMMIT;
-}
-
-const char *weir_ending_replied(struct weir_delivery *delivery)
-{
-    weir_step_end_by_reply(delivery);
     return COMMIT;
 }

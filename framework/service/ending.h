@@ -31,7 +31,5 @@ WEIR_CHECKED const char *weir_ending_barred(struct weir_delivery *delivery);
 
 /* The same end of a step once more, on what has been read of its saga since. */
 WEIR_CHECKED const char *weir_ending_again(struct weir_delivery *delivery);
-/* The same without moving the saga. */
-WEIR_CHECKED const char *weir_ending_replied(struct weir_delivery *delivery);
 
 #endif

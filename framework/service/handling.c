@@ -13,6 +13,7 @@
 #include "service/loading.h"
 #include "service/queue.h"
 #include "service/step_answer.h"
+#include "service/step_move.h"
 #include "service/when_durable.h"
 
 #define RUNS_MAX 20 /* of one handler over state that keeps changing, before it is put off */
@@ -249,7 +250,7 @@ static void log_end(struct weir_delivery *delivery, bool fenced)
 /* Whether the commit under way carries out the transition of the step's saga. */
 static bool moves_saga(const struct weir_delivery *delivery)
 {
-    return delivery->is_step && delivery->effects.more != NULL && delivery->step->end.moves_saga;
+    return delivery->is_step && delivery->step->end.moves_saga;
 }
 
 /* Something that was read has changed: once more on fresh state, but not for ever. */
@@ -304,12 +305,14 @@ static bool stays_pending(const struct weir_delivery *delivery)
 /* What was refused may be the saga's next command alone, for a service whose inbox takes none. */
 static void refused(struct weir_delivery *delivery, const char *detail)
 {
-    if (moves_saga(delivery))
-        commit(delivery, weir_ending_replied(delivery));
-    else if (stays_pending(delivery))
+    if (moves_saga(delivery)) {
+        weir_step_leave_saga(delivery);
+        commit(delivery, weir_ending_again(delivery));
+    } else if (stays_pending(delivery)) {
         give_up(delivery, detail);
-    else
+    } else {
         commit(delivery, weir_ending_refused(delivery, detail));
+    }
 }
 
 static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail)

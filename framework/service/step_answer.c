@@ -241,11 +241,6 @@ void weir_step_end_again(struct weir_delivery *delivery)
         record_and_reply(delivery);
 }
 
-void weir_step_end_by_reply(struct weir_delivery *delivery)
-{
-    record_and_reply(delivery);
-}
-
 void weir_step_end_with(struct weir_delivery *delivery, enum weir_step_outcome outcome,
                         struct weir_slice data)
 {

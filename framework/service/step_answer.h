@@ -21,8 +21,6 @@ void weir_step_end_failed(struct weir_delivery *delivery, const char *reason, bo
 void weir_step_end_succeeded(struct weir_delivery *delivery); /* with the handler's result */
 /* Lays the same end down once more, on what has been read of the saga since. */
 void weir_step_end_again(struct weir_delivery *delivery);
-/* The same, but what follows for the saga is left to the coordinator. */
-void weir_step_end_by_reply(struct weir_delivery *delivery);
 
 /* ---- For step_move.c ------------------------------------------------------------------------- */
 

@@ -150,6 +150,11 @@ static bool move(struct weir_delivery *delivery, const struct weir_saga_definiti
     return moved;
 }
 
+void weir_step_leave_saga(struct weir_delivery *delivery)
+{
+    delivery->step->end.outrun = OUTRUN_MAX;
+}
+
 bool weir_step_move_saga(struct weir_delivery *delivery)
 {
     const struct weir_saga_definition *definition =

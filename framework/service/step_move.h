@@ -13,7 +13,9 @@
  *   - the success has to become durable before it counts;
  *   - the saga's timer would have to ring earlier, of which coordinators would not know in time;
  *   - a command's data cannot be made up;
- *   - others have moved the saga too often meanwhile. */
+ *   - others have moved the saga too often meanwhile, or it has been left. */
 WEIR_CHECKED bool weir_step_move_saga(struct weir_delivery *delivery);
+/* As if others had moved the saga too often: it is the coordinator's from now on. */
+void weir_step_leave_saga(struct weir_delivery *delivery);
 
 #endif
