@@ -81,14 +81,19 @@ static bool texts_room(const redisReply *reply, size_t *room)
     return true;
 }
 
+void weir_loaded_clear(struct weir_loaded *loaded)
+{
+    free(loaded->values);
+    loaded->values = NULL;
+    loaded->field_count = loaded->room = 0;
+    loaded->loaded = false;
+}
+
 enum weir_status weir_snapshot_fill(struct weir_loaded *loaded, const redisReply *reply)
 {
     char *at;
     size_t room;
-    free(loaded->values);
-    loaded->values = NULL;
-    loaded->field_count = 0;
-    loaded->loaded = false;
+    weir_loaded_clear(loaded);
     if (!weir_reply_array(reply, 0) || reply->elements % 2 != 0 || !texts_room(reply, &room))
         return WEIR_INVALID;
     if (reply->elements > 0 && (loaded->values = malloc(room)) == NULL)

@@ -30,6 +30,8 @@ WEIR_CHECKED int weir_snapshot_add(struct weir_snapshot *snapshot, const char *k
  * loaded then. */
 WEIR_CHECKED enum weir_status weir_snapshot_fill(struct weir_loaded *loaded,
                                                  const redisReply *reply);
+/* Forgets the fields: as if nothing had been loaded. */
+void weir_loaded_clear(struct weir_loaded *loaded);
 /* The same fields, without the key. */
 WEIR_CHECKED enum weir_status weir_loaded_copy(struct weir_loaded *to,
                                                const struct weir_loaded *from);

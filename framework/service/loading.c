@@ -219,7 +219,7 @@ static void go_on(struct weir_delivery *delivery)
 
 static void load_step(struct weir_delivery *delivery)
 {
-    delivery->step->saga.loaded = false;
+    weir_loaded_clear(&delivery->step->saga);
     if (!delivery->worker->replies_only)
         load_time(delivery);
     if (may_have_record(delivery))

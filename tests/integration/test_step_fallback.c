@@ -2,6 +2,8 @@
  * step is recorded and replied. */
 #include "integration/step_moves.h"
 
+#include "support/proxy.h"
+
 #define EXPIRES "9000000000000"
 
 /* ---- One step in this worker's hands --------------------------------------------------------- */
@@ -147,6 +149,49 @@ static void without_any_way_out_it_comes_back(void **state)
     test_worker_end_well(&one);
 }
 
+/* ---- What is denied -------------------------------------------------------------------------- */
+
+#define ANN "ACL SETUSER ann reset on >hush +@all &* ~{steps}:* "
+
+static struct test_worker start_ann(const char *socket)
+{
+    char url[TEST_PATH_MAX + 64];
+    snprintf(url, sizeof(url), "unix://ann:hush@%s", socket);
+    struct test_worker worker = test_worker_launch(url, STEPS, "one", NULL);
+    test_worker_await_log(&worker, "worker.ready");
+    return worker;
+}
+
+/* The right to read sagas goes while one has to be read once more: what was read before is no
+ * ground to move it. */
+static void what_may_not_be_read_any_more_is_not_known(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    test_define(&server, "forth", 1, "'steps':[" BY_HAND(LONG) "]");
+    test_proxy_start(&proxy, &server,
+                     (struct proxy_trap){"step:late/a", "step:late/a", PROXY_HOLD});
+    test_do(&server, ANN "~*");
+    struct test_worker one = start_ann(proxy.socket);
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    make_known("forth");
+    begin("late", "forth", "running");
+    send("late", "execute", "{}");
+    test_proxy_await(&proxy); /* its commit, … */
+    test_do(&server, "HINCRBY {sagas}:saga:late revision 1");
+    test_proxy_release(&proxy, PROXY_HOLD);
+    test_proxy_await(&proxy); /* … and the step's record, in front of the saga */
+    test_do(&server, ANN "~{next}:* ~{sagas}:replies");
+    test_proxy_release(&proxy, PROXY_NONE);
+    AWAIT(strcmp(test_saga_field(&server, "late", "step:a:state"), "succeeded") == 0);
+    assert_int_equal(test_worker_logged(&one, "sagas.left"), 1);
+    assert_int_equal(test_worker_logged(&one, "commit.put_off"), 0);
+    assert_effects("late", "a", 1, 0);
+    test_worker_end_well(&one);
+    test_worker_end_well(&coordinator);
+    test_proxy_stop(&proxy);
+}
+
 #define CASE(test) cmocka_unit_test_setup(test, set_up)
 
 int main(int argc, char **argv)
@@ -155,6 +200,7 @@ int main(int argc, char **argv)
         CASE(a_refused_move_becomes_a_reply),
         CASE(what_a_step_wants_is_still_refused),
         CASE(without_any_way_out_it_comes_back),
+        CASE(what_may_not_be_read_any_more_is_not_known),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, test_step_service);
