@@ -444,6 +444,7 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
         held(runner);
         break;
     case WEIR_COMMIT_REFUSED:
+    case WEIR_COMMIT_DENIED: /* never said of what does not hear of it */
         refused(runner, detail);
         break;
     }

@@ -4,7 +4,8 @@
  *   loading ──> handling ──> committing ──> ended
  *               handling ──> deferred ──> committing, or queued once more
  *   committing ──> loading (what was read has changed: once more on fresh state)
- *   committing ──> committing (refused: now a reply in place of its saga's move, or its burial)
+ *   committing ──> committing (refused or denied: now a reply in place of its saga's move, or
+ *       its burial)
  *
  * A suspect is a message whose worker fell silent while it had it. Suspects begin one at a time,
  * each counted on the server before it begins, so that a message that kills workers is found
@@ -57,7 +58,7 @@ struct weir_lane {
     UT_hash_handle hh;
 };
 
-#define WEIR_LOADS_MAX 8 /* keys, record, saga, id, time, stranded */
+#define WEIR_LOADS_MAX 10 /* keys, record, saga, id, time, stranded, rights */
 
 #define WEIR_DELIVERY_NAME_MAX 96
 
@@ -80,9 +81,12 @@ struct weir_step_part {
     struct weir_effects answer; /* what the end of the step adds to the handler's effects */
     struct weir_step_answer {
         enum weir_step_outcome outcome;
-        char *data;      /* JSON object; owned; NULL: the step has not ended */
-        bool moves_saga; /* it carries out the saga's transition itself */
-        unsigned outrun; /* how often somebody else has moved the saga meanwhile */
+        char *data;        /* JSON object; owned; NULL: the step has not ended */
+        bool moves_saga;   /* it carries out the saga's transition itself */
+        bool expects_saga; /* it replies, and the saga has to be as it was read */
+        bool was_denied;   /* that was denied: is it for the saga's key? */
+        bool call_denied;  /* no: calls of functions are */
+        unsigned outrun;   /* how often somebody else has moved the saga meanwhile */
     } end;
 };
 

@@ -34,7 +34,7 @@ static void begin(struct weir_delivery *delivery, enum weir_ending ending)
 {
     weir_effects_clear(&delivery->effects);
     if (delivery->is_step)
-        delivery->step->end.moves_saga = false;
+        delivery->step->end.moves_saga = delivery->step->end.expects_saga = false;
     delivery->ending = ending;
 }
 

@@ -36,6 +36,13 @@ static void give_up(struct weir_delivery *delivery, const char *reason)
     ev_timer_start(delivery->context.runtime->loop, &delivery->worker->releasing);
 }
 
+/* What the worker is denied may be the saga's alone, which it can do without. */
+static bool minds_denial(const struct weir_delivery *delivery)
+{
+    const struct weir_step_answer *end = delivery->is_step ? &delivery->step->end : NULL;
+    return end != NULL && (end->moves_saga || (end->expects_saga && !end->was_denied));
+}
+
 /* Hands the effects over. Effects that cannot be committed at all end in a burial; if even that
  * fails the message stays pending on the server and comes back when its claim has run out. */
 static void commit(struct weir_delivery *delivery, const char *function)
@@ -54,6 +61,7 @@ static void commit(struct weir_delivery *delivery, const char *function)
     delivery->commit.head_count = 3;
     delivery->commit.user = delivery;
     delivery->commit.answered = on_committed;
+    delivery->commit.hears_denial = minds_denial(delivery);
     WEIR_CRASH_POINT(COMMIT_SENDING);
     if (delivery->state != WEIR_DELIVERY_COMMITTING)
         weir_delivery_move(delivery, WEIR_DELIVERY_COMMITTING);
@@ -315,6 +323,18 @@ static void refused(struct weir_delivery *delivery, const char *detail)
     }
 }
 
+/* First a reply in place of the move; then one that does not name the saga, if that is to blame. */
+static void denied(struct weir_delivery *delivery, const char *why)
+{
+    if (delivery->step->end.moves_saga) {
+        weir_step_lose_right(delivery->worker, WEIR_SAGAS_EXPECT, why);
+        commit(delivery, weir_ending_again(delivery));
+        return;
+    }
+    delivery->step->end.was_denied = true;
+    weir_delivery_load_step(delivery, on_step_loaded);
+}
+
 static void on_committed(void *user, enum weir_commit_outcome outcome, const char *detail)
 {
     struct weir_delivery *delivery = user;
@@ -342,6 +362,9 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
     case WEIR_COMMIT_REFUSED:
         weir_watching_hasten(&worker->watching);
         refused(delivery, detail);
+        break;
+    case WEIR_COMMIT_DENIED:
+        denied(delivery, detail);
         break;
     }
 }

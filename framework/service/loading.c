@@ -11,11 +11,19 @@
 #include "redis/key_names.h"
 #include "redis/refusal.h"
 #include "service/load_pattern.h"
-#include "service/worker_state.h"
+#include "service/step_move.h"
 
 #define STRANDED_MS "200"
 
-enum { LOAD_RECORD = -1, LOAD_SEEN = -2, LOAD_TIME = -3, LOAD_STRANDED = -4, LOAD_SAGA = -5 };
+enum {
+    LOAD_RECORD = -1,
+    LOAD_SEEN = -2,
+    LOAD_TIME = -3,
+    LOAD_STRANDED = -4,
+    LOAD_SAGA = -5,
+    LOAD_CALL_RIGHT = -6,
+    LOAD_KEY_RIGHT = -7
+};
 
 static enum weir_status take_record(struct weir_delivery *delivery, const redisReply *reply)
 {
@@ -82,22 +90,32 @@ static const char *load_key(struct weir_load *load)
 }
 
 /* Without a right to the sagas the worker leaves them to the coordinator, and replies. */
-static bool leave_sagas(struct weir_load *load, enum weir_refusal refusal, const char *why)
+static bool lose_right(struct weir_load *load, enum weir_refusal refusal, const char *why)
 {
-    struct weir_worker *worker = delivery_of(load)->worker;
-    if (load->what != LOAD_SAGA || refusal != WEIR_REFUSAL_DENIED)
+    struct weir_delivery *delivery = delivery_of(load);
+    bool denied = refusal == WEIR_REFUSAL_DENIED;
+    switch (load->what) {
+    case LOAD_SAGA:
+        if (denied)
+            weir_step_lose_right(delivery->worker, WEIR_SAGAS_NONE, why);
+        return denied;
+    case LOAD_CALL_RIGHT:
+        delivery->step->end.call_denied = denied;
+        return true;
+    case LOAD_KEY_RIGHT:
+        if (denied && !delivery->step->end.call_denied)
+            weir_step_lose_right(delivery->worker, WEIR_SAGAS_READ, why);
+        return true;
+    default:
         return false;
-    if (!worker->replies_only)
-        weir_log_info(worker->runtime.log, "sagas.left", "reason=%s", why);
-    worker->replies_only = true;
-    return true;
+    }
 }
 
 static void take_refusal(struct weir_load *load, const char *why)
 {
     struct weir_delivery *delivery = delivery_of(load);
     enum weir_refusal refusal = weir_refusal_of(why);
-    if (leave_sagas(load, refusal, why))
+    if (lose_right(load, refusal, why))
         return;
     delivery->step_unreadable |= load->what == LOAD_RECORD || load->what == LOAD_SAGA;
     if ((refusal != WEIR_REFUSAL_TYPE && refusal != WEIR_REFUSAL_REQUEST) ||
@@ -189,7 +207,8 @@ static bool may_have_record(const struct weir_delivery *delivery)
     const weir_message *message = delivery->message;
     return message->attempt > 1 || delivery->number > 1 || message->deliveries > 1 ||
            message->expires_at == 0 || delivery->compensating || delivery->runs > 0 ||
-           delivery->step->end.outrun > 0 || delivery->worker->replies_only;
+           delivery->step->end.outrun > 0 || delivery->step->end.was_denied ||
+           delivery->worker->saga_right != WEIR_SAGAS_MOVE;
 }
 
 static void load_seen(struct weir_delivery *delivery)
@@ -217,15 +236,27 @@ static void go_on(struct weir_delivery *delivery)
         delivery->loaded(delivery);
 }
 
+/* A call without arguments does nothing and is refused, but first of all for a missing right. */
+static void load_rights(struct weir_delivery *delivery)
+{
+    char key[WEIR_KEY_MAX];
+    weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga);
+    send(delivery, LOAD_CALL_RIGHT, 3, (const char *[]){"FCALL", WEIR_COMMIT_PLAN, "0"});
+    send(delivery, LOAD_KEY_RIGHT, 4, (const char *[]){"FCALL", WEIR_COMMIT_PLAN, "1", key});
+}
+
 static void load_step(struct weir_delivery *delivery)
 {
+    enum weir_saga_right right = delivery->worker->saga_right;
     weir_loaded_clear(&delivery->step->saga);
-    if (!delivery->worker->replies_only)
+    if (right == WEIR_SAGAS_MOVE)
         load_time(delivery);
     if (may_have_record(delivery))
         load_record(delivery);
-    if (!delivery->worker->replies_only)
+    if (right != WEIR_SAGAS_NONE)
         load_saga(delivery);
+    if (right < WEIR_SAGAS_READ && delivery->step->end.was_denied)
+        load_rights(delivery);
 }
 
 /* The last one may be shared; it is asked for before the others, which wait for it. */

@@ -9,6 +9,7 @@
 #include "message/json_memory.h"
 #include "redis/key_names.h"
 #include "service/step_move.h"
+#include "service/worker_state.h"
 
 #define COMMAND_LIFE_LEAST_MS (INT64_C(24) * 60 * 60 * 1000)
 #define TIME_MAX (INT64_C(1) << 53) /* as on the server */
@@ -105,8 +106,9 @@ static void expect_saga(struct weir_delivery *delivery)
 {
     static const char *const names[] = {"state", "number"};
     char key[WEIR_KEY_MAX], field[192];
-    if (!delivery->step->saga.loaded)
+    if (!delivery->step->saga.loaded || delivery->worker->saga_right > WEIR_SAGAS_EXPECT)
         return;
+    delivery->step->end.expects_saga = true;
     weir_key_saga(key, delivery->context.runtime->prefix, delivery->message->saga);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(field, sizeof field, "step:%s:%s", delivery->message->step, names[i]);
@@ -174,7 +176,7 @@ static void begin(struct weir_delivery *delivery)
 {
     weir_effects_clear(&delivery->step->answer);
     delivery->effects.more = &delivery->step->answer;
-    delivery->step->end.moves_saga = false;
+    delivery->step->end.moves_saga = delivery->step->end.expects_saga = false;
 }
 
 static void reply(struct weir_delivery *delivery, bool succeeded, struct weir_slice data)

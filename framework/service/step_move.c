@@ -60,7 +60,8 @@ static bool may_move(const struct weir_delivery *delivery)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
     const char *data = weir_loaded_value(&delivery->step->saga, "data");
-    return delivery->step->end.outrun < OUTRUN_MAX && !weir_durability_wanted(runtime->need) &&
+    return delivery->worker->saga_right == WEIR_SAGAS_MOVE &&
+           delivery->step->end.outrun < OUTRUN_MAX && !weir_durability_wanted(runtime->need) &&
            data != NULL && data[0] == '{' && delivery->message->id != NULL &&
            !has_expired(delivery) &&
            strlen(delivery->step->end.data) <= (size_t)runtime->settings->data_max;
@@ -153,6 +154,14 @@ static bool move(struct weir_delivery *delivery, const struct weir_saga_definiti
 void weir_step_leave_saga(struct weir_delivery *delivery)
 {
     delivery->step->end.outrun = OUTRUN_MAX;
+}
+
+void weir_step_lose_right(struct weir_worker *worker, enum weir_saga_right left, const char *why)
+{
+    if (worker->saga_right == WEIR_SAGAS_MOVE)
+        weir_log_info(worker->runtime.log, "sagas.left", "reason=%s", why);
+    if (worker->saga_right < left)
+        worker->saga_right = left;
 }
 
 bool weir_step_move_saga(struct weir_delivery *delivery)

@@ -4,10 +4,11 @@
 #ifndef WEIR_SERVICE_STEP_MOVE_H
 #define WEIR_SERVICE_STEP_MOVE_H
 
-#include "service/delivery.h"
+#include "service/worker_state.h"
 
 /* Queues the transition that follows from the end of the step (delivery->step->end) into
  * delivery->step->answer. false: that is the coordinator's to do, and nothing has been queued:
+ *   - this user has been denied it before;
  *   - the saga or its definition is not at hand, or the saga does not wait for this answer;
  *   - the command has expired;
  *   - the success has to become durable before it counts;
@@ -17,5 +18,8 @@
 WEIR_CHECKED bool weir_step_move_saga(struct weir_delivery *delivery);
 /* As if others had moved the saga too often: it is the coordinator's from now on. */
 void weir_step_leave_saga(struct weir_delivery *delivery);
+/* This worker's user has been denied something, for which `left` is what it may do at the most: it
+ * leaves all sagas to the coordinator, and says so once. */
+void weir_step_lose_right(struct weir_worker *worker, enum weir_saga_right left, const char *why);
 
 #endif

@@ -17,6 +17,14 @@
 
 #define WEIR_REASON_MAX 512
 
+/* What this user may do with sagas: all, until something has been denied. It only gets less. */
+enum weir_saga_right {
+    WEIR_SAGAS_MOVE,
+    WEIR_SAGAS_EXPECT, /* it may not write all that a move writes */
+    WEIR_SAGAS_READ,   /* nor the sagas' own hashes, so that no commit can name them */
+    WEIR_SAGAS_NONE,
+};
+
 struct weir_worker {
     struct weir_service *service;
     struct weir_runtime runtime;
@@ -34,7 +42,7 @@ struct weir_worker {
     struct weir_forgetting forgetting;
     struct weir_definitions definitions; /* of the sagas whose commands come here */
     struct weir_shared_loads shared;
-    bool replies_only; /* this user may not read sagas */
+    enum weir_saga_right saga_right;
     struct weir_watching watching;
     struct weir_witness witness;
     ev_timer housekeeping;

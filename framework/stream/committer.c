@@ -123,7 +123,8 @@ static void answer_unfinished(struct weir_committer *committer, struct weir_comm
 static void refused(struct weir_committer *committer, struct weir_commit *commit, const char *why)
 {
     char detail[512];
-    switch (weir_refusal_of(why)) {
+    enum weir_refusal refusal = weir_refusal_of(why);
+    switch (refusal) {
     case WEIR_REFUSAL_REQUEST:
     case WEIR_REFUSAL_TYPE:
     case WEIR_REFUSAL_PLACE:
@@ -141,8 +142,10 @@ static void refused(struct weir_committer *committer, struct weir_commit *commit
     case WEIR_REFUSAL_FUNCTION:
         if (commit->once)
             answer_unfinished(committer, commit, why);
+        else if (commit->hears_denial && refusal == WEIR_REFUSAL_DENIED)
+            answer(commit, WEIR_COMMIT_DENIED, why);
         else
-            put_off(committer, commit, weir_refusal_of(why), why);
+            put_off(committer, commit, refusal, why);
         break;
     }
 }

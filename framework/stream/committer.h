@@ -24,6 +24,8 @@ enum weir_commit_outcome {
     WEIR_COMMIT_CONFLICT, /* something that was read has changed; nothing was written */
     WEIR_COMMIT_HELD,     /* not now (weir_project); nothing was written */
     WEIR_COMMIT_REFUSED,  /* a write would fail, for good; nothing was written */
+    WEIR_COMMIT_DENIED,   /* this user lacks a right, and the commit hears of it; nothing was
+                             written */
 };
 
 struct weir_commit {
@@ -36,10 +38,11 @@ struct weir_commit {
     /* Not to be repeated: no acknowledgement in it tells whether it still fits the server, which
      * may have gone back in time. Whatever keeps it from its answer makes it a CONFLICT. */
     bool once;
-    bool sent; /* the committer's own */
+    bool hears_denial; /* a right that this user lacks is its answer; else it waits for that */
+    bool sent;         /* the committer's own */
     void *user;
-    /* Called once, from the loop. `detail` says which key and why for CONFLICT and REFUSED, and
-     * for weir_project's CONFLICT "" where another runner has moved on. */
+    /* Called once, from the loop. `detail` says which key and why for CONFLICT and REFUSED,
+     * why for DENIED, and for weir_project's CONFLICT "" where another runner has moved on. */
     void (*answered)(void *user, enum weir_commit_outcome outcome, const char *detail);
     /* The committer's own. */
     struct weir_committer *committer;

@@ -101,6 +101,21 @@ static inline void assert_nothing_left(void)
     assert_int_equal(test_dead(&server, "sagas"), 0);
 }
 
+static inline const char *in_minutes(int minutes)
+{
+    static char text[24];
+    static const char script[] = "return tonumber(redis.call('TIME')[1])";
+    snprintf(text, sizeof(text), "%lld",
+             1000 * (test_ask_integer(&server, "EVAL %s 0", script) + 60 * minutes));
+    return text;
+}
+
+/* When a command expires before its saga's hash would go. */
+static inline const char *in_an_hour(void)
+{
+    return in_minutes(60);
+}
+
 /* ---- Who works ------------------------------------------------------------------------------- */
 
 static inline struct test_worker start_service(const char *consumer)

@@ -184,22 +184,6 @@ static void a_copy_behind_a_skip_is_answered_as_at_first(void **state)
     test_worker_end_well(&one);
 }
 
-static const char *in_minutes(int minutes)
-{
-    static char text[24];
-    snprintf(text, sizeof(text), "%lld",
-             1000 *
-                 (test_ask_integer(&server, "EVAL %s 0", "return tonumber(redis.call('TIME')[1])") +
-                  60 * minutes));
-    return text;
-}
-
-/* When a command expires before its saga's hash would go. */
-static const char *in_an_hour(void)
-{
-    return in_minutes(60);
-}
-
 /* Two copies in two hands: the one succeeds and is about to reply, as that worker has no definition
  * yet; the other is refused by a move, which leaves the step running under the next number. The
  * first to commit counts. */

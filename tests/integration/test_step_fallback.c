@@ -1,10 +1,8 @@
-/* What a worker's move adds may be refused where the step itself is innocent: then the end of the
- * step is recorded and replied. */
+/* What a worker's move adds may be refused or denied where the step itself is innocent: then the
+ * end of the step is recorded and replied. */
 #include "integration/step_moves.h"
 
 #include "support/proxy.h"
-
-#define EXPIRES "9000000000000"
 
 /* ---- One step in this worker's hands --------------------------------------------------------- */
 
@@ -17,9 +15,10 @@
 static void send(const char *saga, const char *action, const char *data)
 {
     test_do(&server,
-            "XADD {steps}:commands * type %s id %s/a/%s saga %s step a action %s expires " EXPIRES
-            " data %s",
-            strcmp(action, "execute") == 0 ? "Do" : "Undo", saga, action, saga, action, data);
+            "XADD {steps}:commands * type %s id %s/a/%s saga %s step a action %s expires %s "
+            "data %s",
+            strcmp(action, "execute") == 0 ? "Do" : "Undo", saga, action, saga, action,
+            in_an_hour(), data);
 }
 
 /* Begins a saga, and waits until its step is due. */
@@ -153,11 +152,13 @@ static void without_any_way_out_it_comes_back(void **state)
 
 #define ANN "ACL SETUSER ann reset on >hush +@all &* ~{steps}:* "
 
+/* Which reads nothing further while it has something in hand. */
 static struct test_worker start_ann(const char *socket)
 {
     char url[TEST_PATH_MAX + 64];
     snprintf(url, sizeof(url), "unix://ann:hush@%s", socket);
-    struct test_worker worker = test_worker_launch(url, STEPS, "one", NULL);
+    struct test_worker worker =
+        test_worker_launch(url, STEPS, "one", OPTIONS("--concurrency", "1"));
     test_worker_await_log(&worker, "worker.ready");
     return worker;
 }
@@ -192,6 +193,115 @@ static void what_may_not_be_read_any_more_is_not_known(void **state)
     test_proxy_stop(&proxy);
 }
 
+static const struct lacking {
+    const char *rights; /* what the user has besides the service's own keys and {sagas}:replies */
+    const char *data;   /* the command's */
+    const char *then;   /* state of step "a" */
+} lacking[] = {
+    {"~{sagas}:*", "{}", "succeeded"}, /* not the next service's commands */
+    {"~{next}:* ~{sagas}:saga:* %R~{sagas}:*", "{\"how\":{\"a\":\"fail\"}}", "failed"},
+    {"~{next}:* %R~{sagas}:*", "{}", "succeeded"},
+    {"%R~{sagas}:*", "{}", "succeeded"},
+    {"%R~{sagas}:*", "no JSON", "failed"},
+};
+
+/* A user who may read sagas, and not write what belongs to them. */
+static void without_a_right_to_move_there_are_replies(void **state)
+{
+    (void)state;
+    enum { SAGAS = 3 };
+    char saga[16];
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_define(&server, "forth", 1, "'steps':[" BY_HAND(LONG) "]");
+    for (size_t i = 0; i < sizeof(lacking) / sizeof(*lacking); i++) {
+        const struct lacking *row = &lacking[i];
+        long long before = replies_ever();
+        test_do(&server, ANN "~{sagas}:replies");
+        for (const char *at = row->rights; at != NULL; at = strchr(at, ' ')) {
+            char right[32];
+            at += *at == ' ';
+            snprintf(right, sizeof(right), "%.*s", (int)strcspn(at, " "), at);
+            test_do(&server, "ACL SETUSER ann %s", right);
+        }
+        struct test_worker one = start_ann(server.socket);
+        for (int k = 0; k < SAGAS; k++) { /* with the first the definition becomes known */
+            snprintf(saga, sizeof(saga), "s%zu.%d", i, k);
+            begin(saga, "forth", "running");
+            send(saga, "execute", row->data);
+            AWAIT(strcmp(test_saga_field(&server, saga, "step:a:state"), row->then) == 0);
+            assert_effects(saga, "a", strcmp(row->then, "succeeded") == 0, 0);
+        }
+        test_await_settled(&server, STEPS);
+        assert_int_equal(replies_ever(), before + SAGAS);
+        assert_int_equal(test_worker_logged(&one, "sagas.left"), 1);
+        assert_int_equal(test_worker_logged(&one, "commit.put_off"), 0);
+        test_worker_end_well(&one);
+    }
+    test_worker_end_well(&coordinator);
+}
+
+/* What was moved while the user had the right to it has no record: the saga, which may be read
+ * still, tells of it. */
+static void what_was_moved_before_is_not_done_again(void **state)
+{
+    (void)state;
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    test_define(&server, "forth", 1, "'steps':[" BY_HAND(LONG) "]");
+    test_do(&server, ANN "~*");
+    struct test_worker one = start_ann(server.socket);
+    make_known("forth");
+    begin("s", "forth", "running");
+    send("s", "execute", "{}");
+    AWAIT(strcmp(test_saga_field(&server, "s", "step:a:state"), "succeeded") == 0);
+    assert_false(recorded("s", "a"));
+    test_do(&server, ANN "~{sagas}:replies %%R~{sagas}:*");
+    begin("t", "forth", "running");
+    send("t", "execute", "{}");
+    AWAIT(strcmp(test_saga_field(&server, "t", "step:a:state"), "succeeded") == 0);
+    long long before = replies_ever();
+    send("s", "execute", "{}");
+    AWAIT(replies_ever() == before + 1);
+    test_await_settled(&server, STEPS);
+    assert_effects("s", "a", 1, 0);
+    assert_effects("t", "a", 1, 0);
+    test_worker_end_well(&one);
+    test_worker_end_well(&coordinator);
+}
+
+/* A right goes for a while. The reply that waits for it names the saga still: a copy of the command
+ * in other hands may move it meanwhile. */
+static void a_reply_that_waits_does_not_come_beside_a_move(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    test_define(&server, "forth", 1, "'steps':[" BY_HAND(LONG) "]");
+    test_proxy_start(&proxy, &server,
+                     (struct proxy_trap){"weir_commit", "{sagas}:saga:s", PROXY_HOLD});
+    test_do(&server, ANN "~*");
+    struct test_worker one = start_ann(proxy.socket);
+    struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
+    make_known("forth");
+    begin("s", "forth", "running");
+    send("s", "execute", "{}");
+    test_proxy_await(&proxy);
+    test_do(&server, "ACL SETUSER ann -xadd");
+    test_proxy_release(&proxy, PROXY_NONE);
+    test_worker_await_log(&one, "commit.put_off");
+    struct test_worker two = start_service("two");
+    AWAIT(test_ask_integer(&server, "XLEN {steps}:commands") == 1);
+    make_known("forth");
+    send("s", "execute", "{}");
+    AWAIT(strcmp(test_saga_field(&server, "s", "step:a:state"), "succeeded") == 0);
+    assert_false(recorded("s", "a"));
+    test_do(&server, "ACL SETUSER ann +xadd");
+    test_await_settled(&server, STEPS);
+    assert_effects("s", "a", 1, 0);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
+    test_worker_end_well(&coordinator);
+    test_proxy_stop(&proxy);
+}
+
 #define CASE(test) cmocka_unit_test_setup(test, set_up)
 
 int main(int argc, char **argv)
@@ -201,6 +311,9 @@ int main(int argc, char **argv)
         CASE(what_a_step_wants_is_still_refused),
         CASE(without_any_way_out_it_comes_back),
         CASE(what_may_not_be_read_any_more_is_not_known),
+        CASE(without_a_right_to_move_there_are_replies),
+        CASE(what_was_moved_before_is_not_done_again),
+        CASE(a_reply_that_waits_does_not_come_beside_a_move),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, test_step_service);
