@@ -9,27 +9,46 @@
 #include "coordinator/handlers.h"
 
 #define EXPIRE_EVERY_MS 60000
+#define EXPIRE_PAUSE_MS 50     /* while they go: faster than they can come */
+#define EXPIRE_PASSING_MS 1000 /* while they stay */
 #define EXPIRE_LIMIT "1000"
+#define FROM_THE_LEAST "-inf"
 #define CENSUS_EVERY_MS 1000
 #define CENSUS_FULL_MS 50
 
-/* Ended sagas leave the server by themselves; their places in the indexes are swept up here. */
+/* Ended sagas leave the server by themselves, each when the coordinator that began it has said.
+ * Their places in the indexes are swept up here: none before its saga, whatever this process is
+ * told. */
 static bool call_expire(void *self, struct weir_periodic *periodic)
 {
     struct weir_coordinator *coordinator = self;
-    char age[24];
-    snprintf(age, sizeof age, "%lld", (long long)coordinator->runtime->settings->retention_ms);
-    return weir_periodic_send(periodic, 7,
-                              (const char *[]){"FCALL", "weir_expire", "2",
-                                               coordinator->ended_keys[0],
-                                               coordinator->ended_keys[1], age, EXPIRE_LIMIT});
+    const struct weir_runtime *runtime = coordinator->runtime;
+    char age[24], sagas[WEIR_KEY_MAX];
+    snprintf(age, sizeof age, "%lld", (long long)runtime->settings->retention_ms);
+    weir_key_saga(sagas, runtime->prefix, "");
+    return weir_periodic_send(periodic, 8,
+                              (const char *[]){"FCALL", "weir_expire_gone", "1",
+                                               coordinator->ended_keys[coordinator->expiring], age,
+                                               coordinator->expire_from, EXPIRE_LIMIT, sagas});
 }
 
+/* On to what is left of this index, or to the other one, or all has been seen. */
 static int64_t on_expired(void *self, const redisReply *reply)
 {
+    struct weir_coordinator *coordinator = self;
+    struct weir_slice from = {"", 0};
     int64_t removed = 0;
-    (void)self;
-    return weir_reply_integer(reply, &removed) && removed > 0 ? 1000 : -1;
+    (void)weir_reply_text(weir_reply_at(reply, 0), &from);
+    bool more = from.length > 0 && from.length < sizeof coordinator->expire_from;
+    if (!more)
+        from = weir_slice_of(FROM_THE_LEAST);
+    snprintf(coordinator->expire_from, sizeof coordinator->expire_from, "%.*s", (int)from.length,
+             from.at);
+    (void)weir_reply_integer(weir_reply_at(reply, 1), &removed);
+    if (more)
+        return removed > 0 ? EXPIRE_PAUSE_MS : EXPIRE_PASSING_MS;
+    coordinator->expiring = !coordinator->expiring;
+    return coordinator->expiring ? 0 : -1;
 }
 
 static bool call_census(void *self, struct weir_periodic *periodic)
@@ -69,6 +88,7 @@ static enum weir_status start(void *self, struct weir_runtime *runtime, struct w
     struct weir_coordinator *coordinator = self;
     (void)error;
     coordinator->runtime = runtime;
+    snprintf(coordinator->expire_from, sizeof coordinator->expire_from, FROM_THE_LEAST);
     weir_key_saga_state(coordinator->ended_keys[0], runtime->prefix,
                         weir_saga_state_text(WEIR_SAGA_COMPLETED));
     weir_key_saga_state(coordinator->ended_keys[1], runtime->prefix,

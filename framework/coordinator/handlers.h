@@ -16,7 +16,10 @@ struct weir_coordinator {
     uint64_t stale;          /* replies and timers that changed nothing */
     struct weir_runtime *runtime;
     struct weir_periodic expiry;
+    /* Ended sagas' places in the indexes, which the one after the other are gone through. */
     char ended_keys[2][WEIR_KEY_MAX];
+    size_t expiring;      /* one of them */
+    char expire_from[32]; /* the score to begin at */
     /* How many sagas are in flight: counted now and then, and more often where they seem to be too
      * many; kept up by what this process does. */
     struct weir_periodic census;

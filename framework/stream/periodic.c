@@ -5,6 +5,8 @@
 
 #include "redis/refusal.h"
 
+#define UNSENT_AGAIN_MS 1000
+
 static void set_timer(struct weir_periodic *periodic, int64_t after_ms)
 {
     ev_timer_stop(periodic->loop, &periodic->timer);
@@ -21,8 +23,11 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     if (periodic->under_way)
         return;
+    periodic->unsent = false;
     if (!periodic->call(periodic->user, periodic))
-        set_timer(periodic, periodic->every_ms);
+        set_timer(periodic, periodic->unsent && periodic->every_ms > UNSENT_AGAIN_MS
+                                ? UNSENT_AGAIN_MS
+                                : periodic->every_ms);
 }
 
 static void on_answer(void *user, enum weir_answer answer, const redisReply *reply)
@@ -50,6 +55,7 @@ bool weir_periodic_send(struct weir_periodic *periodic, int count, const char **
 {
     periodic->under_way =
         weir_link_send(periodic->link, count, arguments, NULL, on_answer, periodic) == WEIR_OK;
+    periodic->unsent = !periodic->under_way;
     return periodic->under_way;
 }
 

@@ -1,5 +1,5 @@
 /* A call to the server that is made again and again: never twice at once, only while the link is
- * ready, put off where it was refused. */
+ * ready (where it is not, it is looked for each second), put off where it was refused. */
 #ifndef WEIR_STREAM_PERIODIC_H
 #define WEIR_STREAM_PERIODIC_H
 
@@ -16,6 +16,7 @@ struct weir_periodic {
     ev_timer timer;
     int64_t every_ms;
     bool under_way, stopped;
+    bool unsent;  /* the link was not ready when it was last tried */
     bool failing; /* the last answer was an error; said once */
     void *user;
     /* Sends the call by weir_periodic_send; false: there is nothing to do this time. */
@@ -29,7 +30,7 @@ struct weir_periodic {
 void weir_periodic_init(struct weir_periodic *periodic, struct ev_loop *loop,
                         struct weir_link *link, struct weir_log *log, const char *name,
                         int64_t every_ms, void *user);
-/* Calls at once where the link is ready, else after every_ms. */
+/* Calls at once where the link is ready. */
 void weir_periodic_start(struct weir_periodic *periodic);
 /* Calls in after_ms, unless a call comes sooner anyhow. */
 void weir_periodic_hasten(struct weir_periodic *periodic, int64_t after_ms);

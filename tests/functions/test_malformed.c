@@ -21,6 +21,8 @@ static const char *const calls[] = {
     "FCALL weir_leave 1 {s}:workers s c",
     "FCALL weir_expire 1 {s}:index 0",
     "FCALL weir_expire 1 {s}:index -1 10",
+    "FCALL weir_expire_gone 1 {s}:index 0 -inf 10",
+    "FCALL weir_expire_gone 1 {s}:index 0 -inf all {s}:",
     "FCALL weir_due_steps 1 {s}:steps x",
     "FCALL weir_forget_steps 2 {s}:steps {s}:a m1 m2",
     "FCALL weir_forget_steps 3 {s}:steps {s}:a {s}:b m1",

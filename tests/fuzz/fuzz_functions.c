@@ -154,6 +154,7 @@ static const struct call_shape {
     {"weir_witness", "y", "c"},
     {"weir_count", "cg", ""},
     {"weir_expire", "cg", "0|10"},
+    {"weir_expire_gone", "g", "0|-inf|10|{s}:"},
     {"weir_due_steps", "g", "10"},
     {"weir_forget_steps", "ghi", "m1|m2"},
     {"weir_retire", "de", "s|0|0"},
