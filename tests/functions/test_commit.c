@@ -165,6 +165,36 @@ static void what_may_not_be_read_is_no_refusal(void **state)
     }
 }
 
+/* Whether somebody else has finished it would not be known: said to be finished it would come back
+ * again and again, and in the end be buried for that. */
+static void an_answer_that_may_come_too_late_is_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *operations, *wanted;
+    } rows[] = {
+        {"EXISTS 3 1 0", "[conflict, 3]"},
+        {"HSET 2 2 f v SADD 2 1 m", "[refused, 2, it is a hash, not a set]"},
+        {"XADD 3 2 type E", "[refused, 3, it takes no further entries]"},
+    };
+    test_do(&server, "XADD {s}:key 18446744073709551615-18446744073709551615 a b");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char line[256];
+        snprintf(line, sizeof line, COMMIT "%s", rows[i].operations);
+        test_do(&server, "ACL SETUSER default -xpending");
+        expect_untouched("!NOPERM this user may not run XPENDING*", line);
+        test_do(&server, "ACL SETUSER default +@all");
+        expect_untouched(rows[i].wanted, line);
+    }
+    test_do(&server, "ACL SETUSER default -xpending");
+    expect("1", COMMIT "HSET 2 2 f v"); /* it can do without */
+    expect_untouched("!NOPERM*", COMMIT "EXISTS 3 1 0");
+    test_do(&server, "ACL SETUSER default +@all");
+    expect_untouched("0", COMMIT "EXISTS 3 1 0");
+    test_do(&server, "DEL {s}:commands"); /* no group, so nothing is pending */
+    expect_untouched("0", COMMIT "EXISTS 3 1 0");
+}
+
 /* The right to one key says nothing of the next: who may call with both may not write both. */
 static void each_key_needs_its_right(void **state)
 {
@@ -471,6 +501,7 @@ int main(void)
         EACH(a_full_stream_refuses_the_whole_commit),
         EACH(a_missing_right_refuses_the_whole_commit),
         EACH(what_may_not_be_read_is_no_refusal),
+        EACH(an_answer_that_may_come_too_late_is_none),
         EACH(each_key_needs_its_right),
         EACH(types_are_known_without_further_rights),
         EACH(only_what_is_a_stream_is_appended_to),

@@ -385,7 +385,7 @@ local FURTHER_WORDS = {
     HDEL = { '0' }, HGET = { '0' }, HINCRBY = { '0', '0' }, HMGET = { '0' }, HSCAN = { '0' },
     HSET = { '0', '0' }, INCRBY = { '0' }, PEXPIRE = { '0' }, PEXPIREAT = { '0' }, RPUSH = { '0' },
     SADD = { '0' }, SET = { '0' }, SISMEMBER = { '0' }, SMISMEMBER = { '0' }, SREM = { '0' },
-    SSCAN = { '0' }, XACK = { '0', '0' }, XADD = { '*', '0', '0' }, XDEL = { '0' },
+    SSCAN = { '0' }, XACK = { '0', '0' }, XADD = { '*', '0', '0' }, XDEL = { '0' }, XPENDING = { '0' },
     XRANGE = { '-', '+' }, XTRIM = { 'MINID', '0' },
     ZADD = { '0', '0' }, ZMSCORE = { '0' }, ZREM = { '0' }, ZSCAN = { '0' },
 }

@@ -17,10 +17,12 @@
 -- before plans call these three.
 
 -- An answer that somebody else has finished the message comes before any other: what was read may
--- have changed by that very commit.
+-- have changed by that very commit. Who may not ask for that gets an error: taken for finished, the
+-- message would come back until its deliveries are used up.
 local function unless_finished(answer, keys, args)
     local pending = redis.pcall('XPENDING', keys[1], args[1], args[2], args[2], '1')
-    return not pending.err and pending[1] and answer or 0
+    if pending.err then return right_problem('XPENDING', keys[1]) or 0 end
+    return pending[1] and answer or 0
 end
 
 -- Returns nil, or the answer of a call that was not the first to finish.
