@@ -10,3 +10,8 @@ int64_t weir_clock_monotonic_ms(void)
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+int64_t weir_clock_passed_ms(int64_t from, int64_t to)
+{
+    return to > from ? to - from - 1 : 0;
+}

@@ -6,5 +6,7 @@
 
 /* Milliseconds since an arbitrary start; never runs backward, not changed by setting the date. */
 int64_t weir_clock_monotonic_ms(void);
+/* The ms that have passed between two such times at the least: both have lost their fraction. */
+int64_t weir_clock_passed_ms(int64_t from, int64_t to);
 
 #endif

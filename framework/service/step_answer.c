@@ -68,11 +68,13 @@ static int64_t laid_down_at(const weir_message *message)
 }
 
 /* A handler may take as long as a time limit: counted from before it began, the next step's would
- * be over before its command is out. Only how long that took is by this machine's clock. */
+ * be over before its command is out. Only how long that took is by this machine's clock: never more
+ * than it was, or the next step would end before this one has. */
 int64_t weir_step_server_ms(const struct weir_delivery *delivery)
 {
     int64_t loaded_at = delivery->context.now_ms;
-    return loaded_at != 0 ? loaded_at + weir_clock_monotonic_ms() - delivery->time_taken_at
+    return loaded_at != 0 ? loaded_at + weir_clock_passed_ms(delivery->time_taken_at,
+                                                             weir_clock_monotonic_ms())
                           : laid_down_at(delivery->message);
 }
 
