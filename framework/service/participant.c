@@ -103,17 +103,22 @@ static struct weir_step_end end_with(enum weir_step_outcome outcome, unsigned nu
     return (struct weir_step_end){outcome, number, weir_slice_of(data)};
 }
 
-/* Of a refusal the saga keeps the reason alone. */
-static struct weir_step_end refusal(const struct weir_step_fields *fields, unsigned number,
-                                    bool unknown, struct weir_text *room)
+static struct weir_step_end refusal_for(const char *reason, unsigned number, bool unknown,
+                                        struct weir_text *room)
 {
-    const char *reason = fields->error != NULL ? fields->error : "refused";
     weir_text_clear(room);
     weir_text_append_string(room, "{\"reason\":");
     weir_text_append_json(room, reason, strlen(reason));
     weir_text_append_string(room, unknown ? ",\"unknown\":true}" : "}");
     return end_with(unknown ? WEIR_OUTCOME_UNKNOWN : WEIR_OUTCOME_FAILED, number,
                     room->failed ? "{}" : room->at);
+}
+
+/* Of a refusal the saga keeps the reason alone. */
+static struct weir_step_end refusal(const struct weir_step_fields *fields, unsigned number,
+                                    bool unknown, struct weir_text *room)
+{
+    return refusal_for(fields->error != NULL ? fields->error : "refused", number, unknown, room);
 }
 
 static bool is(const char *state, const char *word)
@@ -135,6 +140,12 @@ static bool has_refused(const struct weir_step_fields *fields, bool compensating
     return is_in(fields, compensating) && stored_number(fields) > number;
 }
 
+/* An operator has seen to the step by hand: whoever comes with its command now comes too late. */
+static struct weir_step_end skipped(const struct weir_step_fields *fields, struct weir_text *room)
+{
+    return refusal_for("the step has been skipped", stored_number(fields), false, room);
+}
+
 static struct weir_step_end execution(const struct weir_step_fields *fields, unsigned number,
                                       struct weir_text *room)
 {
@@ -146,6 +157,8 @@ static struct weir_step_end execution(const struct weir_step_fields *fields, uns
         return refusal(fields, stored_number(fields), unknown, room);
     if (has_refused(fields, false, number))
         return refusal(fields, stored_number(fields) - 1, false, room);
+    if (is(fields->state, "skipped"))
+        return skipped(fields, room);
     return end_with(WEIR_OUTCOME_NONE, 0, "{}");
 }
 
@@ -156,6 +169,8 @@ static struct weir_step_end compensation(const struct weir_step_fields *fields, 
         return end_with(WEIR_OUTCOME_SUCCEEDED, stored_number(fields), "{}");
     if (has_refused(fields, true, number))
         return refusal(fields, stored_number(fields) - 1, false, room);
+    if (is(fields->state, "skipped") && is_in(fields, true))
+        return skipped(fields, room);
     return end_with(WEIR_OUTCOME_NONE, 0, "{}");
 }
 

@@ -10,7 +10,8 @@
  *   - a repeated command is answered with its first outcome, never executed again;
  *   - a compensation that comes first, or alone, succeeds without calling the handler, and its
  *     record bars the step from then on;
- *   - of an execution and a compensation that race, one finds what the other has written. */
+ *   - of an execution and a compensation that race, one finds what the other has written;
+ *   - what an operator has skipped is refused. */
 #ifndef WEIR_SERVICE_PARTICIPANT_H
 #define WEIR_SERVICE_PARTICIPANT_H
 

@@ -149,25 +149,28 @@ static void a_success_behind_a_recorded_refusal_counts(void **state)
     test_worker_end_well(&one);
 }
 
-/* An operator has skipped a step, or its compensation, that was refused by a move: the saga goes on
- * without it, and a copy of the refused command must not take effect after all. */
-static void a_copy_behind_a_skip_is_answered_as_at_first(void **state)
+/* An operator has skipped a step and the compensation of another, each of which was refused by a
+ * move, or has not been heard of: the saga goes on without them, and a copy of the command must not
+ * take effect after all. */
+static void a_skipped_step_takes_no_effect(const char *how)
 {
-    (void)state;
+    char data[96];
     struct test_worker one = start_service("one");
     struct test_worker coordinator = test_coordinator_start(&server, "c0", NULL);
     test_define(
         &server, "short", 1,
         "'steps':[" STEP(
-            "a", "'timeoutMs':20000,'attempts':1") ",{'name':'r','service':"
-                                                   "'steps','command':'Do','kind':'retriable','"
-                                                   "timeoutMs':20000,'attempts':1}]");
+            "a", "'timeoutMs':300,'attempts':1") ",{'name':'r','service':"
+                                                 "'steps','command':'Do','kind':'retriable','"
+                                                 "timeoutMs':300,'attempts':1}]");
     test_define(&server, "pair", 1,
-                "'steps':[" STEP("a", "'timeoutMs':20000,'attempts':1") "," STEP("b", LONG) "]");
+                "'steps':[" STEP("a", "'timeoutMs':300,'attempts':1") "," STEP("b", LONG) "]");
     (void)warm_up("short");
     (void)warm_up("pair");
-    test_saga_begin(&server, "s", "short", "{'how':{'r':'fail'}}");
-    test_saga_begin(&server, "t", "pair", "{'how':{'b':'fail','a/undo':'fail'}}");
+    snprintf(data, sizeof(data), "{'how':{'r':'%s'}}", how);
+    test_saga_begin(&server, "s", "short", data);
+    snprintf(data, sizeof(data), "{'how':{'b':'fail','a/undo':'%s'}}", how);
+    test_saga_begin(&server, "t", "pair", data);
     AWAIT(test_sagas_in(&server, "suspended") == 2);
     assert_false(recorded("s", "r") || recorded("t", "a"));
     test_do(&server, "XADD {sagas}:commands * type ResumeSaga saga s step r decision skip");
@@ -182,6 +185,18 @@ static void a_copy_behind_a_skip_is_answered_as_at_first(void **state)
     assert_effects("s", "r", 0, 0);
     assert_effects("t", "a", 1, 0);
     test_worker_end_well(&one);
+}
+
+static void a_copy_behind_a_skip_is_answered_as_at_first(void **state)
+{
+    (void)state;
+    a_skipped_step_takes_no_effect("fail");
+}
+
+static void a_skip_bars_what_was_not_heard_of(void **state)
+{
+    (void)state;
+    a_skipped_step_takes_no_effect("swallow");
 }
 
 /* Two copies in two hands: the one succeeds and is about to reply, as that worker has no definition
@@ -458,6 +473,7 @@ int main(int argc, char **argv)
         CASE(a_copy_is_answered_as_at_first),
         CASE(a_success_behind_a_recorded_refusal_counts),
         CASE(a_copy_behind_a_skip_is_answered_as_at_first),
+        CASE(a_skip_bars_what_was_not_heard_of),
         CASE(a_reply_does_not_come_beside_a_move),
         CASE(what_is_done_beside_its_compensation_is_undone),
         CASE(a_brief_retention_leaves_records),

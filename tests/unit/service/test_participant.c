@@ -131,6 +131,8 @@ static enum weir_step_outcome execution_wanted(const struct told *told, unsigned
          (strcmp(told->state, "skipped") == 0 && !undoing)) &&
         told->number_read > number)
         return WEIR_OUTCOME_FAILED; /* a new number follows a refusal alone */
+    if (strcmp(told->state, "skipped") == 0)
+        return WEIR_OUTCOME_FAILED; /* an operator has seen to it */
     return WEIR_OUTCOME_NONE;
 }
 
@@ -142,6 +144,8 @@ static enum weir_step_outcome compensation_wanted(const struct told *told, unsig
     if ((strcmp(told->state, "compensating") == 0 ||
          (strcmp(told->state, "skipped") == 0 && undoing)) &&
         told->number_read > number)
+        return WEIR_OUTCOME_FAILED;
+    if (strcmp(told->state, "skipped") == 0 && undoing)
         return WEIR_OUTCOME_FAILED;
     return WEIR_OUTCOME_NONE;
 }
@@ -161,6 +165,15 @@ static struct weir_step_fields fields_of(const struct told *told)
                                      .compensation_attempts = or_none(told->attempts)};
 }
 
+static const char *reason_wanted(const struct told *told, const struct weir_step_end *own)
+{
+    bool for_the_skip = strcmp(told->state, "skipped") == 0 && own->number == told->number_read &&
+                        own->outcome == WEIR_OUTCOME_FAILED;
+    return for_the_skip             ? "the step has been skipped"
+           : told->error[0] != '\0' ? "no \\\"more\\\""
+                                    : "refused";
+}
+
 static void check_data(const struct told *told, const struct weir_step_end *own, bool compensating)
 {
     char wanted[80];
@@ -170,8 +183,7 @@ static void check_data(const struct told *told, const struct weir_step_end *own,
     else if (own->outcome == WEIR_OUTCOME_SUCCEEDED)
         snprintf(wanted, sizeof wanted, "%s", told->result);
     else
-        snprintf(wanted, sizeof wanted, "{\"reason\":\"%s\"%s}",
-                 told->error[0] != '\0' ? "no \\\"more\\\"" : "refused",
+        snprintf(wanted, sizeof wanted, "{\"reason\":\"%s\"%s}", reason_wanted(told, own),
                  own->outcome == WEIR_OUTCOME_UNKNOWN ? ",\"unknown\":true" : "");
     if (!weir_slice_equals(own->data, wanted))
         fail_msg("%s: data %.*s instead of %s", told->state, (int)own->data.length, own->data.at,
