@@ -173,7 +173,10 @@ static void add_routes(weir_service *service)
         route.wants_time = route.unchecked = true;
         /* replies and timers repeat by nature; what was asked for by an id is done once */
         route.plain = route.handler == weir_saga_on_reply || route.handler == weir_saga_on_wake;
-        route.wants_stranded = route.essential = route.handler == weir_saga_on_wake;
+        route.essential = route.handler == weir_saga_on_wake;
+        route.wants_stranded = route.handler == weir_saga_on_wake    ? WEIR_STRANDED_FIRST
+                               : route.handler == weir_saga_on_order ? WEIR_STRANDED_BEFORE
+                                                                     : WEIR_STRANDED_UNASKED;
         weir_service_add_route(service, &route);
     }
 }

@@ -261,15 +261,16 @@ static bool complete_reply(weir_context *context, const weir_message *message)
 }
 
 /* An order may have overtaken the start of its saga: in another coordinator's hands, or held back.
- * It is put off a few times; while starts are held back, for as long as that. */
+ * It is put off a few times; while starts are held back, for as long as that, and so while what was
+ * sent before it is in the hands of a coordinator that has died: until --claim-idle is over. */
 static enum weir_outcome await_saga(weir_context *context, const weir_message *message)
 {
-    bool may_begin = weir_saga_may_begin(weir_user(context));
+    bool may_come = !weir_saga_may_begin(weir_user(context)) || weir_context_stranded(context);
     weir_reason(context, "saga: there is no saga %s", message->saga);
-    if (may_begin && (message->deliveries >= AWAIT_DELIVERIES ||
+    if (!may_come && (message->deliveries >= AWAIT_DELIVERIES ||
                       message->deliveries >= context->runtime->settings->max_deliveries))
         return WEIR_REJECT;
-    context->uncounted = !may_begin;
+    context->uncounted = may_come;
     weir_retry_after(context, AWAIT_MS);
     return WEIR_RETRY;
 }

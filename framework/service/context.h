@@ -33,7 +33,7 @@ struct weir_context {
     enum weir_confirmation confirmation; /* kept over WEIR_AGAIN and over conflicts */
     bool lives_used;                     /* some key has had a life: writes are noted beside it */
     bool unchecked;                      /* reading sets up no expectation */
-    bool stranded;  /* messages of the first inbox were in silent hands when the state was loaded */
+    bool stranded;  /* other messages were in silent hands when the state was loaded */
     bool resumed;   /* called again by WEIR_AGAIN */
     bool uncounted; /* a retry that is no fault of the message: it may go on for ever */
     int64_t now_ms; /* the server's time when the state was loaded; 0: not asked for */
@@ -58,8 +58,8 @@ void weir_context_pass_on(weir_context *context, const char *inbox);
 void weir_context_put_off(weir_context *context, int64_t delay_ms);
 /* The server's time in ms, where the route asked for it. */
 int64_t weir_context_now(const weir_context *context);
-/* Whether a message of the service's first inbox has been in somebody's hands for over 200 ms,
- * where the route asked for it. */
+/* Whether a message that the route asked about (weir_stranded) had been in somebody's hands for over
+ * 200 ms when the state was loaded. */
 bool weir_context_stranded(const weir_context *context);
 /* A loaded hash, or NULL; reading it sets up no expectation. */
 const struct weir_loaded *weir_context_loaded(const weir_context *context, const char *key);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "message/mark.h"
+#include "redis/entry_id.h"
 #include "redis/key_names.h"
 #include "redis/refusal.h"
 #include "service/load_pattern.h"
@@ -273,12 +274,27 @@ static void load_hashes(struct weir_delivery *delivery)
         send(delivery, (int)i, 2, (const char *[]){"HGETALL", delivery->snapshot.hashes[i].key});
 }
 
+/* A message that was put off is a new entry; what it says of its first one anybody may have
+ * written.
+ */
+static const char *first_entry(const weir_message *message)
+{
+    struct weir_entry_id id;
+    const char *origin = message->origin_entry;
+    return origin != NULL && weir_entry_id_read(weir_slice_of(origin), &id) ? origin
+                                                                            : message->entry;
+}
+
 static void load_stranded(struct weir_delivery *delivery)
 {
+    bool before = delivery->route->wants_stranded == WEIR_STRANDED_BEFORE;
+    const char *inbox = before ? delivery->message->stream : delivery->worker->streams[0];
+    char end[WEIR_ENTRY_ID_MAX + 1] = "+";
+    if (before)
+        snprintf(end, sizeof end, "(%s", first_entry(delivery->message));
     send(delivery, LOAD_STRANDED, 8,
-         (const char *[]){"XPENDING", delivery->worker->streams[0],
-                          delivery->context.runtime->settings->group, "IDLE", STRANDED_MS, "-", "+",
-                          "1"});
+         (const char *[]){"XPENDING", inbox, delivery->context.runtime->settings->group, "IDLE",
+                          STRANDED_MS, "-", end, "1"});
 }
 
 void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *loaded)
@@ -293,7 +309,7 @@ void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *load
     if (route != NULL && route->wants_time)
         load_time(delivery);
     load_hashes(delivery);
-    if (route != NULL && route->wants_stranded)
+    if (route != NULL && route->wants_stranded != WEIR_STRANDED_UNASKED)
         load_stranded(delivery);
     go_on(delivery);
 }

@@ -19,6 +19,13 @@
  * tag; returns as weir_load_pattern_key does. */
 typedef int weir_key_maker(const weir_message *message, size_t index, char *rest, size_t room);
 
+/* What weir_context_stranded is asked for. */
+enum weir_stranded {
+    WEIR_STRANDED_UNASKED,
+    WEIR_STRANDED_FIRST,  /* all of the first inbox */
+    WEIR_STRANDED_BEFORE, /* of the message's own inbox what was sent before it */
+};
+
 /* Which messages a handler gets, and what is done around it. */
 struct weir_route {
     const char *source; /* events of that service; NULL: the service's own inboxes */
@@ -28,10 +35,10 @@ struct weir_route {
     weir_key_maker *keys; /* instead of a pattern */
     bool plain;           /* no deduplication by id: the handler sees to repetitions */
     bool wants_time;      /* weir_context_now is needed */
-    bool wants_stranded;  /* weir_context_stranded is needed: of the first inbox */
-    bool essential;       /* never buried: something would wait for it for ever */
-    bool shares_last;     /* the last of its keys is the same for many messages */
-    bool unchecked;       /* reading loaded state sets up no expectation */
+    enum weir_stranded wants_stranded;
+    bool essential;   /* never buried: something would wait for it for ever */
+    bool shares_last; /* the last of its keys is the same for many messages */
+    bool unchecked;   /* reading loaded state sets up no expectation */
 };
 
 struct weir_worker_settings {

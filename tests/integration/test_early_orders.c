@@ -81,6 +81,25 @@ static void a_start_that_is_held_back_can_be_cancelled(void **state)
     assert_int_equal(test_worker_end(&one, SIGTERM), 0);
 }
 
+/* The start has died with a coordinator, and the order for it comes before another has taken it
+ * over. One for a saga that nobody starts waits as long, and no longer. */
+static void an_order_waits_for_a_start_in_dead_hands(void **state)
+{
+    (void)state;
+    test_define(&server, "wait", 1, WAIT);
+    test_do(&server, "XGROUP CREATE {sagas}:commands sagas 0 MKSTREAM");
+    test_do(&server, "XADD {sagas}:commands * type StartSaga saga s1 definition wait");
+    test_do(&server, "XREADGROUP GROUP sagas ghost STREAMS {sagas}:commands >");
+    test_do(&server, "XADD {sagas}:commands * type CancelSaga saga s1");
+    test_do(&server, "XADD {sagas}:commands * type CancelSaga saga nobody");
+    struct test_worker one = test_coordinator_start(&server, "c0", OPTIONS("--claim-idle", "4s"));
+    AWAIT(test_saga_is(&server, "s1", "compensated"));
+    assert_string_equal(test_saga_field(&server, "s1", "reason"), "cancelled");
+    AWAIT(test_dead(&server, "sagas") == 1);
+    assert_string_equal(test_newest(&server, "{sagas}:dead", "saga"), "nobody");
+    assert_int_equal(test_worker_end(&one, SIGTERM), 0);
+}
+
 /* One saga under way, its coordinator dead. */
 static void leave_one(const char *definition, const char *rest)
 {
@@ -164,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(several_coordinators_hear_orders_behind_starts),
         CASE(a_start_that_is_held_back_can_be_cancelled),
+        CASE(an_order_waits_for_a_start_in_dead_hands),
         CASE(a_buried_timer_leaves_no_saga_behind),
         CASE(a_refused_timer_leaves_no_saga_behind),
         CASE(an_answer_in_dead_hands_counts_before_the_deadline),
