@@ -252,6 +252,9 @@ static bool take_scheme(const char **url, const char *scheme)
 static enum weir_status read_url(const char *url, struct weir_endpoint *endpoint,
                                  struct weir_error *error)
 {
+    if (*url == '\0') /* a variable that is not set, more often than not */
+        return weir_error_set(error, WEIR_INVALID,
+                              "the server's URL is empty; leave it out for " WEIR_DEFAULT_URL);
     if (take_scheme(&url, "redis://"))
         return read_tcp(weir_slice_of(url), endpoint, error);
     if (take_scheme(&url, "unix://"))
@@ -272,7 +275,7 @@ enum weir_status weir_endpoint_parse(const char *url, struct weir_endpoint *endp
 {
     struct weir_error first = {0}; /* so that a NULL `error` is not asked for its status */
     *endpoint = (struct weir_endpoint){0};
-    enum weir_status status = read_url(url && *url ? url : WEIR_DEFAULT_URL, endpoint, &first);
+    enum weir_status status = read_url(url ? url : WEIR_DEFAULT_URL, endpoint, &first);
     if (status == WEIR_OK)
         status = describe(endpoint, &first);
     if (status != WEIR_OK) {

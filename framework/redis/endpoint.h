@@ -38,7 +38,7 @@ struct weir_endpoint {
  * password before the '@' are for the server; the Sentinels are asked without, unless the settings
  * say otherwise.
  * Percent escapes are decoded in users, passwords and path. "rediss://" is refused with a sentence
- * that says so. NULL or "" is the default. Errors never show a password. */
+ * that says so. NULL is the default. Errors never show a password. */
 WEIR_CHECKED enum weir_status weir_endpoint_parse(const char *url, struct weir_endpoint *endpoint,
                                                   struct weir_error *error);
 void weir_endpoint_close(struct weir_endpoint *endpoint); /* wipes the passwords */

@@ -147,10 +147,20 @@ static bool read_durability(struct weir_step_definition *step, const json_t *obj
     return false;
 }
 
+/* Nobody would carry out a command there. */
+static bool service_is_free(const struct weir_step_definition *step, struct weir_error *error)
+{
+    bool own = strcmp(step->service, "weir") == 0 || strcmp(step->service, "sagas") == 0;
+    if (own)
+        weir_error_set(error, WEIR_INVALID, "service: %s is weir's own", step->service);
+    return !own;
+}
+
 static bool read_command(struct weir_step_definition *step, const json_t *object,
                          struct weir_error *error)
 {
     return weir_field_name(object, "service", &step->service, error) &&
+           service_is_free(step, error) &&
            weir_field_type(object, "command", &step->command, error) &&
            weir_field_type(object, "compensation", &step->compensation, error) &&
            read_limits(step, object, error) && read_input(step, object, error) &&

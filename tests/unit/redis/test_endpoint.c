@@ -46,7 +46,6 @@ static void accepts_tcp(void **state)
     (void)state;
     static const struct accepted cases[] = {
         {NULL, "127.0.0.1", NULL, NULL, NULL, "redis://127.0.0.1:6379", 6379, 0},
-        {"", "127.0.0.1", NULL, NULL, NULL, "redis://127.0.0.1:6379", 6379, 0},
         {"redis://cache", "cache", NULL, NULL, NULL, "redis://cache:6379", 6379, 0},
         {"redis://cache/", "cache", NULL, NULL, NULL, "redis://cache:6379", 6379, 0},
         {"redis://cache:6380/2", "cache", NULL, NULL, NULL, "redis://cache:6380/2", 6380, 2},
@@ -176,6 +175,7 @@ static const struct {
     {SENTINEL ":hu/hush@cache/master", "port"},
     {SENTINEL "hush@cache/master", "':'"},
     {SENTINEL "", "host"},
+    {"", "leave it out"},
     {SENTINEL "/master", "host"},
     {SENTINEL ":hush@/master", "host"},
     {SENTINEL ":hush@,cache/master", "host"},
