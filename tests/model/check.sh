@@ -51,7 +51,7 @@ verify() { # NAME CLAIM WANTED PAN_FLAGS…
 
 # What has few states is checked in less time than gcc needs to optimise it.
 optimise() { # NAME
-    case $1 in chain | fork | chain-ends | fork-ends) echo -O2 ;; *) echo -O0 ;; esac
+    case $1 in chain | fork | chain-ends | fork-ends | two-attempts) echo -O2 ;; *) echo -O0 ;; esac
 }
 
 safety() { # NAME MODEL_FLAGS CLAIM…
@@ -74,16 +74,19 @@ twin() { # SWITCH SHAPE CLAIM
 }
 
 echo "Properties: hold in every state, or on every fair run"
-claims="once barred completed compensated cause order one_end one_move"
+claims="once barred final completed compensated cause order one_end one_move"
 # shellcheck disable=SC2086 # a list
-safety chain -DCHAIN $claims
-# shellcheck disable=SC2086
-safety fork "-DFORK -DATTEMPTS=1" $claims
+safety chain "-DCHAIN -DATTEMPTS=1" $claims
 # shellcheck disable=SC2086
 safety pivot -DPIVOT $claims no_return
-liveness chain-ends -DCHAIN ends
-liveness fork-ends "-DFORK -DATTEMPTS=1" ends
+safety two-attempts -DCHAIN safe
+safety fork "-DFORK -DATTEMPTS=1" safe
+safety replies "-DCHAIN -DNO_RIGHTS" safe
+safety records "-DCHAIN -DRECORDS" safe
+liveness chain-ends "-DCHAIN -DATTEMPTS=1" ends
+liveness fork-ends "-DFORK -DATTEMPTS=1 -DMOVES" ends
 liveness pivot-ends -DPIVOT ends
+liveness replies-ends "-DCHAIN -DNO_RIGHTS" ends
 liveness silent-ends "-DCHAIN -DSILENT" ends
 liveness chain-recovers "-DCHAIN -DPATIENT" recovers
 
@@ -96,6 +99,16 @@ twin NO_DEDUPLICATION CHAIN once
 twin REPLY_WITHOUT_STEP CHAIN completed
 twin ANY_REPLY CHAIN completed
 twin FORWARD_ORDER CHAIN order
+twin NO_BAR_BY_SAGA CHAIN barred
+twin SUCCESS_FORGOTTEN CHAIN once
+twin RECORD_OUTWEIGHS CHAIN once
+twin MOVE_WITHOUT_REVISION CHAIN one_move
+twin MOVE_WITHOUT_RECORD CHAIN compensated
+twin REPLY_BESIDE_MOVE CHAIN barred
+twin STATE_ALONE CHAIN final
+twin MIXED_RIGHTS CHAIN barred
+twin OUTRUN_UNDECIDED CHAIN barred
+twin STALE_NULL CHAIN compensated
 twin TIMED_OUT_IS_FAILED CHAIN compensated
 twin UNKNOWN_IS_FAILED CHAIN compensated
 twin DEADLINE_BEHIND_PIVOT PIVOT no_return

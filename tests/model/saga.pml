@@ -2,8 +2,9 @@
  * order in which its parts can act. README.md says what is left out; check.sh runs it.
  *
  * Names are those of the C code: saga/change.c, compensation.c and transition.c for what a
- * coordinator decides, service/participant.c for what a service decides, redis/functions/commit.lua
- * for what a commit checks.
+ * coordinator decides, service/participant.c for what a service decides, service/step_move.c,
+ * step_answer.c and handling.c for how a worker ends a step, redis/functions/commit.lua for what a
+ * commit checks.
  *
  * Shapes of the saga, three steps each:
  *   CHAIN  one after the other
@@ -13,6 +14,10 @@
  *   FINITE_CRASHES=n  n crashes at the most, of all processes together
  *   PATIENT           time runs out only where nothing else can happen, no compensation is refused
  *   SILENT            no service answers at all
+ * How workers end a step; by default each time one way or the other:
+ *   NO_RIGHTS         they may not read sagas: a record and a reply, always
+ *   MOVES             they move the saga wherever they may
+ *   RECORDS           they leave a record with each move, too: of a saga whose hash goes early
  * Buggy twins, each of which must fail: see the word TWIN. */
 
 #define STEPS 3
@@ -58,20 +63,60 @@ typedef step_record { /* what the coordinator knows of a step */
     byte number;   /* of the current command id: 1, then 2 for "#2" */
     bit waiting_to_send;
     bit unsent; /* `number` has not gone out yet: no reply can answer it */
+    bit stuck;  /* waits for an operator */
+    bit result; /* the saga has heard of its success */
     bit may_have_effect
 };
-mtype saga_state = SAGA_NONE;
+mtype saga_state = SAGA_NONE, suspended_from = SAGA_NONE;
 step_record steps[STEPS];
 
-typedef step_end {
-    byte outcome;
-    byte number
-};
+/* How an action has ended, in one byte: of two such ends the one with the larger number counts, and a
+ * success, which is final, has the largest. */
+#define FINAL 7
+#define END(outcome, number) ((number) * 4 + (outcome))
+#define SUCCESS END(OUTCOME_SUCCEEDED, FINAL)
+#define NO_END 0
+#define outcome_of(end) ((end) & 3)
+#define number_of(end) ((end) >> 2)
+
 typedef participant_record { /* what the service has recorded of a step */
-    step_end execute;
-    step_end compensate
+    byte execute, compensate
 };
 participant_record records[STEPS];
+
+/* ---- What is in the hands of those who are at work ------------------------------------------- */
+
+mtype = { START, ANSWER, STEP_WAKE, DEADLINE }
+
+typedef coordinator_hand { /* empty where input is 0 */
+    mtype input;
+    byte step, outcome
+};
+coordinator_hand coordinators[2];
+
+mtype = { HANDLE, REPEAT, NULL_COMPENSATION, BARRED, PLAIN }
+
+/* A worker without a right to the saga knows the record alone. */
+#ifdef NO_RIGHTS
+#define has_rights(w) false
+#elif defined(MIXED_RIGHTS) /* TWIN: the one may read and move the saga, the other may not */
+#define has_rights(w) ((w) == 0)
+#else
+#define has_rights(w) true
+#endif
+
+/* What a worker has read of the saga:
+ *   AWAITED    it awaits the answer, so the worker may move it
+ *   READ       it does not, so there can only be a reply; or nothing was read at all
+ *   OUTRUN     somebody has moved it since, but not this step, so there can only be a reply
+ *   RELOADING  nor that: the worker has to read record and saga anew */
+mtype = { READ, AWAITED, OUTRUN, RELOADING }
+
+typedef worker_hand { /* empty where verdict is 0 */
+    mtype verdict, saga;
+    byte step, action, number
+};
+worker_hand workers[2];
 
 /* ---- Messages --------------------------------------------------------------------------------
  * Commands and replies are sets that nothing leaves: what was sent once may be delivered at any
@@ -92,7 +137,10 @@ bool event_pending;
 
 byte executed[STEPS]; /* how often the step's effect was written */
 byte undone[STEPS];   /* how often its compensation's */
+bit perhaps[STEPS];   /* whether it may have had its effect outside, for all that is known */
+bit bar_is_up[STEPS]; /* whether its compensation has ended, in whatever way */
 bool executed_after_bar;
+bool done_and_refused; /* whether what was refused has taken effect */
 byte started, turned_back, ended; /* SagaStarted, SagaCompensating, SagaCompleted or …Compensated */
 byte event_handled;
 
@@ -109,10 +157,10 @@ byte crashes_left = FINITE_CRASHES;
 
 #ifdef PATIENT
 #define time_may_run_out timeout
-#define may_refuse (mine.verdict == HANDLE && mine.action == EXECUTE)
+#define may_refuse (mine.action == EXECUTE)
 #else
 #define time_may_run_out true
-#define may_refuse (mine.verdict == HANDLE)
+#define may_refuse true
 #endif
 
 /* ---- saga/change.c --------------------------------------------------------------------------- */
@@ -122,6 +170,7 @@ bool found; /* of searches, too */
 
 inline change_saga_move(to)
 {
+    suspended_from = (to == SUSPENDED -> saga_state : SAGA_NONE);
     saga_state = to;
     if
     :: to == RUNNING -> started++
@@ -131,10 +180,22 @@ inline change_saga_move(to)
     fi
 }
 
+/* Replies to what the step no longer stands on are stale, whenever they come. TWIN ANY_REPLY has to
+ * keep them. */
+#ifdef ANY_REPLY
+#define keeps_reply(k, what, n) true
+#define forget_replies(k) skip
+#else
+#define keeps_reply(k, what, n) awaits(k, what, n)
+#define forget_replies(k) replies[k] = 0
+#endif
+
 /* What is kept of an action that has come to an end is forgotten here: nothing asks for it. */
 inline change_step_move(k, to)
 {
     steps[k].waiting_to_send = 0;
+    steps[k].stuck = 0;
+    forget_replies(k);
     steps[k].attempts = 0;
     steps[k].number = 0;
     steps[k].state = to
@@ -160,7 +221,39 @@ inline change_begin(k, to)
     change_send(k)
 }
 
+/* The outcome of an id is final, so the next try has a new one. */
+inline change_renumber(k)
+{
+    steps[k].number++;
+    steps[k].unsent = 1;
+    forget_replies(k)
+}
+
 #define attempts_left(k) (steps[k].attempts < ATTEMPTS)
+
+/* ---- saga/suspension.c ----------------------------------------------------------------------- */
+
+inline give_up(k)
+{
+    steps[k].waiting_to_send = 0;
+    steps[k].stuck = 1;
+    if
+    :: saga_state != SUSPENDED -> change_saga_move(SUSPENDED)
+    :: else
+    fi
+}
+
+/* A late answer has come for the last step that was stuck. */
+#define is_stuck(k) steps[k].stuck
+inline lift()
+{
+    if
+    :: saga_state == SUSPENDED && !any(is_stuck) ->
+        saga_state = suspended_from;
+        suspended_from = SAGA_NONE
+    :: else
+    fi
+}
 
 /* ---- saga/compensation.c --------------------------------------------------------------------- */
 
@@ -219,22 +312,16 @@ inline compensation_begin()
     compensation_go_on()
 }
 
-inline give_up(k)
+inline note_refusal(k, how, done)
 {
-    steps[k].waiting_to_send = 0;
-    if
-    :: saga_state != SUSPENDED -> change_saga_move(SUSPENDED)
-    :: else
-    fi
+    done_and_refused = done_and_refused || (how == OUTCOME_FAILED && done > 0)
 }
 
-/* The outcome of an id is final, so the next try has a new one. */
 inline refused(k)
 {
-    steps[k].number++;
-    steps[k].unsent = 1;
+    change_renumber(k);
     if
-    :: attempts_left(k) -> steps[k].waiting_to_send = 1
+    :: attempts_left(k) && !steps[k].stuck -> steps[k].waiting_to_send = 1
     :: else -> give_up(k)
     fi
 }
@@ -244,11 +331,14 @@ inline compensation_answer(k, how)
     if
     :: how == OUTCOME_SUCCEEDED ->
         change_step_move(k, STEP_COMPENSATED);
+        lift();
         if
         :: saga_state == COMPENSATING -> compensation_go_on()
         :: else
         fi
-    :: else -> refused(k)
+    :: else ->
+        note_refusal(k, how, undone[k]);
+        refused(k)
     fi
 }
 
@@ -272,10 +362,13 @@ inline start_ready()
 
 inline step_succeeded(k)
 {
+    steps[k].result = 1;
     change_step_move(k, SUCCEEDED);
+    lift();
     if
-    :: all(is_done) -> change_saga_move(COMPLETED)
-    :: else -> start_ready()
+    :: saga_state == RUNNING && all(is_done) -> change_saga_move(COMPLETED)
+    :: saga_state == RUNNING && !all(is_done) -> start_ready()
+    :: else
     fi
 }
 
@@ -283,9 +376,12 @@ inline step_succeeded(k)
  * way to go: an operator has to find out. */
 inline step_refused(k, how)
 {
+    note_refusal(k, how, executed[k]);
     if
     :: is_retriable(k) -> refused(k)
-    :: is_pivot(k) && how == OUTCOME_UNKNOWN -> give_up(k)
+    :: is_pivot(k) && how == OUTCOME_UNKNOWN ->
+        change_renumber(k);
+        give_up(k)
     :: else ->
         steps[k].may_have_effect = how == OUTCOME_UNKNOWN;
         change_step_move(k, FAILED);
@@ -319,10 +415,13 @@ inline wake(k)
     fi
 }
 
-#define awaits_execute(k) (saga_state == RUNNING && steps[k].state == STEP_RUNNING)
-#define awaits_compensate(k) \
-    ((saga_state == COMPENSATING || saga_state == SUSPENDED) && \
-     steps[k].state == STEP_COMPENSATING)
+#define is_heading(way) \
+    (saga_state == way || (saga_state == SUSPENDED && suspended_from == way))
+#define awaits_execute(k) (is_heading(RUNNING) && steps[k].state == STEP_RUNNING)
+#define awaits_compensate(k) (is_heading(COMPENSATING) && steps[k].state == STEP_COMPENSATING)
+#define awaits(k, what, n) \
+    (!steps[k].unsent && steps[k].number == (n) && \
+     ((what) == EXECUTE -> awaits_execute(k) : awaits_compensate(k)))
 
 #ifdef ANY_REPLY /* TWIN: a reply is taken for the step under way, whatever command it answers */
 #define answers_of(k, how) \
@@ -333,15 +432,16 @@ inline wake(k)
      (answers_of(0, how) || answers_of(1, how) || answers_of(2, how)))
 #else
 #define there_is_answer(k, how) \
-    (!steps[k].unsent && \
-     ((awaits_execute(k) && (replies[k] & REPLY(EXECUTE, steps[k].number, how))) || \
-      (awaits_compensate(k) && (replies[k] & REPLY(COMPENSATE, steps[k].number, how)))))
+    ((awaits(k, EXECUTE, steps[k].number) && \
+      (replies[k] & REPLY(EXECUTE, steps[k].number, how))) || \
+     (awaits(k, COMPENSATE, steps[k].number) && \
+      (replies[k] & REPLY(COMPENSATE, steps[k].number, how))))
 #endif
 
 #ifdef NO_TIMER /* TWIN: nothing wakes the saga */
 #define has_timer(k) false
 #else
-#define has_timer(k) (awaits_execute(k) || (awaits_compensate(k) && saga_state != SUSPENDED))
+#define has_timer(k) (saga_state != SUSPENDED && (awaits_execute(k) || awaits_compensate(k)))
 #endif
 
 #ifdef DEADLINE_BEHIND_PIVOT /* TWIN: the saga's deadline turns it back from behind the pivot */
@@ -355,36 +455,89 @@ inline wake(k)
 #define has_deadline (saga_state == RUNNING && !is_past_return)
 #endif
 
+/* ---- A move, whoever makes it ---------------------------------------------------------------- */
+
+/* A commit that finds another revision than was read writes nothing. From a commit on this is
+ * certain for what the others have in hand, whatever that is: to put it down then and there gives
+ * the same behaviours with fewer states. TWIN NO_CAS: coordinators do not expect the revision
+ * unchanged. */
+#ifdef NO_CAS
+#define note_coordinator(c) skip
+#else
+inline note_coordinator(c)
+{
+    coordinators[c].input = 0; coordinators[c].step = 0; coordinators[c].outcome = 0
+}
+#endif
+
+inline put_down_message(w)
+{
+    workers[w].verdict = 0; workers[w].saga = 0; workers[w].step = 0; workers[w].action = 0;
+    workers[w].number = 0
+}
+
+/* What a reply's commit asks of the saga is that the step is as it was read, state and number. */
+typedef step_read { /* 0 between two commits, too */
+    mtype state;
+    byte number
+};
+step_read before[2];
+
+inline note_step(w)
+{
+    before[w].state = steps[workers[w].step].state;
+    before[w].number = steps[workers[w].step].number
+}
+
+#ifdef STATE_ALONE /* TWIN: … the state, but not the number */
+#define number_changed(w) false
+#else
+#define number_changed(w) (steps[workers[w].step].number != before[w].number)
+#endif
+#ifdef REPLY_BESIDE_MOVE /* TWIN: a reply's commit does not ask for the saga at all */
+#define step_changed(w) false
+#else
+#define step_changed(w) \
+    (steps[workers[w].step].state != before[w].state || number_changed(w))
+#endif
+#define may_end(w) (workers[w].verdict == HANDLE || workers[w].verdict == NULL_COMPENSATION)
+
+inline note_worker(w)
+{
+    if
+    :: may_end(w) && has_rights(w) && step_changed(w) && workers[w].saga == READ ->
+        put_down_message(w)
+    :: may_end(w) && has_rights(w) && step_changed(w) && workers[w].saga != READ ->
+        workers[w].saga = RELOADING
+    :: may_end(w) && !step_changed(w) && workers[w].saga == AWAITED -> workers[w].saga = OUTRUN
+    :: else
+    fi;
+    before[w].state = 0;
+    before[w].number = 0
+}
+
+inline begin_move()
+{
+    note_step(0);
+    note_step(1)
+}
+
+inline end_move()
+{
+    note_coordinator(0);
+    note_coordinator(1);
+    note_worker(0);
+    note_worker(1);
+    i = 0; j = 0; found = false
+}
+
 /* ---- saga/start.c, move.c: a message in a coordinator's hands -------------------------------- */
 
-mtype = { START, ANSWER, STEP_WAKE, DEADLINE, CONFLICT }
-
-typedef coordinator_hand { /* empty where input is 0 */
-    mtype input;
-    byte step, outcome
-};
-coordinator_hand coordinators[2];
 #define mine coordinators[me]
-#define other coordinators[1 - me]
-
-/* Compare and set: a commit that finds another revision than was read writes nothing. From a commit
- * on this is certain for what the other coordinator has in hand, whatever that is: to note it then
- * and there gives the same behaviours with fewer states. TWIN NO_CAS: the revision is not expected
- * unchanged. */
-inline change_revision()
-{
-#ifndef NO_CAS
-    if
-    :: other.input != 0 -> other.input = CONFLICT; other.step = 0; other.outcome = 0
-    :: else
-    fi
-#else
-    skip
-#endif
-}
 
 inline advance()
 {
+    begin_move();
     if
     :: mine.input == START ->
         change_saga_move(RUNNING);
@@ -393,22 +546,17 @@ inline advance()
     :: mine.input == STEP_WAKE -> wake(mine.step)
     :: mine.input == DEADLINE -> compensation_begin()
     fi;
-    change_revision()
+    end_move()
 }
 
 inline put_down_input()
 {
-    mine.input = 0; mine.step = 0; mine.outcome = 0;
-    i = 0; j = 0; found = false
+    mine.input = 0; mine.step = 0; mine.outcome = 0
 }
 
-/* After a conflict the message is where it was. */
 inline commit_move()
 {
-    if
-    :: mine.input != CONFLICT -> advance()
-    :: else
-    fi;
+    advance();
     put_down_input()
 }
 
@@ -441,48 +589,81 @@ end:
     od
 }
 #undef mine
-#undef other
 #undef is_free
 
 /* ---- service/participant.c ------------------------------------------------------------------- */
 
-mtype = { HANDLE, REPEAT, NULL_COMPENSATION, BARRED, PLAIN, FENCED }
-
 #ifdef NO_DEDUPLICATION /* TWIN: a repeated command is executed again */
 #define answers(end, n) false
 #else
-#define answers(end, n) \
-    (end.outcome != OUTCOME_NONE && (end.number >= (n) || end.outcome == OUTCOME_SUCCEEDED))
+#define answers(end, n) (number_of(end) >= (n))
 #endif
 #ifdef NO_BAR /* TWIN: an execution does not ask whether its compensation has come before it */
 #define bars(end) false
 #else
-#define bars(end) (end.outcome != OUTCOME_NONE)
+#define bars(end) ((end) != NO_END)
 #endif
 
-#define nothing_to_undo(end) (end.outcome == OUTCOME_NONE || end.outcome == OUTCOME_FAILED)
+#define nothing_to_undo(end) ((end) == NO_END || outcome_of(end) == OUTCOME_FAILED)
 
-#define decides_execute(k, n) \
-    (answers(records[k].execute, n) -> REPEAT : \
-     (bars(records[k].compensate) -> BARRED : HANDLE))
-#define decides_compensate(k, n) \
-    (answers(records[k].compensate, n) -> REPEAT : \
-     (nothing_to_undo(records[k].execute) -> NULL_COMPENSATION : HANDLE))
+/* What the saga tells of an action's end. Of an action that is over it keeps no number here: that
+ * was 1, as only what is tried again has another. */
+#define is_over(k) (steps[k].state != PENDING && steps[k].state != STEP_RUNNING)
+#define stored_number(k) (steps[k].number == 0 -> 1 : steps[k].number)
+#define has_refused(k, n, in) (steps[k].state == in && steps[k].number > (n))
+#define last_refusal(k) END(OUTCOME_FAILED, steps[k].number - 1)
 
-/* ---- service/loading.c, ending.c: a message in a worker's hands ------------------------------ */
+#ifdef SUCCESS_FORGOTTEN /* TWIN: the saga does not tell of a success */
+#define tells_success(k) false
+#else
+#define tells_success(k) (is_over(k) && steps[k].result)
+#endif
+#ifdef NO_BAR_BY_SAGA /* TWIN: nor of what was undone */
+#define tells_undone(k) false
+#else
+#define tells_undone(k) (steps[k].state == STEP_COMPENSATED)
+#endif
 
-typedef worker_hand { /* empty where verdict is 0 */
-    mtype verdict;
-    byte step, action, number
-};
-worker_hand workers[2];
+#define told_execute(k, n) \
+    (tells_success(k) -> SUCCESS : \
+     (is_over(k) && steps[k].may_have_effect -> END(OUTCOME_UNKNOWN, stored_number(k)) : \
+      (steps[k].state == FAILED -> END(OUTCOME_FAILED, 1) : \
+       (has_refused(k, n, STEP_RUNNING) -> last_refusal(k) : NO_END))))
+#define told_compensate(k, n) \
+    (tells_undone(k) -> SUCCESS : \
+     (has_refused(k, n, STEP_COMPENSATING) -> last_refusal(k) : NO_END))
+
+#ifdef RECORD_OUTWEIGHS /* TWIN: what is recorded counts, whatever the saga tells */
+#define end_of_both(recorded, told) (recorded != NO_END -> recorded : told)
+#else
+#define end_of_both(recorded, told) (number_of(told) > number_of(recorded) -> told : recorded)
+#endif
+
+#define known_execute(w, k, n) \
+    (has_rights(w) -> end_of_both(records[k].execute, told_execute(k, n)) : records[k].execute)
+#define known_compensate(w, k, n) \
+    (has_rights(w) -> end_of_both(records[k].compensate, told_compensate(k, n)) : \
+                      records[k].compensate)
+
+/* Of the other action it matters only whether it has ended for good. */
+#define NO_NUMBER 255
+#define decides_execute(w, k, n) \
+    (answers(known_execute(w, k, n), n) -> REPEAT : \
+     (bars(known_compensate(w, k, NO_NUMBER)) -> BARRED : HANDLE))
+#define decides_compensate(w, k, n) \
+    (answers(known_compensate(w, k, n), n) -> REPEAT : \
+     (nothing_to_undo(known_execute(w, k, NO_NUMBER)) -> NULL_COMPENSATION : HANDLE))
+
+/* ---- service/loading.c, handling.c, step_answer.c, step_move.c: a message in a worker's hands - */
+
 #define mine workers[me]
 #define other workers[1 - me]
 
-inline put_down_message()
-{
-    mine.verdict = 0; mine.step = 0; mine.action = 0; mine.number = 0
-}
+#ifdef MOVE_WITHOUT_RECORD /* TWIN: a move does not expect the record unchanged */
+#define asks_for_record(saga_read) (saga_read != RELOADING && saga_read != AWAITED)
+#else
+#define asks_for_record(saga_read) (saga_read != RELOADING)
+#endif
 
 /* A commit that finds the step's record other than it was read writes nothing. As with the saga's
  * revision this is noted as soon as it is certain. TWIN NO_EXPECTATION: the record is not expected
@@ -491,9 +672,8 @@ inline change_record()
 {
 #ifndef NO_EXPECTATION
     if
-    :: other.verdict != 0 && other.verdict != PLAIN && other.verdict != FENCED &&
-           other.step == mine.step ->
-        other.verdict = CONFLICT; other.step = 0; other.action = 0; other.number = 0
+    :: may_end(1 - me) && other.step == mine.step && asks_for_record(other.saga) ->
+        put_down_message(1 - me)
     :: else
     fi
 #else
@@ -508,66 +688,91 @@ inline acknowledge()
     event_pending = false;
 #ifndef NO_FENCE
     if
-    :: other.verdict == PLAIN -> other.verdict = FENCED
+    :: other.verdict == PLAIN -> put_down_message(1 - me)
     :: else
     fi
 #endif
 }
 
+/* A reply that the saga does not await now it will never await. */
 inline reply(how)
 {
-    replies[mine.step] = replies[mine.step] | REPLY(mine.action, mine.number, how)
+    if
+    :: keeps_reply(mine.step, mine.action, mine.number) ->
+        replies[mine.step] = replies[mine.step] | REPLY(mine.action, mine.number, how)
+    :: else
+    fi
 }
+
+#define was_refused(k, what, n) \
+    ((what) == EXECUTE -> has_refused(k, n, STEP_RUNNING) || \
+                              (steps[k].state == FAILED && !steps[k].may_have_effect) : \
+     has_refused(k, n, STEP_COMPENSATING))
 
 inline take_effect()
 {
+    done_and_refused = done_and_refused || was_refused(mine.step, mine.action, mine.number);
     if
     :: mine.action == EXECUTE ->
         executed[mine.step]++;
-        executed_after_bar =
-            executed_after_bar || records[mine.step].compensate.outcome != OUTCOME_NONE
+        executed_after_bar = executed_after_bar || bar_is_up[mine.step]
     :: else -> undone[mine.step]++
     fi
 }
 
-/* Record, effect and answer in one commit. */
-inline end_step(how)
+/* What the handler has done, and is true from then on. */
+inline take_outcome(how)
 {
     if
     :: mine.verdict == HANDLE && how == OUTCOME_SUCCEEDED -> take_effect()
     :: else
     fi;
     if
-    :: mine.action == EXECUTE ->
-        records[mine.step].execute.outcome = how;
-        records[mine.step].execute.number = mine.number
-    :: else ->
-        records[mine.step].compensate.outcome = how;
-        records[mine.step].compensate.number = mine.number
-    fi;
-    change_record();
-    reply(how)
-}
-
-inline repeat()
-{
-    if
-    :: mine.action == EXECUTE -> reply(records[mine.step].execute.outcome)
-    :: else -> reply(records[mine.step].compensate.outcome)
+    :: mine.action == COMPENSATE -> bar_is_up[mine.step] = 1
+    :: mine.action == EXECUTE && how == OUTCOME_UNKNOWN -> perhaps[mine.step] = 1
+    :: else
     fi
 }
 
-/* `how`: what the handler says; it matters where the handler is called. */
-inline commit(how)
+#define end_as(how) (how == OUTCOME_SUCCEEDED -> SUCCESS : END(how, mine.number))
+inline record(how)
 {
     if
-    :: mine.verdict == PLAIN -> acknowledge(); event_handled++
-    :: mine.verdict == REPEAT -> repeat()
-    :: mine.verdict == BARRED -> reply(OUTCOME_FAILED)
-    :: mine.verdict == NULL_COMPENSATION || mine.verdict == HANDLE -> end_step(how)
-    :: else /* after a conflict the message is where it was; after a fence it is done with */
+    :: mine.action == EXECUTE ->
+        records[mine.step].execute = end_as(how)
+    :: else -> records[mine.step].compensate = end_as(how)
     fi;
-    put_down_message()
+    change_record()
+}
+
+/* `how`: what the handler says; it matters where the handler is called. Effect, record and answer
+ * in one commit … */
+inline commit_reply(how)
+{
+    take_outcome(how);
+    record(how);
+    reply(how);
+    put_down_message(me)
+}
+
+/* … or effect and move, as the coordinator would make it on that answer. */
+inline commit_move_by_worker(how)
+{
+    take_outcome(how);
+#ifdef RECORDS
+    record(how);
+#endif
+    begin_move();
+    answer(mine.step, how);
+    end_move();
+    put_down_message(me)
+}
+
+inline commit_plain()
+{
+    acknowledge();
+    event_handled++;
+    put_down_message(me)
 }
 
 #ifdef REPLY_WITHOUT_STEP /* TWIN: the answer goes out by itself, ahead of the commit */
@@ -582,27 +787,134 @@ inline announce()
 #define announce() skip
 #endif
 
+/* What to do about the command in hand, after the record and the saga as they are now. */
+#define read_saga(unused) \
+    mine.saga = (has_rights(me) && awaits(mine.step, mine.action, mine.number) -> AWAITED : READ)
+
+inline decide()
+{
+    if
+    :: mine.action == EXECUTE -> mine.verdict = decides_execute(me, mine.step, mine.number)
+    :: else -> mine.verdict = decides_compensate(me, mine.step, mine.number)
+    fi;
+    read_saga(0)
+}
+
+/* What needs no handler and leaves no trace is done at once: a later reply would be the same one. */
+byte known; /* 0 between two answers */
+inline answer_at_once()
+{
+    if
+    :: mine.verdict == REPEAT ->
+        if
+        :: mine.action == EXECUTE -> known = known_execute(me, mine.step, mine.number)
+        :: else -> known = known_compensate(me, mine.step, mine.number)
+        fi;
+        reply(outcome_of(known));
+        known = 0
+    :: mine.verdict == BARRED -> reply(OUTCOME_FAILED)
+    :: else
+    fi;
+    if
+    :: mine.verdict == REPEAT || mine.verdict == BARRED -> put_down_message(me)
+    :: else
+    fi
+}
+
+/* A record that is not loaded, as of a first command, or was loaded before it was written, does not
+ * hold up an answer that the saga tells of. */
+inline repeat_by_saga()
+{
+    if
+    :: mine.action == EXECUTE -> known = told_execute(mine.step, mine.number)
+    :: else -> known = told_compensate(mine.step, mine.number)
+    fi;
+    reply(outcome_of(known));
+    known = 0;
+    put_down_message(me)
+}
+
 #define is_free (mine.verdict == 0)
 #define was_sent(k, what, n) (commands[k] & COMMAND(what, n))
-/* A repetition, or a refusal by the bar, that has been answered before changes nothing. */
-#define is_answered(k, what, n) \
-    (replies[k] & (REPLY(what, n, OUTCOME_SUCCEEDED) | REPLY(what, n, OUTCOME_FAILED) | \
-                   REPLY(what, n, OUTCOME_UNKNOWN)))
-#define may_take(k, what, n, decision) \
-    is_free && was_sent(k, what, n) && (decision == HANDLE || !is_answered(k, what, n)) -> \
-        mine.verdict = decision; mine.step = k; mine.action = what; mine.number = n
+/* An answer that nobody awaits, or that has been given before, changes nothing. */
+#define is_news(k, what, n, how) \
+    (keeps_reply(k, what, n) && (replies[k] & REPLY(what, n, how)) == 0)
+#define changes_by(k, what, n, end_known, otherwise) \
+    (answers(end_known, n) -> is_news(k, what, n, outcome_of(end_known)) : otherwise)
+#define changes_if_barred(k, n) \
+    (!bars(known_compensate(me, k, NO_NUMBER)) || is_news(k, EXECUTE, n, OUTCOME_FAILED))
+
+#define may_take(k, what, n, end_known, end_told, otherwise) \
+    :: is_free && was_sent(k, what, n) && changes_by(k, what, n, end_known, otherwise) -> \
+        mine.step = k; mine.action = what; mine.number = n; \
+        decide(); \
+        answer_at_once() \
+    :: is_free && was_sent(k, what, n) && has_rights(me) && \
+            changes_by(k, what, n, end_told, false) -> \
+        mine.step = k; mine.action = what; mine.number = n; \
+        repeat_by_saga()
+#define may_take_command(k, n) \
+    may_take(k, EXECUTE, n, known_execute(me, k, n), told_execute(k, n), changes_if_barred(k, n)) \
+    may_take(k, COMPENSATE, n, known_compensate(me, k, n), told_compensate(k, n), true)
 #define may_take_commands(k) \
-    :: may_take(k, EXECUTE, 1, decides_execute(k, 1)) \
-    :: may_take(k, EXECUTE, 2, decides_execute(k, 2)) \
-    :: may_take(k, COMPENSATE, 1, decides_compensate(k, 1)) \
-    :: may_take(k, COMPENSATE, 2, decides_compensate(k, 2))
+    may_take_command(k, 1) \
+    may_take_command(k, 2)
+
+/* ---- Outrun ---------------------------------------------------------------------------------- */
+
+/* The commit has met a saga that others have moved. What the handler has said stands – which that
+ * is, is left open until it counts –, unless record and saga, as they are now, decide otherwise.
+ * Where nothing was to be undone the handler has not been asked: if it has to be now, all begins
+ * anew. TWINS OUTRUN_UNDECIDED: what was decided before is committed, whatever there is to read;
+ * STALE_NULL: the handler is not asked then either. */
+bool was_null; /* false between two reloads */
+inline reload()
+{
+#ifdef OUTRUN_UNDECIDED
+    read_saga(0)
+#else
+    was_null = mine.verdict == NULL_COMPENSATION;
+    decide();
+    if
+    :: mine.verdict == HANDLE && was_null ->
+#ifdef STALE_NULL
+        mine.verdict = NULL_COMPENSATION
+#else
+        put_down_message(me)
+#endif
+    :: else -> answer_at_once()
+    fi;
+    was_null = false
+#endif
+}
+
+/* ---- A worker -------------------------------------------------------------------------------- */
+
+#define can_say(how) \
+    (may_end(me) && \
+     (how == OUTCOME_SUCCEEDED || (mine.verdict == HANDLE && may_refuse)))
+#ifdef MOVE_WITHOUT_REVISION /* TWIN: a worker's move does not expect the saga as it was read */
+#define may_move (mine.saga != READ)
+#else
+#define may_move (mine.saga == AWAITED)
+#endif
+/* By choice, unless it was told not to: without the definition at hand, for the sake of durability,
+ * too often outrun. */
+#ifdef MOVES
+#define may_reply (mine.saga == READ)
+#else
+#define may_reply (mine.saga != RELOADING)
+#endif
+#define may_end_as(how) \
+    :: d_step { can_say(how) && may_reply -> commit_reply(how) } \
+    :: d_step { can_say(how) && may_move -> commit_move_by_worker(how) }
 
 proctype worker(bit me)
 {
 end:
     do
     :: atomic {
-           if /* reads a message and the step's record */
+           if /* reads a message, and the step's record and saga */
            :: is_free && event_pending -> mine.verdict = PLAIN
            may_take_commands(0)
            may_take_commands(1)
@@ -610,10 +922,13 @@ end:
            fi;
            announce()
        }
-    :: d_step { !is_free -> commit(OUTCOME_SUCCEEDED) }
-    :: d_step { !is_free && may_refuse -> commit(OUTCOME_FAILED) }
-    :: d_step { !is_free && may_refuse -> commit(OUTCOME_UNKNOWN) }
-    :: d_step { !is_free && may_crash -> count_crash; put_down_message() }
+    :: d_step { mine.verdict == PLAIN -> commit_plain() }
+    may_end_as(OUTCOME_SUCCEEDED)
+    may_end_as(OUTCOME_FAILED)
+    may_end_as(OUTCOME_UNKNOWN)
+    :: d_step { mine.saga == OUTRUN -> mine.saga = RELOADING }
+    :: d_step { mine.saga == RELOADING -> reload() }
+    :: d_step { !is_free && may_crash -> count_crash; put_down_message(me) }
     od
 }
 
@@ -631,7 +946,7 @@ init
 
 /* ---- Properties ------------------------------------------------------------------------------ */
 
-#define took_effect(k) (executed[k] > 0 || records[k].execute.outcome == OUTCOME_UNKNOWN)
+#define took_effect(k) (executed[k] > 0 || perhaps[k])
 #define at_most_once(k) (executed[k] <= 1 && undone[k] <= 1)
 #define stands(k) (executed[k] == 1 && undone[k] == 0)
 #define left_nothing(k) (!took_effect(k) || undone[k] == 1)
@@ -641,23 +956,41 @@ init
 #define in_order(k) (pair_in_order(k, 0) && pair_in_order(k, 1) && pair_in_order(k, 2))
 
 /* Each effect at most once, and what is told by a message without an id as well. */
-ltl once { [] (all(at_most_once) && event_handled <= 1) }
+#define is_once (all(at_most_once) && event_handled <= 1)
 /* No step is executed after its bar. */
-ltl barred { [] !executed_after_bar }
+#define is_barred (!executed_after_bar)
+/* What a refusal was heard of has not taken effect, and never will. */
+#define is_final (!done_and_refused)
 /* A completed saga has all its effects. */
-ltl completed { [] (saga_state == COMPLETED -> all(stands)) }
+#define is_completed (saga_state != COMPLETED || all(stands))
 /* No effect without its compensation in a compensated saga. */
-ltl compensated { [] (saga_state == COMPENSATED -> all(left_nothing)) }
+#define is_compensated (saga_state != COMPENSATED || all(left_nothing))
 /* No compensation's effect without its step's; unknown counts as one. */
-ltl cause { [] all(had_something_to_undo) }
+#define has_cause (all(had_something_to_undo))
 /* Compensations take effect in reverse order. */
-ltl order { [] all(in_order) }
+#define is_in_order (all(in_order))
 /* One end at the most, and it stays. */
-ltl one_end { [] (ended <= 1) }
-/* Two coordinators make no move twice. */
-ltl one_move { [] (started <= 1 && turned_back <= 1) }
+#define has_one_end (ended <= 1)
+/* Whoever they are that move the saga, they make no move twice. */
+#define is_moved_once (started <= 1 && turned_back <= 1)
 /* Nothing is undone once the pivot has taken effect. */
-ltl no_return { [] !(is_pivot(1) && executed[1] > 0 && undone[0] > 0) }
+#define does_not_return (!(is_pivot(1) && executed[1] > 0 && undone[0] > 0))
+
+ltl once { [] is_once }
+ltl barred { [] is_barred }
+ltl final { [] is_final }
+ltl completed { [] is_completed }
+ltl compensated { [] is_compensated }
+ltl cause { [] has_cause }
+ltl order { [] is_in_order }
+ltl one_end { [] has_one_end }
+ltl one_move { [] is_moved_once }
+ltl no_return { [] does_not_return }
+/* All of them, where that is all that is asked for. */
+ltl safe {
+    [] (is_once && is_barred && is_final && is_completed && is_compensated && has_cause &&
+        is_in_order && has_one_end && is_moved_once && does_not_return)
+}
 
 #define has_ended (saga_state == COMPLETED || saga_state == COMPENSATED)
 /* Under weak fairness every saga ends, or waits for an operator. */
