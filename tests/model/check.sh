@@ -51,7 +51,7 @@ verify() { # NAME CLAIM WANTED PAN_FLAGS…
 
 # What has few states is checked in less time than gcc needs to optimise it.
 optimise() { # NAME
-    case $1 in chain | fork | chain-ends | fork-ends | two-attempts) echo -O2 ;; *) echo -O0 ;; esac
+    case $1 in chain | fork | chain-ends | fork-ends | two-attempts) echo -O1 ;; *) echo -O0 ;; esac
 }
 
 safety() { # NAME MODEL_FLAGS CLAIM…

@@ -70,7 +70,7 @@ typedef step_record { /* what the coordinator knows of a step */
 mtype saga_state = SAGA_NONE, suspended_from = SAGA_NONE;
 step_record steps[STEPS];
 
-/* How an action has ended, in one byte: of two such ends the one with the larger number counts, and a
+/* How an action has ended, in one byte. Of two such ends the one with the larger number counts; a
  * success, which is final, has the largest. */
 #define FINAL 7
 #define END(outcome, number) ((number) * 4 + (outcome))
@@ -720,6 +720,8 @@ inline take_effect()
     fi
 }
 
+byte said; /* by the handler; 0 between two commits */
+
 /* What the handler has done, and is true from then on. */
 inline take_outcome(how)
 {
@@ -745,25 +747,26 @@ inline record(how)
     change_record()
 }
 
-/* `how`: what the handler says; it matters where the handler is called. Effect, record and answer
- * in one commit … */
-inline commit_reply(how)
+/* Effect, record and answer in one commit … */
+inline commit_reply()
 {
-    take_outcome(how);
-    record(how);
-    reply(how);
+    take_outcome(said);
+    record(said);
+    reply(said);
+    said = 0;
     put_down_message(me)
 }
 
 /* … or effect and move, as the coordinator would make it on that answer. */
-inline commit_move_by_worker(how)
+inline commit_step_move()
 {
-    take_outcome(how);
+    take_outcome(said);
 #ifdef RECORDS
-    record(how);
+    record(said);
 #endif
     begin_move();
-    answer(mine.step, how);
+    answer(mine.step, said);
+    said = 0;
     end_move();
     put_down_message(me)
 }
@@ -846,13 +849,10 @@ inline repeat_by_saga()
 
 #define may_take(k, what, n, end_known, end_told, otherwise) \
     :: is_free && was_sent(k, what, n) && changes_by(k, what, n, end_known, otherwise) -> \
-        mine.step = k; mine.action = what; mine.number = n; \
-        decide(); \
-        answer_at_once() \
+        mine.step = k; mine.action = what; mine.number = n \
     :: is_free && was_sent(k, what, n) && has_rights(me) && \
             changes_by(k, what, n, end_told, false) -> \
-        mine.step = k; mine.action = what; mine.number = n; \
-        repeat_by_saga()
+        mine.step = k; mine.action = what; mine.number = n; mine.verdict = REPEAT
 #define may_take_command(k, n) \
     may_take(k, EXECUTE, n, known_execute(me, k, n), told_execute(k, n), changes_if_barred(k, n)) \
     may_take(k, COMPENSATE, n, known_compensate(me, k, n), told_compensate(k, n), true)
@@ -890,9 +890,6 @@ inline reload()
 
 /* ---- A worker -------------------------------------------------------------------------------- */
 
-#define can_say(how) \
-    (may_end(me) && \
-     (how == OUTCOME_SUCCEEDED || (mine.verdict == HANDLE && may_refuse)))
 #ifdef MOVE_WITHOUT_REVISION /* TWIN: a worker's move does not expect the saga as it was read */
 #define may_move (mine.saga != READ)
 #else
@@ -905,9 +902,7 @@ inline reload()
 #else
 #define may_reply (mine.saga != RELOADING)
 #endif
-#define may_end_as(how) \
-    :: d_step { can_say(how) && may_reply -> commit_reply(how) } \
-    :: d_step { can_say(how) && may_move -> commit_move_by_worker(how) }
+#define may_be_refused (mine.verdict == HANDLE && may_refuse)
 
 proctype worker(bit me)
 {
@@ -920,12 +915,26 @@ end:
            may_take_commands(1)
            may_take_commands(2)
            fi;
+           if
+           :: mine.verdict == 0 -> decide(); answer_at_once()
+           :: mine.verdict == REPEAT -> repeat_by_saga()
+           :: mine.verdict == PLAIN
+           fi;
            announce()
        }
     :: d_step { mine.verdict == PLAIN -> commit_plain() }
-    may_end_as(OUTCOME_SUCCEEDED)
-    may_end_as(OUTCOME_FAILED)
-    may_end_as(OUTCOME_UNKNOWN)
+    :: atomic {
+           may_end(me) && (may_reply || may_move);
+           if
+           :: said = OUTCOME_SUCCEEDED
+           :: may_be_refused -> said = OUTCOME_FAILED
+           :: may_be_refused -> said = OUTCOME_UNKNOWN
+           fi;
+           if
+           :: d_step { may_reply -> commit_reply() }
+           :: d_step { may_move -> commit_step_move() }
+           fi
+       }
     :: d_step { mine.saga == OUTRUN -> mine.saga = RELOADING }
     :: d_step { mine.saga == RELOADING -> reload() }
     :: d_step { !is_free && may_crash -> count_crash; put_down_message(me) }
