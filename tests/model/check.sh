@@ -82,6 +82,7 @@ safety pivot -DPIVOT $claims no_return
 safety two-attempts -DCHAIN safe
 safety fork "-DFORK -DATTEMPTS=1" safe
 safety replies "-DCHAIN -DNO_RIGHTS" safe
+safety reads "-DCHAIN -DREAD_RIGHTS" safe
 safety records "-DCHAIN -DRECORDS" safe
 liveness chain-ends "-DCHAIN -DATTEMPTS=1" ends
 liveness fork-ends "-DFORK -DATTEMPTS=1 -DMOVES" ends

@@ -16,6 +16,7 @@
  *   SILENT            no service answers at all
  * How workers end a step; by default each time one way or the other:
  *   NO_RIGHTS         they may not read sagas: a record and a reply, always
+ *   READ_RIGHTS       they may read them, but a commit can neither move nor expect them
  *   MOVES             they move the saga wherever they may
  *   RECORDS           they leave a record with each move, too: of a saga whose hash goes early
  * Buggy twins, each of which must fail: see the word TWIN. */
@@ -494,7 +495,8 @@ inline note_step(w)
 #else
 #define number_changed(w) (steps[workers[w].step].number != before[w].number)
 #endif
-#ifdef REPLY_BESIDE_MOVE /* TWIN: a reply's commit does not ask for the saga at all */
+#if defined(READ_RIGHTS) || \
+    defined(REPLY_BESIDE_MOVE) /* TWIN: a reply's commit does not ask for the saga at all */
 #define step_changed(w) false
 #else
 #define step_changed(w) \
@@ -627,7 +629,7 @@ end:
 #define told_execute(k, n) \
     (tells_success(k) -> SUCCESS : \
      (is_over(k) && steps[k].may_have_effect -> END(OUTCOME_UNKNOWN, stored_number(k)) : \
-      (steps[k].state == FAILED -> END(OUTCOME_FAILED, 1) : \
+      (steps[k].state == FAILED || steps[k].state == SKIPPED -> END(OUTCOME_FAILED, 1) : \
        (has_refused(k, n, STEP_RUNNING) -> last_refusal(k) : NO_END))))
 #define told_compensate(k, n) \
     (tells_undone(k) -> SUCCESS : \
@@ -890,7 +892,9 @@ inline reload()
 
 /* ---- A worker -------------------------------------------------------------------------------- */
 
-#ifdef MOVE_WITHOUT_REVISION /* TWIN: a worker's move does not expect the saga as it was read */
+#ifdef READ_RIGHTS
+#define may_move false
+#elif defined(MOVE_WITHOUT_REVISION) /* TWIN: a move does not expect the saga as it was read */
 #define may_move (mine.saga != READ)
 #else
 #define may_move (mine.saga == AWAITED)
