@@ -244,21 +244,6 @@ static off_t file_size(void)
     return about.st_size;
 }
 
-/* Redis 7 would load a file that ends within a transaction, but leave its beginning there, to be
- * carried out at the next start together with what was written behind it. */
-static void mend(const struct test_server *of)
-{
-    char manifest[TEST_PATH_MAX + 64];
-    const char *server_program = getenv("WEIR_TEST_SERVER");
-    const char *check =
-        server_program && strstr(server_program, "valkey") ? "valkey-check-aof" : "redis-check-aof";
-    snprintf(manifest, sizeof(manifest), "%s/appendonlydir/appendonly.aof.manifest", of->folder);
-    struct test_run run =
-        test_run((const char *[]){check, "--fix", manifest, NULL}, "y\ny\n", 20000);
-    assert_int_equal(run.code, 0);
-    test_run_close(&run);
-}
-
 /* As a server with `everysec` may come back: without what it did since the file had that size. */
 static void die_and_forget(off_t size)
 {
@@ -266,7 +251,7 @@ static void die_and_forget(off_t size)
     append_only_file(&server, path);
     test_server_stop(&server, SIGKILL);
     assert_int_equal(truncate(path, size), 0);
-    mend(&server);
+    test_server_mend(&server);
     test_server_restart(&server, 0);
 }
 
@@ -373,7 +358,7 @@ static long long right_behind_a_torn_end(const char *folder, bool mended)
     test_server_stop(&torn, SIGKILL);
     assert_int_equal(truncate(path, within_last_commit(path)), 0);
     if (mended)
-        mend(&torn);
+        test_server_mend(&torn);
     test_server_restart(&torn, 0);
     mark_some(&torn, 10, 10);
     assert_int_equal(test_others(&torn, "{work}:marks", "1"), 0);

@@ -176,9 +176,28 @@ void test_server_stop(struct test_server *server, int signal)
     unlink(server->socket);
 }
 
+void test_server_mend(const struct test_server *server)
+{
+    char manifest[TEST_PATH_MAX + 64];
+    const char *program = getenv("WEIR_TEST_SERVER");
+    const char *check =
+        program && strstr(program, "valkey") ? "valkey-check-aof" : "redis-check-aof";
+    snprintf(manifest, sizeof(manifest), "%s/appendonlydir/appendonly.aof.manifest",
+             server->folder);
+    if (access(manifest, F_OK) != 0)
+        return;
+    struct test_run run =
+        test_run((const char *[]){check, "--fix", manifest, NULL}, "y\ny\n", 20000);
+    if (run.code != 0)
+        fail_msg("%s has failed on %s: %s", check, manifest, run.out);
+    test_run_close(&run);
+}
+
 void test_server_restart(struct test_server *server, int signal)
 {
     test_server_stop(server, signal);
+    if (signal == SIGKILL)
+        test_server_mend(server);
     launch(server);
     await_start(server);
 }

@@ -44,8 +44,12 @@ void test_server_start(struct test_server *server, const char *folder,
  * waits until the process is gone. A second call does nothing. */
 void test_server_stop(struct test_server *server, int signal);
 
-/* Stops with `signal` and starts on the same folder, socket and arguments with the data that is
- * on disk. Also after stop. */
+/* Mends an append-only file, where there is one, that a death has ended within a transaction: Redis
+ * 7 would load it, but leave the beginning there, to be carried out at the next start together with
+ * what was written behind it. */
+void test_server_mend(const struct test_server *server);
+/* Stops with `signal` (SIGKILL: mends then) and starts on the same folder, socket and arguments
+ * with the data that is on disk. Also after stop. */
 void test_server_restart(struct test_server *server, int signal);
 
 /* Suspends the process or lets it go on: a server that neither answers nor closes. */
