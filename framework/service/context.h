@@ -58,8 +58,8 @@ void weir_context_pass_on(weir_context *context, const char *inbox);
 void weir_context_put_off(weir_context *context, int64_t delay_ms);
 /* The server's time in ms, where the route asked for it. */
 int64_t weir_context_now(const weir_context *context);
-/* Whether a message that the route asked about (weir_stranded) had been in somebody's hands for over
- * 200 ms when the state was loaded. */
+/* Whether a message that the route asked about (weir_stranded) had been in somebody's hands for
+ * over 200 ms when the state was loaded. */
 bool weir_context_stranded(const weir_context *context);
 /* A loaded hash, or NULL; reading it sets up no expectation. */
 const struct weir_loaded *weir_context_loaded(const weir_context *context, const char *key);
