@@ -2,7 +2,6 @@
 #include "service/handling.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -14,7 +13,6 @@
 #include "service/queue.h"
 #include "service/step_answer.h"
 #include "service/step_move.h"
-#include "service/when_durable.h"
 
 #define RUNS_MAX 20 /* of one handler over state that keeps changing, before it is put off */
 #define TOO_NEW_SAID_EVERY_MS 60000
@@ -78,7 +76,7 @@ static void commit(struct weir_delivery *delivery, const char *function)
 
 /* ---- Outcomes ---------------------------------------------------------------------------- */
 
-static void finish(struct weir_delivery *delivery, enum weir_outcome outcome)
+void weir_handling_finish(struct weir_delivery *delivery, enum weir_outcome outcome)
 {
     enum weir_status mistake = weir_rare_error_status(&delivery->effects.error);
     if (mistake == WEIR_NO_MEMORY || delivery->torn || delivery->message->torn) {
@@ -144,7 +142,7 @@ static void run_handler(struct weir_delivery *delivery)
         weir_reason(&delivery->context, "the handler deferred without weir_defer");
     if (outcome != WEIR_DEFERRED || delivery->deferral == NULL) {
         weir_delivery_forget_deferral(delivery);
-        finish(delivery, outcome);
+        weir_handling_finish(delivery, outcome);
         return;
     }
     weir_delivery_move(delivery, WEIR_DELIVERY_DEFERRED);
@@ -367,68 +365,6 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
         denied(delivery, detail);
         break;
     }
-}
-
-/* ---- Deferral ---------------------------------------------------------------------------- */
-
-weir_deferral *weir_defer(weir_context *context)
-{
-    struct weir_delivery *delivery = context->delivery;
-    if (delivery == NULL || delivery->deferral != NULL)
-        return NULL;
-    delivery->deferral = calloc(1, sizeof *delivery->deferral);
-    if (delivery->deferral != NULL)
-        delivery->deferral->delivery = delivery;
-    return delivery->deferral;
-}
-
-bool weir_context_is_deferred(const weir_context *context)
-{
-    const struct weir_delivery *delivery = context->delivery;
-    return delivery != NULL && delivery->deferral != NULL;
-}
-
-void weir_deferral_cancel(weir_deferral *deferral)
-{
-    if (deferral->delivery != NULL)
-        deferral->delivery->deferral = NULL;
-    weir_when_durable_drop(deferral);
-    free(deferral);
-}
-
-weir_context *weir_deferral_context(weir_deferral *deferral)
-{
-    return deferral->delivery != NULL ? &deferral->delivery->context : NULL;
-}
-
-void weir_finish(weir_deferral *deferral, enum weir_outcome outcome)
-{
-    struct weir_delivery *delivery = deferral->delivery;
-    weir_when_durable_drop(deferral);
-    free(deferral);
-    if (delivery == NULL)
-        return;
-    WEIR_CRASH_POINT(HANDLE_RESUMED);
-    delivery->deferral = NULL;
-    if (delivery->state == WEIR_DELIVERY_DEFERRED && outcome == WEIR_AGAIN) {
-        delivery->context.resumed = true;
-        weir_queue_reenter(delivery);
-        return;
-    }
-    if (delivery->state == WEIR_DELIVERY_DEFERRED) {
-        finish(delivery, outcome);
-        return;
-    }
-    delivery->finished_at_once = true; /* the handler is still running: its return ends it */
-    delivery->early_outcome = outcome;
-}
-
-void weir_handling_time_out(struct weir_delivery *delivery)
-{
-    weir_delivery_forget_deferral(delivery);
-    weir_reason(&delivery->context, "the handler gave no outcome within %lld ms",
-                (long long)delivery->context.runtime->settings->handler_timeout_ms);
-    commit(delivery, weir_ending_retried(delivery));
 }
 
 /* ---- Begin and end ----------------------------------------------------------------------- */

@@ -274,9 +274,7 @@ static void load_hashes(struct weir_delivery *delivery)
         send(delivery, (int)i, 2, (const char *[]){"HGETALL", delivery->snapshot.hashes[i].key});
 }
 
-/* A message that was put off is a new entry; what it says of its first one anybody may have
- * written.
- */
+/* Of a message that was put off. Anybody may have written what it says of that. */
 static const char *first_entry(const weir_message *message)
 {
     struct weir_entry_id id;
