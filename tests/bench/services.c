@@ -67,9 +67,8 @@ static void on_held_long_enough(struct ev_loop *loop, ev_timer *timer, int event
     free(held);
 }
 
-static enum weir_outcome hold(weir_context *context, const weir_message *message)
+static enum weir_outcome hold_for(weir_context *context, int64_t ms)
 {
-    const json_t *ms = json_object_get(weir_message_data(message), "ms");
     struct held *held = calloc(1, sizeof *held);
     weir_deferral *deferral = held != NULL ? weir_defer(context) : NULL;
     if (deferral == NULL) {
@@ -77,10 +76,25 @@ static enum weir_outcome hold(weir_context *context, const weir_message *message
         return WEIR_RETRY;
     }
     held->deferral = deferral;
-    ev_timer_init(&held->timer, on_held_long_enough, (double)json_integer_value(ms) / 1000.0, 0.0);
+    ev_timer_init(&held->timer, on_held_long_enough, (double)ms / 1000.0, 0.0);
     held->timer.data = held;
     ev_timer_start(weir_loop(context), &held->timer);
     return WEIR_DEFERRED;
+}
+
+static enum weir_outcome hold(weir_context *context, const weir_message *message)
+{
+    int64_t ms;
+    (void)message;
+    return weir_require_integer(context, "ms", 0, INT64_MAX, &ms) ? hold_for(context, ms)
+                                                                  : WEIR_REJECT;
+}
+
+/* The message's data stay as values for as long as it is held. */
+static enum weir_outcome hold_data(weir_context *context, const weir_message *message)
+{
+    const json_t *ms = json_object_get(weir_message_data(message), "ms");
+    return hold_for(context, (int64_t)json_integer_value(ms));
 }
 
 /* ---- Read models --------------------------------------------------------------------------- */
@@ -108,6 +122,7 @@ int bench_serve(int argc, char **argv)
         weir_on_command(service, "Decide", decide, "account:{customerId}");
         weir_on_command(service, "Nothing", nothing, NULL);
         weir_on_command(service, "Hold", hold, NULL);
+        weir_on_command(service, "HoldData", hold_data, NULL);
     } else if (strcmp(name, BENCH_VIEW) == 0) {
         weir_project(service, "fold", BENCH_SERVICE, "Recorded", fold, "account:{customerId}");
     } else {

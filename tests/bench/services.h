@@ -2,7 +2,7 @@
 #ifndef WEIR_TESTS_BENCH_SERVICES_H
 #define WEIR_TESTS_BENCH_SERVICES_H
 
-#define BENCH_SERVICE "bench"   /* commands: Record, Decide, Nothing, Hold */
+#define BENCH_SERVICE "bench"   /* commands: Record, Decide, Nothing, Hold, HoldData */
 #define BENCH_VIEW "bench-view" /* folds its events into account:<customerId> and total:all */
 #define BENCH_STEP "bench-"     /* and a letter: does and undoes a step of a saga */
 
