@@ -214,6 +214,12 @@ start_server() {
 
 # ---- Workers --------------------------------------------------------------------------------
 
+# Whole or not at all: others look at any time.
+put() { # TEXT FILE
+    printf '%s\n' "$1" >"$2.$BASHPID"
+    mv -f "$2.$BASHPID" "$2"
+}
+
 # Not so any more when the shop goes down, or when its folder was deleted under it and perhaps
 # made anew by another.
 in_charge() { # NAME
@@ -226,13 +232,12 @@ supervise() { # NAME
     local name=$1 program code pid begin=()
     program=$(program_of "$name")
     read -ra begin <<<"${SHOP_WORKER_COMMAND:-}"
-    printf '%s\n' "$BASHPID" >"$dir/$name.supervisor"
+    put "$BASHPID" "$dir/$name.supervisor"
     while in_charge "$name"; do
         "${begin[@]}" "$bin/$program" --redis "${SHOP_WORKER_URL:-$url}" --consumer "$(consumer_of "$name")" \
             </dev/null >>"$dir/$name.log" 2>&1 &
         pid=$!
-        printf '%s\n' "$pid" >"$dir/$name.pid.new"
-        mv -f "$dir/$name.pid.new" "$dir/$name.pid"
+        put "$pid" "$dir/$name.pid"
         code=0
         wait "$pid" || code=$?
         [[ $code -ne 0 ]] || break
@@ -250,7 +255,7 @@ launch_worker() { # NAME
     rm -f "$dir/$1.pid"
     WEIR_CLAIM_IDLE=${WEIR_CLAIM_IDLE:-3s} setsid "$BASH" "${BASH_SOURCE[0]}" supervise "$1" "$dir" \
         </dev/null >/dev/null 2>&1 9>&- &
-    printf '%s\n' $! >"$dir/$1.supervisor"
+    put $! "$dir/$1.supervisor"
     await_program $! supervised "$1"
 }
 
