@@ -12,9 +12,9 @@ Usage: scripts/bench.sh [OPTION…]
 
 Builds what is missing, starts servers of its own with redis.conf, runs each row several times in
 turn with the bare client that is its ceiling, and prints medians with minimum and maximum, the
-processor time of server and clients, ratios, and what each should reach. A full run takes
-about an hour. The last line is "passed", or "failed" where something did not work or had a wrong
-outcome. How fast it was decides nothing.
+processor time of server and clients, ratios, and what each should reach. A full run takes some
+twenty minutes, the peers about ten more for each run. The last line is "passed", or "failed" where
+something did not work or had a wrong outcome. How fast it was decides nothing.
 
   --quick           smaller counts, fewer runs and rows: about a minute
   --smoke           tiny counts, every row once: only that it works

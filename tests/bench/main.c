@@ -212,7 +212,7 @@ int main(int argc, char **argv)
         return 64;
     const char *unknown = unknown_row(options.rows);
     if (unknown != NULL) {
-        fprintf(stderr, "bench: --rows: no row is called %.*s; see --help\n",
+        fprintf(stderr, "bench: --rows: no row is called \"%.*s\"; see --help\n",
                 (int)strcspn(unknown, ","), unknown);
         remove_tree(options.folder);
         return 64;
