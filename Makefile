@@ -26,7 +26,7 @@ SOURCES  := $(filter-out $(NO_CRASH_POINTS),$(foreach room,$(ROOMS),$(wildcard f
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libweir.a
 LUA      := $(sort $(wildcard framework/redis/functions/*.lua))
-PROGRAM_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(filter-out framework/programs/weir%,$(wildcard framework/programs/*.c)))
+PROGRAM_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard framework/commands/*.c))
 PROGRAMS := $(patsubst framework/programs/%.c,$(BUILD)/bin/%,$(wildcard framework/programs/weir*.c))
 WORKERS  := $(patsubst workers/%.c,$(BUILD)/bin/%,$(filter-out workers/shop%,$(wildcard workers/*.c)))
 WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
@@ -171,4 +171,4 @@ clean: ## remove the build folder
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/framework/programs/*.d $(BUILD)/workers/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/framework/programs/*.d $(BUILD)/framework/commands/*.d $(BUILD)/workers/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d)

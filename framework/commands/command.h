@@ -1,0 +1,125 @@
+/* What the subcommands of the command line share: settings, the session, exit codes.
+ *
+ * A subcommand is a constant table in a file of its own; run.c lists them. It checks all that it
+ * can before it connects, writes results and one sentence about what went wrong where output.h
+ * says, and returns the exit code. */
+#ifndef WEIR_COMMANDS_COMMAND_H
+#define WEIR_COMMANDS_COMMAND_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/options.h"
+#include "base/status.h"
+#include "redis/client.h"
+#include "redis/endpoint.h"
+
+enum weir_exit {
+    WEIR_EXIT_FINE = 0,
+    WEIR_EXIT_FAILED = 1,
+    WEIR_EXIT_COMPENSATED = 3,
+    WEIR_EXIT_SUSPENDED = 4,
+    WEIR_EXIT_WAITED = 5,
+    WEIR_EXIT_USAGE = 64,
+    WEIR_EXIT_DATA = 65,
+    WEIR_EXIT_NO_SERVER = 69,
+    WEIR_EXIT_INTERRUPTED = 130,
+};
+
+/* One struct for all subcommands, so that the common flags may stand before the subcommand. */
+struct weir_settings {
+    const char *redis, *prefix;
+    bool json, help, version;
+    const char *data, *id;   /* start, send; data: signal too */
+    const char *reason;      /* cancel */
+    const char *step;        /* resume */
+    bool retry, skip;        /* resume */
+    int64_t wait_s;          /* start, send and the orders; 0: do not wait */
+    int64_t delay_ms;        /* send */
+    int state;               /* sagas: place in its choices */
+    int64_t limit;           /* sagas, dead, query, projection */
+    bool force;              /* definition, install, readers, projection */
+    struct weir_texts after; /* query */
+    const char *projection, *cursor;
+    int64_t wait_ms;
+    bool reverse;
+    int64_t silent_for_ms;               /* readers */
+    bool dry_run, allow_missing, detach; /* projection rebuild */
+};
+
+#define WEIR_SETTING(member) .offset = offsetof(struct weir_settings, member)
+
+/* The end of every subcommand's option table. */
+#define WEIR_COMMON_OPTIONS                                                                        \
+    {.name = "redis",                                                                              \
+     .environment = "REDIS_URL",                                                                   \
+     .kind = WEIR_OPTION_TEXT,                                                                     \
+     WEIR_SETTING(redis),                                                                          \
+     .initial = WEIR_DEFAULT_URL,                                                                  \
+     .value_name = "URL",                                                                          \
+     .help = "the server: " WEIR_URL_FORMS},                                                       \
+        {.name = "namespace",                                                                      \
+         .environment = "WEIR_NAMESPACE",                                                          \
+         .kind = WEIR_OPTION_TEXT,                                                                 \
+         WEIR_SETTING(prefix),                                                                     \
+         .initial = "",                                                                            \
+         .value_name = "PREFIX",                                                                   \
+         .help = "what stands before every key"},                                                  \
+        {.name = "json",                                                                           \
+         .kind = WEIR_OPTION_FLAG,                                                                 \
+         WEIR_SETTING(json),                                                                       \
+         .help = "print the result as JSON, on one line"},                                         \
+        {.name = "help",                                                                           \
+         .letter = 'h',                                                                            \
+         .kind = WEIR_OPTION_FLAG,                                                                 \
+         WEIR_SETTING(help),                                                                       \
+         .help = "print this text"},                                                               \
+        {.name = "version",                                                                        \
+         .kind = WEIR_OPTION_FLAG,                                                                 \
+         WEIR_SETTING(version),                                                                    \
+         .help = "print the version"},                                                             \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+struct weir_session {
+    struct weir_settings settings;
+    struct weir_endpoint endpoint;
+    struct weir_client client; /* not connected before weir_session_connect */
+};
+
+struct weir_command {
+    const char *name;
+    const char *operands; /* for the usage line: "<service> <type>" */
+    const char *summary;  /* one line */
+    const char *notes;    /* further lines of the help, or NULL */
+    const struct weir_option *options;
+    int operands_minimum, operands_maximum;
+    int (*run)(struct weir_session *session, int count, char **operands);
+};
+
+extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,
+    weir_command_saga, weir_command_cancel, weir_command_resume, weir_command_signal,
+    weir_command_definition, weir_command_install, weir_command_dead, weir_command_readers,
+    weir_command_query, weir_command_projection, weir_command_doctor;
+
+/* Writes "weir: " and the sentence to the remarks, control characters escaped, and returns
+ * `code`. */
+int weir_fail(int code, const char *format, ...) WEIR_PRINTF(2, 3);
+/* The same for an error that is set; the code follows from its status. */
+int weir_fail_by(const struct weir_error *error);
+/* A note to the remarks that does not change the outcome. */
+void weir_remark(const char *format, ...) WEIR_PRINTF(1, 2);
+
+/* Connects, unless the session is connected. WEIR_EXIT_FINE, or the exit code after the sentence
+ * has been printed. */
+WEIR_CHECKED int weir_session_connect(struct weir_session *session);
+/* Connects again where the connection was lost; for those that wait. */
+WEIR_CHECKED enum weir_status weir_session_reconnect(struct weir_session *session,
+                                                     struct weir_error *error);
+/* The server's clock in ms; WEIR_OK or the error. */
+WEIR_CHECKED enum weir_status weir_session_now(struct weir_session *session, int64_t *now_ms,
+                                               struct weir_error *error);
+
+#endif

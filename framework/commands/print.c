@@ -1,0 +1,126 @@
+/* Prints texts, JSON, times and colours so that no terminal takes them for commands. */
+#include "commands/print.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "commands/command.h"
+#include "commands/visible.h"
+
+#define WIDTH_MIN 20
+#define WIDTH_DEFAULT 80
+#define WIDTH_MAX 10000
+
+size_t weir_terminal_width(void)
+{
+    const char *columns = getenv("COLUMNS");
+    struct winsize window;
+    int64_t width = 0;
+    if (!columns || !weir_parse_integer(columns, strlen(columns), &width))
+        width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 ||
+                        ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0
+                    ? window.ws_col
+                    : 0;
+    return width < WIDTH_MIN || width > WIDTH_MAX ? WIDTH_DEFAULT : (size_t)width;
+}
+
+static bool colour_wanted(void)
+{
+    const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return weir_on_terminal() && !(refused && *refused) &&
+           !(terminal && strcmp(terminal, "dumb") == 0);
+}
+
+const char *weir_colour_begin(enum weir_colour colour)
+{
+    static const char *const codes[] = {[WEIR_PLAIN] = "",
+                                        [WEIR_BOLD] = "\033[1m",
+                                        [WEIR_GREEN] = "\033[32m",
+                                        [WEIR_YELLOW] = "\033[33m",
+                                        [WEIR_RED] = "\033[31m"};
+    return colour_wanted() ? codes[colour] : "";
+}
+
+const char *weir_colour_end(enum weir_colour colour)
+{
+    return colour != WEIR_PLAIN && colour_wanted() ? "\033[0m" : "";
+}
+
+enum weir_colour weir_state_colour(const char *state)
+{
+    static const struct {
+        const char *state;
+        enum weir_colour colour;
+    } colours[] = {
+        {"completed", WEIR_GREEN},     {"succeeded", WEIR_GREEN}, {"compensated", WEIR_YELLOW},
+        {"compensating", WEIR_YELLOW}, {"timed-out", WEIR_RED},   {"failed", WEIR_RED},
+        {"suspended", WEIR_RED},       {"behind", WEIR_YELLOW},   {"forgotten", WEIR_RED},
+        {"stopped", WEIR_RED},         {"parked", WEIR_RED},
+    };
+    for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
+        if (strcmp(colours[i].state, state) == 0)
+            return colours[i].colour;
+    return WEIR_PLAIN;
+}
+
+void weir_value_append(struct weir_text *text, const json_t *value)
+{
+    struct weir_slice slice = {json_string_value(value), json_string_length(value)};
+    if (!value || json_is_null(value) || (slice.at && slice.length == 0))
+        weir_text_append_string(text, "-");
+    else if (slice.at)
+        weir_visible_append(text, slice);
+    else
+        weir_visible_append_json(text, value, 0);
+}
+
+void weir_print_line(const struct weir_text *line)
+{
+    fprintf(weir_output(), "%s\n", line->at ? line->at : "");
+}
+
+int weir_print_json(json_t *value_take)
+{
+    struct weir_text line = {0};
+    if (value_take)
+        weir_visible_append_json(&line, value_take, 0);
+    bool made = value_take && !line.failed;
+    if (made)
+        weir_print_line(&line);
+    weir_text_close(&line);
+    json_decref(value_take);
+    return made ? WEIR_EXIT_FINE : weir_fail(WEIR_EXIT_FAILED, "memory ran out");
+}
+
+void weir_span_append(struct weir_text *text, int64_t ms)
+{
+    int64_t seconds = ms / 1000, minutes = seconds / 60, hours = minutes / 60;
+    if (ms < 1000)
+        weir_text_format(text, "%" PRId64 "ms", ms < 0 ? 0 : ms);
+    else if (seconds < 60)
+        weir_text_format(text, "%" PRId64 ".%" PRId64 "s", seconds, ms % 1000 / 100);
+    else if (minutes < 60)
+        weir_text_format(text, "%" PRId64 "m%02" PRId64 "s", minutes, seconds % 60);
+    else if (hours < 24)
+        weir_text_format(text, "%" PRId64 "h%02" PRId64 "m", hours, minutes % 60);
+    else
+        weir_text_format(text, "%" PRId64 "d%" PRId64 "h", hours / 24, hours % 24);
+}
+
+void weir_time_append(struct weir_text *text, int64_t ms)
+{
+    char day[32], zone[16];
+    struct tm local;
+    time_t seconds = (time_t)(ms / 1000);
+    if (ms < 0 || !localtime_r(&seconds, &local)) {
+        weir_text_format(text, "%" PRId64, ms);
+        return;
+    }
+    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &local);
+    strftime(zone, sizeof(zone), "%z", &local);
+    weir_text_format(text, "%s.%03" PRId64 "%s", day, ms % 1000, zone);
+}

@@ -1,0 +1,88 @@
+/* The command line's connection and its sentences about what went wrong. */
+#include "commands/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/text.h"
+#include "commands/output.h"
+#include "commands/values.h"
+#include "commands/visible.h"
+
+#define ANSWER_LIMIT_MS 5000
+#define AGAIN_LIMIT_MS 1000
+
+static void complain(const char *format, va_list arguments) WEIR_PRINTF(1, 0);
+
+static void complain(const char *format, va_list arguments)
+{
+    char sentence[1024];
+    struct weir_text line = {0};
+    vsnprintf(sentence, sizeof(sentence), format, arguments);
+    weir_text_append_string(&line, "weir: ");
+    weir_visible_append(&line, weir_slice_of(sentence));
+    fprintf(weir_remarks(), "%s\n", line.at ? line.at : "weir: memory ran out");
+    weir_text_close(&line);
+}
+
+int weir_fail(int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    complain(format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+void weir_remark(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    complain(format, arguments);
+    va_end(arguments);
+}
+
+int weir_fail_by(const struct weir_error *error)
+{
+    int code = WEIR_EXIT_FAILED;
+    if (error->status == WEIR_UNAVAILABLE)
+        code = WEIR_EXIT_NO_SERVER;
+    else if (error->status == WEIR_INVALID || error->status == WEIR_TOO_LARGE)
+        code = WEIR_EXIT_DATA;
+    return weir_fail(code, "%s", error->text);
+}
+
+int weir_session_connect(struct weir_session *session)
+{
+    struct weir_error error = {0};
+    if (weir_client_connected(&session->client))
+        return WEIR_EXIT_FINE;
+    weir_client_close(&session->client);
+    if (weir_client_open(&session->client, &session->endpoint, ANSWER_LIMIT_MS, &error) != WEIR_OK)
+        return weir_fail_by(&error);
+    return WEIR_EXIT_FINE;
+}
+
+enum weir_status weir_session_reconnect(struct weir_session *session, struct weir_error *error)
+{
+    if (session->client.connection && session->client.connection->err == 0)
+        return WEIR_OK;
+    weir_client_close(&session->client);
+    return weir_client_open(&session->client, &session->endpoint, AGAIN_LIMIT_MS, error);
+}
+
+enum weir_status weir_session_now(struct weir_session *session, int64_t *now_ms,
+                                  struct weir_error *error)
+{
+    redisReply *reply = weir_client_ask(&session->client, error, "TIME", NULL);
+    if (!reply)
+        return error->status;
+    int64_t seconds = 0, microseconds = 0;
+    bool understood = weir_slice_integer(weir_value_element(reply, 0), &seconds) &&
+                      weir_slice_integer(weir_value_element(reply, 1), &microseconds);
+    freeReplyObject(reply);
+    if (!understood)
+        return weir_error_set(error, WEIR_REFUSED, "%s gave no time", session->client.server);
+    *now_ms = seconds * 1000 + microseconds / 1000;
+    return WEIR_OK;
+}
