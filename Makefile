@@ -13,13 +13,13 @@ say     = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' "$(1)" "$(2)")
 VERSION  := $(shell sed -n 's/.*WEIR_VERSION "\(.*\)".*/\1/p' framework/weir.h)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
             $(if $(CI),-Werror)
-PACKAGES := hiredis jansson
+PACKAGES := hiredis jansson libmicrohttpd
 CPPFLAGS += -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iframework -I$(BUILD) \
             $(shell pkg-config --cflags $(PACKAGES))
 LIBS     := $(shell pkg-config --libs $(PACKAGES)) -lev
 COMPILE   = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -MMD -MP
 
-ROOMS    := base message redis call stream saga service projection coordinator
+ROOMS    := base http message redis call stream saga service projection coordinator
 # Where a test has a process die; no release has that in it.
 NO_CRASH_POINTS := $(if $(findstring -DWEIR_CRASH_POINTS,$(CFLAGS)),,framework/base/crash_point.c)
 SOURCES  := $(filter-out $(NO_CRASH_POINTS),$(foreach room,$(ROOMS),$(wildcard framework/$(room)/*.c)))
@@ -144,7 +144,7 @@ install: all ## install programs, library, header and pkg-config file under PREF
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 framework/weir.h $(DESTDIR)$(PREFIX)/include
-	printf 'prefix=%s\nName: weir\nDescription: Redis Streams worker framework\nVersion: %s\nRequires: hiredis jansson\nLibs: -L$${prefix}/lib -lweir -lev\nCflags: -I$${prefix}/include\n' \
+	printf 'prefix=%s\nName: weir\nDescription: Redis Streams worker framework\nVersion: %s\nRequires: hiredis jansson libmicrohttpd\nLibs: -L$${prefix}/lib -lweir -lev\nCflags: -I$${prefix}/include\n' \
 	  '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
 
 uninstall: ## remove what install has put there

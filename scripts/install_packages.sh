@@ -26,6 +26,7 @@ missing_packages() {
     has_header hiredis/hiredis.h || echo libhiredis-dev
     has_header jansson.h || echo libjansson-dev
     has_header ev.h || echo libev-dev
+    has_header microhttpd.h || echo libmicrohttpd-dev
     has_header uthash.h || echo uthash-dev
     has_header cmocka.h || echo libcmocka-dev
     command -v spin >/dev/null || echo spin
