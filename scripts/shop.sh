@@ -32,6 +32,7 @@ Environment:
   SHOP_START_LIMIT    seconds to wait until all is ready (default 60)
   SHOP_STOP_LIMIT     seconds until a worker that does not stop is killed (default 15)
   WEIR_CLAIM_IDLE     after what time a dead worker's messages are taken over (default 3s here)
+  WEIR_LOG_FORMAT     of the logs, which people read: text here unless set, or json
   WEIR_BUILD          the build folder (default: build)
 TEXT
 }
@@ -253,8 +254,8 @@ supervise() { # NAME
 
 launch_worker() { # NAME
     rm -f "$dir/$1.pid"
-    WEIR_CLAIM_IDLE=${WEIR_CLAIM_IDLE:-3s} setsid "$BASH" "${BASH_SOURCE[0]}" supervise "$1" "$dir" \
-        </dev/null >/dev/null 2>&1 9>&- &
+    WEIR_CLAIM_IDLE=${WEIR_CLAIM_IDLE:-3s} WEIR_LOG_FORMAT=${WEIR_LOG_FORMAT:-text} \
+        setsid "$BASH" "${BASH_SOURCE[0]}" supervise "$1" "$dir" </dev/null >/dev/null 2>&1 9>&- &
     put $! "$dir/$1.supervisor"
     await_program $! supervised "$1"
 }

@@ -60,6 +60,12 @@ void weir_log_init(struct weir_log *log, const char *source)
     };
 }
 
+void weir_log_set_format(struct weir_log *log, enum weir_log_format format)
+{
+    bool terminal = isatty(log->descriptor) == 1;
+    log->format = format != WEIR_LOG_AUTO ? format : terminal ? WEIR_LOG_TEXT : WEIR_LOG_JSON;
+}
+
 static void append_time(struct weir_text *line)
 {
     struct timespec now = {0};

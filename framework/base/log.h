@@ -9,7 +9,11 @@
 #include "base/status.h"
 
 enum weir_log_level { WEIR_LOG_DEBUG, WEIR_LOG_INFO, WEIR_LOG_WARNING, WEIR_LOG_ERROR };
-enum weir_log_format { WEIR_LOG_TEXT, WEIR_LOG_JSON };
+enum weir_log_format {
+    WEIR_LOG_AUTO, /* text where the sink is a terminal, JSON otherwise: never in a weir_log */
+    WEIR_LOG_TEXT,
+    WEIR_LOG_JSON,
+};
 
 struct weir_log {
     enum weir_log_level level; /* what is below it is not written */
@@ -23,6 +27,7 @@ struct weir_log {
 /* Text at level info to standard error, coloured where that is a terminal and NO_COLOR is not
  * set. */
 void weir_log_init(struct weir_log *log, const char *source);
+void weir_log_set_format(struct weir_log *log, enum weir_log_format format);
 
 /* Writes one line. `event` is a stable dotted name ("commit.refused"). `format` holds the fields
  * as "key=%s key=%lld …", separated by single blanks, each value one conversion out of

@@ -19,7 +19,7 @@
 #define TEN_YEARS_MS WEIR_DELAY_MAX_MS
 
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-static const char *const formats[] = {"text", "json", NULL};
+static const char *const formats[] = {"auto", "text", "json", NULL}; /* as in weir_log_format */
 
 #define AT(member) .offset = offsetof(struct weir_worker_settings, member)
 static const struct weir_option table[] = {
@@ -64,10 +64,11 @@ static const struct weir_option table[] = {
      .environment = "WEIR_LOG_FORMAT",
      .kind = WEIR_OPTION_CHOICE,
      AT(log_format),
-     .initial = "text",
+     .initial = "auto",
      .choices = formats,
      .value_name = "FORMAT",
-     .help = "one line per event, for people or for machines"},
+     .help = "one line per event, for people or for machines; auto: text where standard error is a "
+             "terminal"},
     {.name = "claim-idle",
      .environment = "WEIR_CLAIM_IDLE",
      .kind = WEIR_OPTION_DURATION,
@@ -280,7 +281,7 @@ static int run(struct weir_service *service, struct weir_worker_settings *settin
         return exit_code;
     weir_log_init(&log, service->name);
     log.level = (enum weir_log_level)settings->log_level;
-    log.format = (enum weir_log_format)settings->log_format;
+    weir_log_set_format(&log, (enum weir_log_format)settings->log_format);
     weir_json_watch();
     ev_set_allocator(allocate_for_loop);
     signal(SIGPIPE, SIG_IGN); /* hiredis writes with write(2): a closed peer must not kill us */

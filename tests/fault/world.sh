@@ -83,7 +83,7 @@ world_ids=(left good slow refused late)
 launch() { # CONSUMER-NUMBER PROGRAM [PREFIX...]; sets `launched`
     local number=$1 program=$2
     shift 2
-    REDIS_URL=unix://$dir/redis.sock WEIR_CLAIM_IDLE=$claim_idle setsid "$@" "$bin/$program" \
+    REDIS_URL=unix://$dir/redis.sock WEIR_CLAIM_IDLE=$claim_idle WEIR_LOG_FORMAT=text setsid "$@" "$bin/$program" \
         --consumer "$program-$number" </dev/null >>"$dir/$program.log" 2>&1 &
     launched=$!
     world_pids+=("$launched")

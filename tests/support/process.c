@@ -37,6 +37,7 @@ static _Noreturn void become(const char *const *arguments, int input, int output
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_DFL); /* the test program ignores it, and that would be inherited */
+    setenv("WEIR_LOG_FORMAT", "text", 0); /* the tests read the logs */
     if (dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
         dup2(errors, STDERR_FILENO) >= 0)
         execvp(arguments[0], (char *const *)(uintptr_t)arguments);

@@ -515,7 +515,16 @@ static void init_sets_the_defaults(void **state)
     assert_int_equal(log.dropped, 0);
 }
 
-static void colour_needs_a_terminal(void **state)
+static enum weir_log_format format_of(int descriptor, enum weir_log_format asked)
+{
+    struct weir_log log;
+    weir_log_init(&log, "x");
+    log.descriptor = descriptor;
+    weir_log_set_format(&log, asked);
+    return log.format;
+}
+
+static void a_terminal_gets_colour_and_text(void **state)
 {
     (void)state;
     int terminal = posix_openpt(O_RDWR | O_NOCTTY);
@@ -535,8 +544,12 @@ static void colour_needs_a_terminal(void **state)
     dup2(file, STDERR_FILENO);
     weir_log_init(&on_file, "x");
     dup2(kept, STDERR_FILENO);
-    close(file);
     close(kept);
+    assert_int_equal(format_of(other_end, WEIR_LOG_AUTO), WEIR_LOG_TEXT);
+    assert_int_equal(format_of(other_end, WEIR_LOG_JSON), WEIR_LOG_JSON);
+    assert_int_equal(format_of(file, WEIR_LOG_AUTO), WEIR_LOG_JSON);
+    assert_int_equal(format_of(file, WEIR_LOG_TEXT), WEIR_LOG_TEXT);
+    close(file);
     close(other_end);
     close(terminal);
     assert_true(on_terminal.colour);
@@ -573,7 +586,7 @@ int main(void)
         piped(a_reader_that_left_does_not_kill),
         piped(signals_do_not_lose_or_tear_lines),
         cmocka_unit_test(init_sets_the_defaults),
-        cmocka_unit_test(colour_needs_a_terminal),
+        cmocka_unit_test(a_terminal_gets_colour_and_text),
     };
     printf("seed %" PRIu64 "\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);
