@@ -291,7 +291,8 @@ void *weir_user(weir_context *context);
 /* ---- Logging ------------------------------------------------------------------------------- */
 
 /* One line at level info with an event name ("order.seen") and fields "key=%s other=%lld"; the
- * message's type, entry and saga are added. */
+ * message's type, stream, entry, id, saga, step, action and trace id are added, as far as it has
+ * them. Its data is never written, unless a field holds it. */
 void weir_note(weir_context *context, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

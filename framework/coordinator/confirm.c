@@ -22,12 +22,16 @@ struct confirmation {
 static void say_refused(struct weir_coordinator *coordinator, weir_context *context,
                         const char *why)
 {
+    const char *server = coordinator->runtime->endpoint->shown;
     if (strcmp(coordinator->refused_why, why) == 0)
         return;
     snprintf(coordinator->refused_why, sizeof coordinator->refused_why, "%s", why);
-    weir_log_warning(coordinator->runtime->log, "durability.refused", "saga=%s server=%s reason=%s",
-                     context != NULL ? context->message->saga : "",
-                     coordinator->runtime->endpoint->shown, why);
+    if (context != NULL)
+        weir_log_message(coordinator->runtime->log, WEIR_LOG_WARNING, "durability.refused",
+                         context->message, "server=%s reason=%s", server, why);
+    else
+        weir_log_warning(coordinator->runtime->log, "durability.refused", "server=%s reason=%s",
+                         server, why);
 }
 
 static void on_confirmed(void *user, enum weir_barrier_outcome outcome, const char *why)

@@ -25,9 +25,10 @@ static enum weir_outcome look_again(weir_context *context, const struct fetch *f
     bool say = now - fetch->coordinator->missing_said_at >= LOOK_AGAIN_MS;
     if (say)
         fetch->coordinator->missing_said_at = now;
-    weir_log_write(context->runtime->log, say ? WEIR_LOG_ERROR : WEIR_LOG_DEBUG,
-                   "saga.definition_missing", "saga=%s definition=%s version=%lld reason=%s",
-                   context->message->saga, fetch->name, (long long)fetch->version, why);
+    weir_log_message(context->runtime->log, say ? WEIR_LOG_ERROR : WEIR_LOG_DEBUG,
+                     "saga.definition_missing", context->message,
+                     "definition=%s version=%lld reason=%s", fetch->name, (long long)fetch->version,
+                     why);
     weir_reason(context, "definition %s version %lld: %s", fetch->name, (long long)fetch->version,
                 why);
     weir_retry_after(context, LOOK_AGAIN_MS);

@@ -49,9 +49,8 @@ static enum weir_outcome stale(weir_context *context, const struct weir_saga_cas
 {
     struct weir_coordinator *coordinator = weir_user(context);
     coordinator->stale++;
-    weir_log_info(context->runtime->log, "saga.stale", "type=%s saga=%s step=%s state=%s",
-                  context->message->type, one->id, context->message->step,
-                  weir_saga_state_text(one->saga->state));
+    weir_log_message(context->runtime->log, WEIR_LOG_INFO, "saga.stale", context->message,
+                     "state=%s", weir_saga_state_text(one->saga->state));
     return WEIR_DONE;
 }
 
@@ -106,7 +105,8 @@ static enum weir_outcome woken_early(weir_context *context, const struct weir_sa
     weir_saga_expect_revision(one);
     weir_saga_set_timer(one, wake_at);
     hasten(context, one, wake_at);
-    weir_log_debug(context->runtime->log, "saga.woken_early", "saga=%s", one->id);
+    weir_log_message(context->runtime->log, WEIR_LOG_DEBUG, "saga.woken_early", context->message,
+                     NULL);
     return WEIR_DONE;
 }
 
@@ -282,8 +282,7 @@ static enum weir_outcome unknown_saga(weir_context *context, const weir_message 
     if (weir_saga_is_order(message))
         return await_saga(context, message);
     coordinator->stale++;
-    weir_log_warning(context->runtime->log, "saga.unknown", "type=%s saga=%s step=%s",
-                     message->type, message->saga, message->step);
+    weir_log_message(context->runtime->log, WEIR_LOG_WARNING, "saga.unknown", message, NULL);
     return WEIR_DONE;
 }
 

@@ -111,7 +111,8 @@ enum weir_outcome weir_saga_on_start(weir_context *context, const weir_message *
     one.traceparent = message->traceparent;
     hash = weir_context_loaded(context, NULL);
     if (hash != NULL && hash->field_count > 0) {
-        weir_log_info(context->runtime->log, "saga.started_before", "saga=%s", one.id);
+        weir_log_message(context->runtime->log, WEIR_LOG_INFO, "saga.started_before", message,
+                         "saga=%s", message->saga == NULL ? one.id : NULL);
         return WEIR_DONE;
     }
     if (name == NULL) {

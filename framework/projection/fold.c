@@ -45,10 +45,10 @@ static bool name_keys(struct weir_runner *runner, const struct weir_folded *even
 /* Notes why an event cannot be understood. False: no memory. */
 static bool note_problem(struct weir_runner *runner, struct weir_folded *event, const char *why)
 {
-    weir_log_warning(runner->projection->runtime->log, "projection.not_understood",
-                     "projection=%s rebuild=%s stream=%s entry=%s reason=%s",
-                     runner->projection->name, runner->rebuild[0] ? runner->rebuild : NULL,
-                     event->message->stream, event->message->entry, why);
+    weir_log_message(runner->projection->runtime->log, WEIR_LOG_WARNING,
+                     "projection.not_understood", event->message,
+                     "projection=%s rebuild=%s reason=%s", runner->projection->name,
+                     runner->rebuild[0] ? runner->rebuild : NULL, why);
     event->problem = strdup(why);
     return event->problem != NULL;
 }

@@ -96,8 +96,10 @@ static void stop(struct weir_runner *runner)
     bool said = strcmp(runner->said, runner->stop.reason) == 0;
     weir_log_write(log_of(runner), said ? WEIR_LOG_DEBUG : WEIR_LOG_ERROR,
                    runner->stop.too_new ? "projection.parked" : "projection.stopped",
-                   "projection=%s rebuild=%s reason=%s", runner->projection->name,
-                   runner->rebuild[0] ? runner->rebuild : NULL, runner->stop.reason);
+                   "projection=%s rebuild=%s stream=%s entry=%s reason=%s",
+                   runner->projection->name, runner->rebuild[0] ? runner->rebuild : NULL,
+                   runner->stop.entry[0] ? runner->stop.stream : NULL,
+                   runner->stop.entry[0] ? runner->stop.entry : NULL, runner->stop.reason);
     snprintf(runner->said, sizeof runner->said, "%s", runner->stop.reason);
     drop_batch(runner);
     runner->proven = false;

@@ -86,26 +86,29 @@ void weir_arrival_prepare(struct weir_delivery *delivery)
 }
 
 static void arrive(struct weir_worker *worker, size_t stream, const struct weir_entry *entry,
-                   bool suspect)
+                   bool taken, bool suspect)
 {
     struct weir_delivery *delivery;
     if (weir_delivery_in_hand(worker, stream, entry->id))
         return;
     delivery = weir_delivery_new(worker, stream, entry);
     if (delivery == NULL) { /* stays pending, and comes back when its claim has run out */
-        weir_log_error(worker->runtime.log, "message.no_memory", "stream=%s",
-                       worker->streams[stream]);
+        weir_log_error(worker->runtime.log, "message.no_memory", "stream=%s entry=%.*s",
+                       worker->streams[stream], (int)entry->id.length, entry->id.at);
         return;
     }
     worker->received++;
     understand(delivery);
+    if (taken)
+        weir_log_message(worker->runtime.log, WEIR_LOG_INFO, "message.taken_over",
+                         delivery->message, NULL);
     delivery->suspect = suspect;
     weir_queue_enter(delivery);
 }
 
 void weir_arrival_entry(void *user, size_t stream, const struct weir_entry *entry)
 {
-    arrive(user, stream, entry, false);
+    arrive(user, stream, entry, false, false);
 }
 
 void weir_arrival_pending_entry(void *user, size_t stream, const struct weir_entry *entry,
@@ -113,8 +116,5 @@ void weir_arrival_pending_entry(void *user, size_t stream, const struct weir_ent
 {
     struct weir_worker *worker = user;
     bool new_to_process = taken || !worker->recovered_once;
-    if (taken && !weir_delivery_in_hand(worker, stream, entry->id))
-        weir_log_info(worker->runtime.log, "message.taken_over", "stream=%s entry=%.*s",
-                      worker->streams[stream], (int)entry->id.length, entry->id.at);
-    arrive(worker, stream, entry, new_to_process);
+    arrive(worker, stream, entry, taken, new_to_process);
 }

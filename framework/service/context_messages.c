@@ -367,11 +367,9 @@ const char *weir_idempotency_key(weir_context *context)
 
 void weir_note(weir_context *context, const char *event, const char *format, ...)
 {
-    const weir_message *message = context->message;
-    const char *const about[] = {"type", message->type, "entry", message->entry,
-                                 "saga", message->saga, NULL};
     va_list arguments;
     va_start(arguments, format);
-    weir_log_write_list(context->runtime->log, WEIR_LOG_INFO, event, about, format, arguments);
+    weir_log_message_list(context->runtime->log, WEIR_LOG_INFO, event, context->message, format,
+                          arguments);
     va_end(arguments);
 }

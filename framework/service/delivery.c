@@ -25,9 +25,8 @@ static const unsigned moves[WEIR_DELIVERY_STATES] = {
 void weir_delivery_move(struct weir_delivery *delivery, enum weir_delivery_state next)
 {
     if (!(moves[delivery->state] & 1u << next))
-        weir_log_error(delivery->context.runtime->log, "delivery.unlisted_move",
-                       "from=%d to=%d entry=%s", (int)delivery->state, (int)next,
-                       delivery->message->entry);
+        weir_log_message(delivery->context.runtime->log, WEIR_LOG_ERROR, "delivery.unlisted_move",
+                         delivery->message, "from=%d to=%d", (int)delivery->state, (int)next);
     delivery->worker->in_state[delivery->state]--;
     delivery->worker->in_state[next]++;
     delivery->state = next;

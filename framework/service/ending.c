@@ -156,9 +156,8 @@ const char *weir_ending_buried(struct weir_delivery *delivery, const char *reaso
     char kept[WEIR_REASON_MAX]; /* the reason may live in what is cleared */
     snprintf(kept, sizeof kept, "%s", reason);
     begin(delivery, WEIR_ENDING_BURIED);
-    weir_log_warning(delivery->context.runtime->log, "message.dead",
-                     "type=%s stream=%s entry=%s saga=%s deliveries=%u reason=%s", message->type,
-                     message->stream, message->entry, message->saga, message->deliveries, kept);
+    weir_log_message(delivery->context.runtime->log, WEIR_LOG_WARNING, "message.dead", message,
+                     "deliveries=%u reason=%s", message->deliveries, kept);
     weir_put_to_dead_letters(delivery, kept);
     if (delivery->is_step)
         weir_step_end_failed(delivery, kept, unknown);
@@ -172,9 +171,8 @@ const char *weir_ending_refused(struct weir_delivery *delivery, const char *why)
     const weir_message *message = delivery->message;
     if (!weir_delivery_is_essential(delivery))
         return weir_ending_buried(delivery, why, true);
-    weir_log_error(delivery->context.runtime->log, "message.refused",
-                   "type=%s stream=%s entry=%s saga=%s reason=%s", message->type, message->stream,
-                   message->entry, message->saga, why);
+    weir_log_message(delivery->context.runtime->log, WEIR_LOG_ERROR, "message.refused", message,
+                     "reason=%s", why);
     return put_off(delivery, WEIR_ENDING_RETRIED, ESSENTIAL_RETRY_MS, message->deliveries - 1);
 }
 

@@ -26,9 +26,8 @@ static void on_loaded(struct weir_delivery *delivery);
  * released from the loop, not from inside this call. */
 static void give_up(struct weir_delivery *delivery, const char *reason)
 {
-    weir_log_error(delivery->context.runtime->log, "message.left_pending",
-                   "type=%s stream=%s entry=%s reason=%s", delivery->message->type,
-                   delivery->message->stream, delivery->message->entry, reason);
+    weir_log_message(delivery->context.runtime->log, WEIR_LOG_ERROR, "message.left_pending",
+                     delivery->message, "reason=%s", reason);
     delivery->row_next = delivery->worker->given_up;
     delivery->worker->given_up = delivery;
     ev_timer_start(delivery->context.runtime->loop, &delivery->worker->releasing);
@@ -181,8 +180,8 @@ static bool take_part(struct weir_delivery *delivery)
  * deliveries buries it. A saga is not failed by the first old worker that its command meets. */
 static void wait_for_handler(struct weir_delivery *delivery)
 {
-    weir_log_error(delivery->context.runtime->log, "handler.missing", "type=%s saga=%s step=%s",
-                   delivery->message->type, delivery->message->saga, delivery->message->step);
+    weir_log_message(delivery->context.runtime->log, WEIR_LOG_ERROR, "handler.missing",
+                     delivery->message, "deliveries=%u", delivery->message->deliveries);
     weir_reason(&delivery->context, "%s", weir_rare_error_text(&delivery->doom));
     commit(delivery, weir_ending_retried(delivery));
 }
@@ -197,12 +196,9 @@ static void warn_too_new(const struct weir_delivery *delivery)
     if (*said_at != 0 && now - *said_at < TOO_NEW_SAID_EVERY_MS)
         return;
     *said_at = now;
-    weir_log_warning(delivery->context.runtime->log, "event.too_new",
-                     "type=%s version=%lld understood=%lld stream=%s entry=%s", message->type,
-                     (long long)message->version,
-                     (long long)weir_event_newest(service, delivery->route->source, message->type),
-                     message->origin_stream != NULL ? message->origin_stream : message->stream,
-                     message->origin_entry != NULL ? message->origin_entry : message->entry);
+    weir_log_message(delivery->context.runtime->log, WEIR_LOG_WARNING, "event.too_new", message,
+                     "version=%lld understood=%lld", (long long)message->version,
+                     (long long)weir_event_newest(service, delivery->route->source, message->type));
 }
 
 static void on_loaded(struct weir_delivery *delivery)
@@ -244,13 +240,13 @@ static void hasten_schedule(struct weir_delivery *delivery)
 static void log_end(struct weir_delivery *delivery, bool fenced)
 {
     const weir_message *message = delivery->message;
-    weir_log_debug(delivery->context.runtime->log, fenced ? "message.fenced" : "message.handled",
-                   "outcome=%s type=%s stream=%s entry=%s saga=%s step=%s deliveries=%u reason=%s",
-                   weir_ending_text(delivery->ending), message->type, message->stream,
-                   message->entry, message->saga, message->step, message->deliveries,
-                   weir_rare_error_status(&delivery->context.reason) != WEIR_OK
-                       ? weir_rare_error_text(&delivery->context.reason)
-                       : NULL);
+    weir_log_message(delivery->context.runtime->log, WEIR_LOG_DEBUG,
+                     fenced ? "message.fenced" : "message.handled", message,
+                     "outcome=%s deliveries=%u reason=%s", weir_ending_text(delivery->ending),
+                     message->deliveries,
+                     weir_rare_error_status(&delivery->context.reason) != WEIR_OK
+                         ? weir_rare_error_text(&delivery->context.reason)
+                         : NULL);
 }
 
 /* Whether the commit under way carries out the transition of the step's saga. */

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "message/durability.h"
 #include "message/envelope.h"
+#include "message/message_log.h"
 #include "service/event_version.h"
 #include "stream/barrier.h"
 #include "stream/committer.h"

@@ -268,7 +268,8 @@ static void on_lost_bodies(void *user, int64_t count)
 {
     struct weir_worker *worker = user;
     worker->lost_bodies += (uint64_t)count;
-    weir_log_error(worker->runtime.log, "message.body_lost", "count=%lld see=%s", (long long)count,
+    weir_log_error(worker->runtime.log, "message.body_lost", "count=%lld total=%llu see=%s",
+                   (long long)count, (unsigned long long)worker->lost_bodies,
                    worker->keys[WEIR_KEY_DEAD]);
 }
 

@@ -159,9 +159,9 @@ count_sometimes() {
         ['duplicates answered']=$(counted repeated)
         ['null compensations']=$(counted null)
         ['late executions barred']=$(counted barred)
-        ['stale replies']=$(($(logged " saga.stale type=Step.* step=($steps) ") - $(strays_sent reply-after-end)))
+        ['stale replies']=$(($(logged " saga.stale .* type=Step.* step=($steps) ") - $(strays_sent reply-after-end)))
         ['timeouts won against a reply']=$late_replies
-        ['replies won against a timeout']=$(logged ' saga.stale type=SagaWake .*state=completed')
+        ['replies won against a timeout']=$(logged ' saga.stale state=completed .*type=SagaWake')
         ['groups made again']=$(logged_again ' group.made')
         ['functions loaded again']=$(logged_again ' library.loaded')
         ['refused for want of memory']=$(logged ' (commit.put_off|call.refused) .*OOM')

@@ -276,7 +276,7 @@ static void settings_that_change_are_noticed(void **state)
     settings(waits ? "no" : "yes", "everysec");
     worker = test_worker_start(&server, STEPS, "one", NULL);
     AWAIT(strcmp(test_saga_field(&server, "s1", "step:a:awaits"), "the disk") == 0);
-    test_worker_await_log(&coordinator, "durability.refused saga=s1 ");
+    AWAIT(test_worker_logged_of(&coordinator, "durability.refused", " saga=s1 ") == 1);
     assert_int_equal(test_worker_logged(&coordinator, why), 1);
 
     test_saga_begin(&server, "s2", "order", "{}");

@@ -140,9 +140,9 @@ static void a_version_rewritten_by_hand_is_for_new_sagas(void **state)
 
 static void await_said(const struct test_worker *coordinator, const char *saga)
 {
-    char line[64];
-    snprintf(line, sizeof(line), "saga.definition_missing saga=%s ", saga);
-    AWAIT(test_worker_logged(coordinator, line) > 0);
+    char field[64];
+    snprintf(field, sizeof(field), " saga=%s", saga);
+    AWAIT(test_worker_logged_of(coordinator, "saga.definition_missing", field) > 0);
 }
 
 /* One that has not seen them while they were there says so, leaves the sagas as they are, serves

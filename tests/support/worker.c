@@ -117,16 +117,23 @@ int test_worker_await_end(struct test_worker *worker)
     return test_worker_end(worker, 0);
 }
 
-int test_worker_logged(const struct test_worker *worker, const char *text)
+int test_worker_logged_of(const struct test_worker *worker, const char *event, const char *text)
 {
     char line[4096];
     int found = 0;
     FILE *file = fopen(worker->log, "re");
-    while (file && fgets(line, sizeof(line), file))
-        found += strstr(line, text) != NULL;
+    while (file && fgets(line, sizeof(line), file)) {
+        const char *at = strstr(line, event);
+        found += at != NULL && strstr(at, text) != NULL;
+    }
     if (file)
         fclose(file);
     return found;
+}
+
+int test_worker_logged(const struct test_worker *worker, const char *text)
+{
+    return test_worker_logged_of(worker, text, "");
 }
 
 void test_worker_await_log(const struct test_worker *worker, const char *text)

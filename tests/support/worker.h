@@ -54,6 +54,8 @@ void test_worker_remember(const struct test_worker *worker);
 
 /* How often the text stands in the worker's log. */
 int test_worker_logged(const struct test_worker *worker, const char *text);
+/* The same of the event's lines alone: the text stands behind its name. */
+int test_worker_logged_of(const struct test_worker *worker, const char *event, const char *text);
 void test_worker_await_log(const struct test_worker *worker, const char *text);
 
 /* ---- Messages ------------------------------------------------------------------------------ */
