@@ -95,7 +95,7 @@ static enum weir_outcome moved(weir_context *context, const struct weir_saga_cas
         hasten(context, one, effects->wake_at);
     WEIR_CRASH_POINT(SAGA_CARRIED_OUT);
     weir_saga_commands_close(&commands);
-    weir_saga_log_move(context->runtime->log, one, before);
+    weir_context_will_move(context, weir_saga_moved(one, before));
     return WEIR_DONE;
 }
 

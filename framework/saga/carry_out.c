@@ -282,11 +282,27 @@ void weir_saga_carry_out(const struct weir_saga_case *one, enum weir_saga_state 
         expire(one);
 }
 
-void weir_saga_log_move(struct weir_log *log, const struct weir_saga_case *one,
-                        enum weir_saga_state before)
+struct weir_saga_moved *weir_saga_moved(const struct weir_saga_case *one,
+                                        enum weir_saga_state before)
 {
-    if (before != one->saga->state)
-        weir_log_info(log, "saga.moved", "saga=%s definition=%s from=%s to=%s reason=%s", one->id,
-                      one->definition->name, weir_saga_state_text(before),
-                      weir_saga_state_text(one->saga->state), one->saga->reason);
+    const char *reason = one->saga->reason != NULL ? one->saga->reason : "";
+    size_t length = strlen(reason);
+    struct weir_saga_moved *moved;
+    if (before == one->saga->state || (moved = calloc(1, sizeof *moved + length + 1)) == NULL)
+        return NULL;
+    moved->from = before;
+    moved->to = one->saga->state;
+    weir_copy(moved->id, sizeof moved->id, one->id);
+    weir_copy(moved->definition, sizeof moved->definition, one->definition->name);
+    weir_trace_id(moved->trace, one->traceparent);
+    memcpy(moved->reason, reason, length);
+    return moved;
+}
+
+void weir_saga_log_moved(struct weir_log *log, const struct weir_saga_moved *moved)
+{
+    weir_log_info(log, "saga.moved", "saga=%s definition=%s from=%s to=%s reason=%s trace=%s",
+                  moved->id, moved->definition, weir_saga_state_text(moved->from),
+                  weir_saga_state_text(moved->to), moved->reason[0] ? moved->reason : NULL,
+                  moved->trace[0] ? moved->trace : NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "message/effects.h"
+#include "message/message_log.h"
 #include "redis/snapshot.h"
 #include "saga/transition.h"
 
@@ -70,8 +71,18 @@ void weir_saga_expect_revision(const struct weir_saga_case *one);
 /* Sets the saga's timer anew, or takes it away (wake_at 0). */
 void weir_saga_set_timer(const struct weir_saga_case *one, int64_t wake_at);
 
-/* Says so where the saga's state is another than `before`. */
-void weir_saga_log_move(struct weir_log *log, const struct weir_saga_case *one,
-                        enum weir_saga_state before);
+/* A change of a saga's state that a commit will make: kept beside the commit and told once its
+ * answer is known, because commits are refused and outrun. One block: free() is enough. */
+struct weir_saga_moved {
+    enum weir_saga_state from, to;
+    char id[160], definition[80]; /* cut where longer */
+    char trace[WEIR_TRACE_ROOM];  /* "": none */
+    char reason[];                /* "": none */
+};
+
+/* NULL: the state is still `before`; or there is no memory, which costs the line alone. Owned. */
+struct weir_saga_moved *weir_saga_moved(const struct weir_saga_case *one,
+                                        enum weir_saga_state before);
+void weir_saga_log_moved(struct weir_log *log, const struct weir_saga_moved *moved);
 
 #endif

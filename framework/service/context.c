@@ -30,7 +30,14 @@ void weir_context_close(struct weir_context *context)
     }
     json_decref(context->result);
     context->result = NULL;
+    weir_context_will_move(context, NULL);
     weir_rare_error_clear(&context->reason);
+}
+
+void weir_context_will_move(weir_context *context, struct weir_saga_moved *moved_take)
+{
+    free(context->moved);
+    context->moved = moved_take;
 }
 
 static void mistake(weir_context *context, const char *what, const char *name)

@@ -7,6 +7,7 @@
 #include "redis/snapshot.h"
 
 struct weir_scratch; /* a text that a handler was lent */
+struct weir_saga_moved;
 
 /* Whether what a handler acts on is as durable as it has to be. */
 enum weir_confirmation { WEIR_CONFIRMATION_UNASKED, WEIR_CONFIRMED, WEIR_UNCONFIRMED };
@@ -38,7 +39,8 @@ struct weir_context {
     bool uncounted; /* a retry that is no fault of the message: it may go on for ever */
     int64_t now_ms; /* the server's time when the state was loaded; 0: not asked for */
     struct weir_scratch *scratch;
-    void *delivery; /* NULL outside a worker's deliveries */
+    struct weir_saga_moved *moved; /* what the effects do to a saga's state; owned; NULL: nothing */
+    void *delivery;                /* NULL outside a worker's deliveries */
 };
 
 void weir_context_begin(struct weir_context *context);
@@ -51,6 +53,8 @@ bool weir_context_is_deferred(const weir_context *context);
 /* Takes weir_defer back, for a handler that could not begin what it wanted to wait for. */
 void weir_deferral_cancel(weir_deferral *deferral_take);
 
+/* The effects queued now do this to a saga: it is told when they are committed. Takes it. */
+void weir_context_will_move(weir_context *context, struct weir_saga_moved *moved_take);
 /* Passes the message itself on to another inbox of this service. */
 void weir_context_pass_on(weir_context *context, const char *inbox);
 /* Puts the message itself on the schedule: it comes again in delay_ms. With WEIR_DONE, so that what

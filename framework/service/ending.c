@@ -33,6 +33,7 @@ const char *weir_ending_text(enum weir_ending ending)
 static void begin(struct weir_delivery *delivery, enum weir_ending ending)
 {
     weir_effects_clear(&delivery->effects);
+    weir_context_will_move(&delivery->context, NULL);
     if (delivery->is_step)
         delivery->step->end.moves_saga = delivery->step->end.expects_saga = false;
     delivery->ending = ending;

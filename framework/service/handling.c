@@ -8,6 +8,7 @@
 #include "base/crash_point.h"
 #include "message/json_memory.h"
 #include "redis/key_names.h"
+#include "saga/carry_out.h"
 #include "service/ending.h"
 #include "service/loading.h"
 #include "service/queue.h"
@@ -340,6 +341,8 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
         worker->runtime.committed(worker, worker->streams[delivery->stream],
                                   delivery->message->entry, delivery->message->saga);
         hasten_schedule(delivery);
+        if (delivery->context.moved != NULL)
+            weir_saga_log_moved(worker->runtime.log, delivery->context.moved);
         log_end(delivery, false);
         weir_handling_release(delivery);
         break;

@@ -177,6 +177,7 @@ void weir_step_record_end(struct weir_delivery *delivery)
 static void begin(struct weir_delivery *delivery)
 {
     weir_effects_clear(&delivery->step->answer);
+    weir_context_will_move(&delivery->context, NULL);
     delivery->effects.more = &delivery->step->answer;
     delivery->step->end.moves_saga = delivery->step->end.expects_saga = false;
 }

@@ -127,7 +127,7 @@ static bool carry_out(struct weir_delivery *delivery, struct weir_saga_case *one
     record_if_it_outlives(delivery, one);
     weir_saga_carry_out(one, before, &effects, &commands);
     weir_saga_commands_close(&commands);
-    weir_saga_log_move(worker->runtime.log, one, before);
+    weir_context_will_move(&delivery->context, weir_saga_moved(one, before));
     return true;
 }
 

@@ -84,9 +84,10 @@ static void a_refused_move_becomes_a_reply(void **state)
     make_known("back");
     for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
         const struct refused *row = &refused[i];
-        char saga[16];
+        char saga[16], moved[48];
         long long dead = test_dead(&server, STEPS);
         snprintf(saga, sizeof(saga), "s%zu", i);
+        snprintf(moved, sizeof(moved), "saga.moved saga=%s ", saga);
         begin(saga, row->definition, row->state);
         test_worker_end_well(&coordinator);
         test_do(&server, "COPY %s saved REPLACE", row->spoilt);
@@ -95,6 +96,7 @@ static void a_refused_move_becomes_a_reply(void **state)
         assert_replied(saga, row->reply);
         assert_effects(saga, "a", row->done, 0);
         assert_int_equal(test_dead(&server, STEPS), dead + row->dead);
+        assert_int_equal(test_worker_logged(&one, moved), 0); /* nothing came of it */
         test_do(&server, "DEL %s", row->spoilt);
         test_do(&server, "COPY saved %s", row->spoilt);
         coordinator = test_coordinator_start(&server, "c0", NULL);
