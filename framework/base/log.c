@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/repeats.h"
 #include "base/text.h"
 
 #define VALUE_LIMIT 1024
@@ -57,6 +59,7 @@ void weir_log_init(struct weir_log *log, const char *source)
         .colour = getenv("NO_COLOR") == NULL && isatty(STDERR_FILENO) == 1,
         .descriptor = STDERR_FILENO,
         .source = source,
+        .clock_ms = weir_clock_monotonic_ms,
     };
 }
 
@@ -66,15 +69,17 @@ void weir_log_set_format(struct weir_log *log, enum weir_log_format format)
     log->format = format != WEIR_LOG_AUTO ? format : terminal ? WEIR_LOG_TEXT : WEIR_LOG_JSON;
 }
 
-static void append_time(struct weir_text *line)
+static void append_time(struct weir_text *line, int64_t ms_ago)
 {
     struct timespec now = {0};
     struct tm date = {0};
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &date);
-    weir_text_format(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", date.tm_year + 1900,
+    int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ms_ago;
+    time_t seconds = (time_t)(ms / 1000);
+    (void)gmtime_r(&seconds, &date);
+    weir_text_format(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", date.tm_year + 1900,
                      date.tm_mon + 1, date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec,
-                     now.tv_nsec / 1000000);
+                     (int)(ms % 1000));
 }
 
 /* For people a value stands bare where it cannot be mistaken for anything else. */
@@ -207,26 +212,26 @@ static void append_fields(struct weir_text *line, struct fields *fields)
     append_value(line, fields->format, weir_slice_of(fields->at));
 }
 
-static void begin_json(struct weir_text *line, enum weir_log_level level, struct weir_slice source,
-                       struct weir_slice event)
+/* What differs between a line and its repetition: the time alone. */
+static void begin_line(struct weir_text *line, const struct weir_log *log,
+                       enum weir_log_level level, int64_t ms_ago)
 {
-    weir_text_append_string(line, "{\"ts\":\"");
-    append_time(line);
-    weir_text_format(line, "\",\"level\":\"%s\",\"source\":", levels[level].name);
-    weir_text_append_json(line, source.at, source.length);
-    weir_text_append_string(line, ",\"event\":");
-    weir_text_append_json(line, event.at, event.length);
+    bool colour = log->colour && log->format == WEIR_LOG_TEXT;
+    if (log->format == WEIR_LOG_JSON)
+        weir_text_append_string(line, "{\"ts\":\"");
+    append_time(line, ms_ago);
+    if (log->format == WEIR_LOG_JSON)
+        weir_text_format(line, "\",\"level\":\"%s\",\"source\":", levels[level].name);
+    else
+        weir_text_format(line, " %s%-5s%s ", colour ? levels[level].colour : "", levels[level].name,
+                         colour ? "\x1b[0m" : "");
 }
 
-static void begin_text(struct weir_text *line, enum weir_log_level level, bool colour,
-                       struct weir_slice source, struct weir_slice event)
+static void append_event(struct weir_text *line, const struct weir_log *log, const char *event)
 {
-    append_time(line);
-    weir_text_format(line, " %s%-5s%s ", colour ? levels[level].colour : "", levels[level].name,
-                     colour ? "\x1b[0m" : "");
-    append_text_value(line, source);
-    weir_text_append(line, " ", 1);
-    append_text_value(line, event);
+    append_value(line, log->format, weir_slice_of(log->source != NULL ? log->source : "-"));
+    weir_text_append_string(line, log->format == WEIR_LOG_JSON ? ",\"event\":" : " ");
+    append_value(line, log->format, weir_slice_of(event));
 }
 
 /* One write, unless a signal or a full pipe took it apart; a line begun is finished if it can be.
@@ -277,6 +282,77 @@ static void append_pairs(struct weir_text *line, enum weir_log_format format,
     }
 }
 
+static void send_line(struct weir_log *log, struct weir_text *line)
+{
+    weir_text_append_string(line, log->format == WEIR_LOG_JSON ? "}\n" : "\n");
+    if (line->failed || !write_line(log->descriptor, line->at, line->length))
+        log->dropped++;
+}
+
+/* ---- What repeats itself --------------------------------------------------------------------- */
+
+void weir_log_count_repeats(struct weir_log *log)
+{
+    log->repeats = weir_repeats_new();
+}
+
+static void tell(struct weir_log *log, const struct weir_repeats_told *told, int64_t now)
+{
+    struct weir_text line = {0};
+    bool json = log->format == WEIR_LOG_JSON;
+    begin_line(&line, log, (enum weir_log_level)told->level, 0);
+    if (told->flood) {
+        append_event(&line, log, "log.flood");
+        append_key(&line, log->format, weir_slice_of("of"));
+        append_value(&line, log->format, weir_slice_of(told->event));
+    } else {
+        weir_text_append(&line, told->text, told->length);
+    }
+    append_key(&line, log->format, weir_slice_of(told->flood ? "count" : "repeated"));
+    weir_text_format(&line, "%llu", (unsigned long long)told->count);
+    append_key(&line, log->format, weir_slice_of("since"));
+    weir_text_append_string(&line, json ? "\"" : "");
+    append_time(&line, now - told->since_ms);
+    weir_text_append_string(&line, json ? "\"" : "");
+    send_line(log, &line);
+    weir_text_close(&line);
+}
+
+static void tell_due(struct weir_log *log, bool all)
+{
+    struct weir_repeats_told told;
+    int64_t now = log->repeats != NULL ? log->clock_ms() : 0;
+    while (log->repeats != NULL && weir_repeats_due(log->repeats, now, all, &told))
+        tell(log, &told, now);
+}
+
+void weir_log_tell_repeats(struct weir_log *log)
+{
+    tell_due(log, false);
+}
+
+void weir_log_close(struct weir_log *log)
+{
+    tell_due(log, true);
+    weir_repeats_free(log->repeats);
+    log->repeats = NULL;
+}
+
+/* Whether a line is for the sink. What is due comes before it. */
+static bool is_first(struct weir_log *log, enum weir_log_level level, const char *event,
+                     const char *text, size_t length)
+{
+    const struct weir_repeats_line line = {event, text, length, level};
+    if (log->repeats == NULL || level < WEIR_LOG_INFO)
+        return true;
+    if (level == WEIR_LOG_INFO)
+        weir_repeats_end(log->repeats, event, log->clock_ms());
+    tell_due(log, false);
+    return level == WEIR_LOG_INFO || weir_repeats_first(log->repeats, &line, log->clock_ms());
+}
+
+/* ---- Lines ----------------------------------------------------------------------------------- */
+
 void weir_log_write(struct weir_log *log, enum weir_log_level level, const char *event,
                     const char *format, ...)
 {
@@ -293,22 +369,18 @@ void weir_log_write_list(struct weir_log *log, enum weir_log_level level, const 
         return;
     int errno_before = errno; /* logging happens between a failure and the look at its reason */
     struct weir_text line = {0};
-    struct weir_slice source = weir_slice_of(log->source != NULL ? log->source : "-");
-    bool json = log->format == WEIR_LOG_JSON;
-    if (json)
-        begin_json(&line, level, source, weir_slice_of(event));
-    else
-        begin_text(&line, level, log->colour, source, weir_slice_of(event));
-
+    begin_line(&line, log, level, 0);
+    size_t head = line.length;
+    append_event(&line, log, event);
     struct fields fields = {.at = format != NULL ? format : "", .format = log->format};
     va_copy(fields.arguments, arguments);
     append_fields(&line, &fields);
     va_end(fields.arguments);
     append_pairs(&line, log->format, pairs);
-    weir_text_append_string(&line, json ? "}\n" : "\n");
-
-    if (line.failed || !write_line(log->descriptor, line.at, line.length))
+    if (line.failed)
         log->dropped++;
+    else if (is_first(log, level, event, line.at + head, line.length - head))
+        send_line(log, &line);
     weir_text_close(&line);
     errno = errno_before;
 }

@@ -22,12 +22,25 @@ struct weir_log {
     int descriptor;     /* where lines go: one write(2) for each line */
     const char *source; /* the service's name, in every line; borrowed */
     uint64_t dropped;   /* lines that the sink did not take; never an error for the caller */
+    struct weir_repeats *repeats; /* counts warnings and errors that repeat themselves; or NULL */
+    int64_t (*clock_ms)(void);    /* by which it does: weir_clock_monotonic_ms */
 };
 
 /* Text at level info to standard error, coloured where that is a terminal and NO_COLOR is not
  * set. */
 void weir_log_init(struct weir_log *log, const char *source);
 void weir_log_set_format(struct weir_log *log, enum weir_log_format format);
+
+/* From now on warnings and errors that say the same as one before are counted (base/repeats.h says
+ * which and for how long). The count is told by a line like the first, with `repeated` and `since`
+ * as further fields; of a flood by `log.flood` with `of`, `count` and `since`. A line at level info
+ * ends the counting for its subject, the part of its event's name before the dot. Without memory
+ * for it all is written. */
+void weir_log_count_repeats(struct weir_log *log);
+/* Writes the counts whose window is over: to be called about every second, if nothing is logged. */
+void weir_log_tell_repeats(struct weir_log *log);
+/* Writes all counts and counts no more. */
+void weir_log_close(struct weir_log *log);
 
 /* Writes one line. `event` is a stable dotted name ("commit.refused"). `format` holds the fields
  * as "key=%s key=%lld …", separated by single blanks, each value one conversion out of

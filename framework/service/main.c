@@ -282,12 +282,14 @@ static int run(struct weir_service *service, struct weir_worker_settings *settin
     weir_log_init(&log, service->name);
     log.level = (enum weir_log_level)settings->log_level;
     weir_log_set_format(&log, (enum weir_log_format)settings->log_format);
+    weir_log_count_repeats(&log);
     weir_json_watch();
     ev_set_allocator(allocate_for_loop);
     signal(SIGPIPE, SIG_IGN); /* hiredis writes with write(2): a closed peer must not kill us */
     ignore_unless_wanted(SIGUSR1);
     ignore_unless_wanted(SIGUSR2);
     exit_code = weir_worker_run(service, settings, &endpoint, &log, error);
+    weir_log_close(&log);
     weir_endpoint_close(&endpoint);
     return exit_code;
 }
