@@ -6,6 +6,7 @@
 
 #include "base/crash_point.h"
 #include "service/queue.h"
+#include "service/reporting.h"
 #include "service/upkeep.h"
 
 #define GRACE_MS 25000
@@ -82,6 +83,7 @@ static void begin_to_stop(struct weir_worker *worker)
     weir_log_info(worker->runtime.log, "worker.stopping", "in_hand=%u",
                   HASH_COUNT(worker->deliveries));
     worker->stopping = true;
+    weir_reporting_changed(worker);
     ev_timer_start(worker->runtime.loop, &worker->grace);
     weir_group_reader_stop(&worker->reader);
     weir_pending_stop(&worker->pending);

@@ -9,6 +9,7 @@
 #include "service/arrival.h"
 #include "service/handling.h"
 #include "service/queue.h"
+#include "service/reporting.h"
 #include "service/stopping.h"
 #include "service/upkeep.h"
 
@@ -195,6 +196,7 @@ static void on_library(void *user, const struct weir_error *error)
     }
     worker->library_said = false;
     worker->library_ready = true;
+    weir_reporting_changed(worker);
     weir_committer_resume(&worker->committer);
     resume_loads(worker);
     weir_queue_begin_suspect(worker);
@@ -218,6 +220,7 @@ static void on_link_lost(void *user, const struct weir_error *error)
 {
     struct weir_worker *worker = user;
     worker->library_ready = false;
+    weir_reporting_changed(worker);
     weir_library_loader_lost(&worker->library);
     if (error->status == WEIR_DENIED)
         denied(worker, error);
@@ -240,6 +243,7 @@ static void on_reader_ready(void *user)
                       worker->runtime.consumer, worker->runtime.settings->group,
                       worker->runtime.endpoint->shown);
         weir_upkeep_start(worker);
+        weir_reporting_changed(worker);
     }
     weir_witness_doubt(&worker->witness); /* a group may have been missing: the data may be gone */
     weir_pending_recover(&worker->pending);
@@ -427,12 +431,14 @@ static void run_loop(struct weir_worker *worker)
     worker->releasing.data = worker;
     weir_stopping_init(worker);
     weir_stopping_watch(worker);
+    weir_reporting_start(worker);
     weir_link_open(&worker->link);
     if (worker->runtime.need.disk) /* nothing is read before it is known */
         weir_barrier_open(&worker->barrier);
     else
         weir_group_reader_open(&worker->reader);
     ev_run(worker->runtime.loop, 0);
+    weir_reporting_stop(worker);
     weir_stopping_close(worker);
     ev_timer_stop(worker->runtime.loop, &worker->releasing);
 }

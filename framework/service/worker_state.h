@@ -7,6 +7,7 @@
 #include "service/definitions.h"
 #include "service/delivery.h"
 #include "service/forgetting.h"
+#include "service/reporting.h"
 #include "service/shared_loads.h"
 #include "service/trimming.h"
 #include "service/watching.h"
@@ -45,6 +46,7 @@ struct weir_worker {
     enum weir_saga_right saga_right;
     struct weir_watching watching;
     struct weir_witness witness;
+    struct weir_reporting reporting;
     ev_timer housekeeping;
     ev_timer grace, unblocking;
     struct weir_stopping {
