@@ -46,6 +46,9 @@ struct weir_settings {
     bool reverse;
     int64_t silent_for_ms;               /* readers */
     bool dry_run, allow_missing, detach; /* projection rebuild */
+    const char *operator_name;           /* --as, of all that change something */
+    const char *who, *target;            /* actions */
+    int64_t since_ms;
 };
 
 #define WEIR_SETTING(member) .offset = offsetof(struct weir_settings, member)
@@ -83,10 +86,34 @@ struct weir_settings {
         .name = NULL                                                                               \
     }
 
+/* Of all commands that change something. */
+#define WEIR_OPERATOR_OPTION                                                                       \
+    {                                                                                              \
+        .name = "as", .environment = "WEIR_OPERATOR", .kind = WEIR_OPTION_TEXT,                    \
+        WEIR_SETTING(operator_name), .value_name = "NAME",                                         \
+        .help = "who does this, for weir actions; user@host if not said"                           \
+    }
+
+/* What a run has changed, or has tried to; it is recorded when the run is over. */
+struct weir_acted {
+    const char *action; /* "dead replay"; NULL: nothing */
+    char target[256];
+    size_t targets;    /* of weir_act_on */
+    json_t *more;      /* owned: members for the details; or NULL */
+    char outcome[128]; /* "": as the exit code says */
+};
+
+struct weir_command;
+
 struct weir_session {
     struct weir_settings settings;
+    const struct weir_command *command; /* that is run */
     struct weir_endpoint endpoint;
     struct weir_client client; /* not connected before weir_session_connect */
+    /* Who acts and by what, for a process that runs commands for others: then --as does not count.
+     * NULL: this process's user, by "weir". Borrowed. */
+    const char *who, *via;
+    struct weir_acted acted;
 };
 
 struct weir_command {
@@ -102,13 +129,16 @@ struct weir_command {
 extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,
     weir_command_saga, weir_command_cancel, weir_command_resume, weir_command_signal,
     weir_command_definition, weir_command_install, weir_command_dead, weir_command_readers,
-    weir_command_query, weir_command_projection, weir_command_doctor;
+    weir_command_query, weir_command_projection, weir_command_doctor, weir_command_actions;
 
 /* Writes "weir: " and the sentence to the remarks, control characters escaped, and returns
  * `code`. */
 int weir_fail(int code, const char *format, ...) WEIR_PRINTF(2, 3);
 /* The same for an error that is set; the code follows from its status. */
 int weir_fail_by(const struct weir_error *error);
+/* Whether weir_fail_by has told, since this was last asked, that an answer was lost: then it is not
+ * known what has been done. */
+bool weir_failed_unknown(void);
 /* A note to the remarks that does not change the outcome. */
 void weir_remark(const char *format, ...) WEIR_PRINTF(1, 2);
 

@@ -12,6 +12,7 @@ static const struct weir_option options[] = {{.name = "reason",
                                               .value_name = "TEXT",
                                               .help = "why; becomes part of the saga's reason"},
                                              WEIR_WAIT_OPTION,
+                                             WEIR_OPERATOR_OPTION,
                                              WEIR_COMMON_OPTIONS};
 
 static int run(struct weir_session *session, int count, char **operands)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/command.h"
+#include "commands/action.h"
 #include "commands/definition_file.h"
 #include "commands/print.h"
 #include "commands/values.h"
@@ -18,6 +18,7 @@ static const struct weir_option options[] = {
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(force),
      .help = "load: change a version that is there, and let the latest go back"},
+    WEIR_OPERATOR_OPTION,
     WEIR_COMMON_OPTIONS};
 
 static const struct weir_column columns[] = {
@@ -127,6 +128,7 @@ static int load_files(struct weir_session *session, const struct weir_definition
             code = weir_definition_file_load(session, &files[i], &outcome);
         if (outcome)
             json_array_append_new(results, outcome);
+        weir_action_record(session, code);
     }
     int printed = print_each(session, results, print_loaded);
     return code == WEIR_EXIT_FINE ? printed : code;

@@ -1,7 +1,7 @@
 /* weir install: loads the function library into the server. */
 #include <string.h>
 
-#include "commands/command.h"
+#include "commands/action.h"
 #include "commands/print.h"
 #include "redis/function_library.h"
 #include "redis/refusal.h"
@@ -10,6 +10,7 @@ static const struct weir_option options[] = {{.name = "force",
                                               .kind = WEIR_OPTION_FLAG,
                                               WEIR_SETTING(force),
                                               .help = "load it whatever the server has"},
+                                             WEIR_OPERATOR_OPTION,
                                              WEIR_COMMON_OPTIONS};
 
 /* The version that the server has, 0 for none; WEIR_OK or the error. */
@@ -66,6 +67,7 @@ static int run(struct weir_session *session, int count, char **operands)
         return weir_fail_by(&error);
     bool wanted = session->settings.force || before < weir_function_library_version();
     if (wanted) {
+        weir_act(session, "install", "function library %d", weir_function_library_version());
         redisReply *reply = weir_client_ask(&session->client, &error, "FUNCTION", "LOAD", "REPLACE",
                                             weir_function_library_source(), NULL);
         if (!reply)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "commands/action.h"
 #include "commands/print.h"
 #include "commands/projection_verbs.h"
 #include "commands/table.h"
@@ -38,6 +39,7 @@ static const struct weir_option options[] = {
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(force),
      .help = "skip: even an event that waits for a newer program"},
+    WEIR_OPERATOR_OPTION,
     WEIR_COMMON_OPTIONS};
 
 /* ---- list -------------------------------------------------------------------------------- */
@@ -114,19 +116,21 @@ static int list(struct weir_session *session)
 typedef int verb_function(struct weir_session *session, const struct weir_projection_name *name);
 
 static const struct verb {
-    const char *name, *operands;
+    const char *name;
+    const char *action; /* as it is recorded; NULL: it changes nothing */
+    const char *operands;
     int minimum, maximum;
     bool rebuilds; /* takes the options of rebuild */
     bool waits;    /* takes --wait */
     verb_function *run;
 } verbs[] = {
-    {"list", "no operands", 0, 0, false, false, NULL},
-    {"show", "NAME", 1, 1, false, false, weir_projection_show},
-    {"retry", "NAME", 1, 1, false, true, weir_projection_retry},
-    {"skip", "NAME [ENTRY]", 1, 2, false, true, NULL},
-    {"rebuild", "NAME", 1, 1, true, true, weir_projection_rebuild},
-    {"abandon", "NAME", 1, 1, false, false, weir_projection_abandon},
-    {"forget", "NAME", 1, 1, false, false, weir_projection_forget},
+    {"list", NULL, "no operands", 0, 0, false, false, NULL},
+    {"show", NULL, "NAME", 1, 1, false, false, weir_projection_show},
+    {"retry", "projection retry", "NAME", 1, 1, false, true, weir_projection_retry},
+    {"skip", "projection skip", "NAME [ENTRY]", 1, 2, false, true, NULL},
+    {"rebuild", "projection rebuild", "NAME", 1, 1, true, true, weir_projection_rebuild},
+    {"abandon", "projection abandon", "NAME", 1, 1, false, false, weir_projection_abandon},
+    {"forget", "projection forget", "NAME", 1, 1, false, false, weir_projection_forget},
 };
 
 static const struct verb *find_verb(const char *word)
@@ -172,6 +176,9 @@ static int run_verb(struct weir_session *session, const struct verb *verb, int c
 {
     struct weir_projection_name name = {0};
     int code = weir_projection_find(session, operands[0], &name);
+    if (code == WEIR_EXIT_FINE && verb->action)
+        weir_act(session, verb->action, "%s%s%s", name.shown, count > 1 ? " " : "",
+                 count > 1 ? operands[1] : "");
     if (code == WEIR_EXIT_FINE)
         code = verb->run ? verb->run(session, &name)
                          : weir_projection_skip(session, &name, count > 1 ? operands[1] : NULL);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands/command.h"
+#include "commands/action.h"
 #include "commands/event_readers.h"
 #include "commands/print.h"
 #include "commands/table.h"
@@ -27,6 +27,7 @@ static const struct weir_option options[] = {
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(force),
      .help = "retire a reader that is alive or has entries pending"},
+    WEIR_OPERATOR_OPTION,
     WEIR_COMMON_OPTIONS};
 
 static const struct weir_column columns[] = {
@@ -162,6 +163,7 @@ static int call_retire(struct weir_session *session, const char *service, const 
     weir_key_events(events, session->settings.prefix, service);
     weir_key_readers(readers, session->settings.prefix, service);
     snprintf(silence, sizeof(silence), "%" PRId64, session->settings.silent_for_ms);
+    weir_act(session, "readers retire", "%s %s", service, name);
     redisReply *reply =
         weir_client_ask(&session->client, &error, "FCALL", "weir_retire", "2", events, readers,
                         name, silence, session->settings.force ? "1" : "0", NULL);

@@ -21,6 +21,7 @@ static const struct weir_option options[] = {
      WEIR_SETTING(skip),
      .help = "take it as done, or as undone where it compensates"},
     WEIR_WAIT_OPTION,
+    WEIR_OPERATOR_OPTION,
     WEIR_COMMON_OPTIONS};
 
 static int run(struct weir_session *session, int count, char **operands)

@@ -15,6 +15,7 @@ static const struct weir_option options[] = {{.name = "data",
                                               .value_name = "JSON|@FILE|-",
                                               .help = "the step's result, a JSON object"},
                                              WEIR_WAIT_OPTION,
+                                             WEIR_OPERATOR_OPTION,
                                              WEIR_COMMON_OPTIONS};
 
 /* The data laid out as the coordinator keeps it, whose size counts. NULL and an error. */

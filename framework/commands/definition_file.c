@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "commands/action.h"
 #include "commands/input.h"
 #include "commands/values.h"
 #include "redis/key_names.h"
@@ -149,6 +150,7 @@ int weir_definition_file_load(struct weir_session *session, const struct weir_de
                          file->path, definition->name, load.version);
     if (force || definition->version > load.latest)
         load.latest = definition->version;
+    weir_act(session, "definition load", "%s version %s", definition->name, load.version);
     if (write_content(&load, file, &error) != WEIR_OK)
         return weir_fail_by(&error);
     *outcome = json_pack("{s:s, s:I, s:I, s:s}", "name", definition->name, "version",

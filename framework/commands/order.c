@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "commands/action.h"
 #include "commands/stored_saga.h"
 #include "commands/values.h"
 #include "commands/wait.h"
@@ -117,6 +118,10 @@ static redisReply *call(const struct giving *giving, const char *data, struct we
 
 static enum weir_status dispatch(struct giving *giving, struct weir_error *error)
 {
+    static const char *const actions[] = {[WEIR_SAGA_CANCEL] = "cancel",
+                                          [WEIR_SAGA_RESUME] = "resume",
+                                          [WEIR_SAGA_SIGNAL] = "signal"};
+    weir_act_on(giving->session, actions[giving->input.kind], "sagas", giving->awaited->saga);
     char *data = make_data(&giving->input);
     if (!data)
         return weir_error_set(error, WEIR_NO_MEMORY, "memory ran out");

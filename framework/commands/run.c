@@ -5,17 +5,17 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "commands/action.h"
 #include "commands/output.h"
 #include "weir.h"
 
 #define PREFIX_MAX 64
 
 const struct weir_command *const weir_commands[] = {
-    &weir_command_start,      &weir_command_send,       &weir_command_sagas,
-    &weir_command_saga,       &weir_command_cancel,     &weir_command_resume,
-    &weir_command_signal,     &weir_command_definition, &weir_command_install,
-    &weir_command_dead,       &weir_command_readers,    &weir_command_query,
-    &weir_command_projection, &weir_command_doctor,     NULL,
+    &weir_command_start,      &weir_command_send,   &weir_command_sagas,   &weir_command_saga,
+    &weir_command_cancel,     &weir_command_resume, &weir_command_signal,  &weir_command_definition,
+    &weir_command_install,    &weir_command_dead,   &weir_command_readers, &weir_command_query,
+    &weir_command_projection, &weir_command_doctor, &weir_command_actions, NULL,
 };
 
 const struct weir_command *weir_command_find(const char *name)
@@ -81,6 +81,21 @@ static int check_operands(const struct weir_command *command, int operands, char
     return WEIR_EXIT_FINE;
 }
 
+/* Runs it and records what it has changed. */
+static int run_recorded(const struct weir_command *command, struct weir_session *session,
+                        int operands, char **argv)
+{
+    int code = weir_action_check(session);
+    if (code != WEIR_EXIT_FINE)
+        return code;
+    session->command = command;
+    session->acted = (struct weir_acted){0};
+    (void)weir_failed_unknown(); /* of an earlier run */
+    code = command->run(session, operands, argv + 1);
+    weir_action_record(session, code);
+    return code;
+}
+
 static int run_once(const struct weir_command *command, struct weir_session *session, int operands,
                     char **argv)
 {
@@ -90,7 +105,7 @@ static int run_once(const struct weir_command *command, struct weir_session *ses
         return code;
     if (weir_endpoint_parse(session->settings.redis, &session->endpoint, &error) != WEIR_OK)
         return weir_fail(WEIR_EXIT_USAGE, "--redis: %s", error.text);
-    code = command->run(session, operands, argv + 1);
+    code = run_recorded(command, session, operands, argv);
     weir_client_close(&session->client);
     weir_endpoint_close(&session->endpoint);
     return code;
@@ -123,5 +138,5 @@ int weir_command_run_again(const struct weir_command *command, struct weir_sessi
     session->settings.json = true;
     if (code == WEIR_EXIT_FINE)
         code = check_operands(command, operands, argv);
-    return code == WEIR_EXIT_FINE ? command->run(session, operands, argv + 1) : code;
+    return code == WEIR_EXIT_FINE ? run_recorded(command, session, operands, argv) : code;
 }

@@ -42,8 +42,18 @@ void weir_remark(const char *format, ...)
     va_end(arguments);
 }
 
+static _Thread_local bool answer_lost;
+
+bool weir_failed_unknown(void)
+{
+    bool lost = answer_lost;
+    answer_lost = false;
+    return lost;
+}
+
 int weir_fail_by(const struct weir_error *error)
 {
+    answer_lost = answer_lost || error->status == WEIR_UNKNOWN;
     int code = WEIR_EXIT_FAILED;
     if (error->status == WEIR_UNAVAILABLE)
         code = WEIR_EXIT_NO_SERVER;

@@ -57,6 +57,8 @@ char *weir_key_saga_state(char *key, const char *prefix, const char *state);
 char *weir_key_definition(char *key, const char *prefix, const char *name);
 /* {weir}:projections, hash: "<view>/<projection>" → the services that it reads, by blanks. */
 char *weir_key_projections(char *key, const char *prefix);
+/* {weir}:actions, stream: what operators have done (commands/action.h). */
+char *weir_key_actions(char *key, const char *prefix);
 /* set: the names of the definitions that `weir definition load` has written. */
 char *weir_key_definitions(char *key, const char *prefix);
 
