@@ -49,7 +49,11 @@ static struct weir_family *add_family(struct weir_metrics *metrics,
                                       const struct weir_family_about *about,
                                       enum weir_family_kind kind)
 {
-    struct weir_family *family = calloc(1, sizeof *family), **end = &metrics->first;
+    struct weir_family *family, **end = &metrics->first;
+    for (; *end != NULL; end = &(*end)->next)
+        if (strcmp((*end)->about.name, about->name) == 0)
+            return *end;
+    family = calloc(1, sizeof *family);
     if (family == NULL)
         return &metrics->nowhere;
     family->about = *about;
@@ -61,8 +65,6 @@ static struct weir_family *add_family(struct weir_metrics *metrics,
     /* What is counted where memory has run out. */
     family->lost.histogram.bounds_ns = about->bounds_ns;
     family->lost.histogram.bound_count = about->bound_count;
-    while (*end != NULL)
-        end = &(*end)->next;
     return *end = family;
 }
 

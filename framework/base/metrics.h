@@ -59,7 +59,8 @@ struct weir_metrics *weir_metrics_new(void);
 /* All handles end with it. NULL is fine. */
 void weir_metrics_free(struct weir_metrics *metrics);
 
-/* Adds a family, in the order in which they are to be shown. */
+/* Adds a family, in the order in which they are to be shown; one of that name that is there already
+ * is returned. */
 struct weir_family *weir_metrics_counters(struct weir_metrics *metrics,
                                           const struct weir_family_about *about);
 struct weir_family *weir_metrics_gauges(struct weir_metrics *metrics,

@@ -123,6 +123,12 @@ static bool busy(void *self)
     return false;
 }
 
+static void measure(void *self, struct weir_metrics *metrics, struct weir_collection *collection)
+{
+    struct weir_coordinator *coordinator = self;
+    weir_census_measure(&coordinator->sagas, coordinator->runtime->prefix, metrics, collection);
+}
+
 static void close_coordinator(void *self)
 {
     struct weir_coordinator *coordinator = self;
@@ -197,7 +203,8 @@ weir_service *weir_coordinator_new(void)
                                          .start = start,
                                          .stop = stop,
                                          .busy = busy,
-                                         .close = close_coordinator};
+                                         .close = close_coordinator,
+                                         .measure = measure};
     weir_service_add_component(service, component);
     weir_service_set_user(service, coordinator);
     service->no_participant = true;

@@ -2,6 +2,7 @@
 #ifndef WEIR_COORDINATOR_HANDLERS_H
 #define WEIR_COORDINATOR_HANDLERS_H
 
+#include "coordinator/census.h"
 #include "redis/key_names.h"
 #include "saga/carry_out.h"
 #include "saga/definition_cache.h"
@@ -25,8 +26,9 @@ struct weir_coordinator {
     struct weir_periodic census;
     char under_way_keys[2][WEIR_KEY_MAX];
     int64_t in_flight;
-    int64_t confirming;    /* messages that wait until something is durable */
-    char refused_why[256]; /* why the server cannot tell, as it was said; "": it can */
+    struct weir_census sagas; /* for the metrics */
+    int64_t confirming;       /* messages that wait until something is durable */
+    char refused_why[256];    /* why the server cannot tell, as it was said; "": it can */
 };
 
 /* Where starts wait while too many sagas are in flight. */

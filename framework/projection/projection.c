@@ -35,8 +35,12 @@ static struct weir_projection *new_projection(weir_service *service, const char 
     projection->name = name;
     projection->service = service;
     projection->handlers = handlers;
-    *component = (struct weir_component){
-        .self = projection, .start = start, .stop = stop, .busy = busy, .close = close_projection};
+    *component = (struct weir_component){.self = projection,
+                                         .start = start,
+                                         .stop = stop,
+                                         .busy = busy,
+                                         .close = close_projection,
+                                         .measure = weir_lag_measure};
     weir_service_add_component(service, component);
     return projection;
 }

@@ -4,6 +4,7 @@
 #define WEIR_PROJECTION_PROJECTION_H
 
 #include "projection/history.h"
+#include "projection/lag.h"
 #include "projection/rebuild.h"
 #include "projection/runner.h"
 #include "projection/source.h"
@@ -22,6 +23,7 @@ struct weir_projection {
     struct weir_rebuild rebuild;
     struct weir_turn turn;
     struct weir_history history; /* looked at where the live model begins */
+    struct weir_lag_source lag[WEIR_PROJECTION_SOURCES_MAX];
     bool stopping;
 };
 

@@ -163,6 +163,8 @@ static void on_reply(redisAsyncContext *connection, void *raw_reply, void *raw_r
     if (link->owed > 0)
         link->owed--;
     link->progress_at = weir_clock_monotonic_ms();
+    if (reply != NULL)
+        link->heard_at = link->progress_at;
     give_back_request(link, request);
     if (reply != NULL && is_no_master(reply)) {
         weir_link_drop_soon(link, WEIR_UNAVAILABLE, reply->str);

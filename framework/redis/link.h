@@ -83,6 +83,7 @@ struct weir_link {
     size_t owed;                      /* requests without answer */
     size_t greetings_owed;
     int64_t progress_at;   /* monotonic ms of the last answer, or of the first request owed */
+    int64_t heard_at;      /* monotonic ms of the last answer; 0: none yet */
     int64_t watched_at;    /* monotonic ms of the watchdog's last look */
     size_t unread, unsent; /* bytes in hiredis' buffers at that look */
     int64_t client_id;     /* the server's number of this connection; -1: not known */

@@ -97,12 +97,15 @@ struct weir_delivery {
     const struct weir_route *route; /* NULL: not understood */
     enum weir_delivery_state state;
     enum weir_ending ending;
-    unsigned counted;            /* the server's delivery counter of the entry */
-    unsigned number;             /* of a saga's command */
-    unsigned runs;               /* how often the handler ran into a conflict */
-    unsigned answers_owed;       /* to what is being loaded */
-    uint64_t loaded_on;          /* `reconnections` of the commands' link when loading began */
-    int64_t begun_at;            /* monotonic ms when the handler was last called */
+    unsigned counted;      /* the server's delivery counter of the entry */
+    unsigned number;       /* of a saga's command */
+    unsigned runs;         /* how often the handler ran into a conflict */
+    unsigned answers_owed; /* to what is being loaded */
+    uint64_t loaded_on;    /* `reconnections` of the commands' link when loading began */
+    int64_t begun_at;      /* monotonic ms when the handler was last called */
+    int64_t timed_ns;      /* where metrics are kept: when it was called, or its commit sent */
+    struct weir_histogram *saga_ended; /* by the commit; NULL: none */
+    int64_t saga_took_ms;
     int64_t refreshed_at;        /* monotonic ms when its claim was last renewed */
     struct weir_step_part *step; /* what a step needs; NULL: this memory has held none yet */
     struct weir_load loads[WEIR_LOADS_MAX];

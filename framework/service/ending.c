@@ -36,6 +36,7 @@ static void begin(struct weir_delivery *delivery, enum weir_ending ending)
     weir_context_will_move(&delivery->context, NULL);
     if (delivery->is_step)
         delivery->step->end.moves_saga = delivery->step->end.expects_saga = false;
+    delivery->saga_ended = NULL;
     delivery->ending = ending;
 }
 

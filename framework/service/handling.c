@@ -11,6 +11,7 @@
 #include "saga/carry_out.h"
 #include "service/ending.h"
 #include "service/loading.h"
+#include "service/measures.h"
 #include "service/queue.h"
 #include "service/step_answer.h"
 #include "service/step_move.h"
@@ -60,6 +61,7 @@ static void commit(struct weir_delivery *delivery, const char *function)
     delivery->commit.user = delivery;
     delivery->commit.answered = on_committed;
     delivery->commit.hears_denial = minds_denial(delivery);
+    weir_measure_committing(delivery);
     WEIR_CRASH_POINT(COMMIT_SENDING);
     if (delivery->state != WEIR_DELIVERY_COMMITTING)
         weir_delivery_move(delivery, WEIR_DELIVERY_COMMITTING);
@@ -79,6 +81,7 @@ static void commit(struct weir_delivery *delivery, const char *function)
 void weir_handling_finish(struct weir_delivery *delivery, enum weir_outcome outcome)
 {
     enum weir_status mistake = weir_rare_error_status(&delivery->effects.error);
+    weir_measure_handled(delivery);
     if (mistake == WEIR_NO_MEMORY || delivery->torn || delivery->message->torn) {
         weir_reason(&delivery->context, "no memory");
         outcome = WEIR_RETRY;
@@ -131,6 +134,7 @@ static void run_handler(struct weir_delivery *delivery)
     weir_context_begin(&delivery->context);
     delivery->context.unchecked = delivery->route->unchecked;
     delivery->finished_at_once = false;
+    weir_measure_begun(delivery);
     WEIR_CRASH_POINT(HANDLE_BEGINNING);
     outcome = delivery->route->handler(&delivery->context, delivery->message);
     WEIR_CRASH_POINT(HANDLE_RETURNED);
@@ -338,6 +342,7 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
     switch (outcome) {
     case WEIR_COMMIT_DONE:
         worker->endings[delivery->ending]++;
+        weir_measure_ended(delivery);
         worker->runtime.committed(worker, worker->streams[delivery->stream],
                                   delivery->message->entry, delivery->message->saga);
         hasten_schedule(delivery);

@@ -10,6 +10,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/streams.h"
+#include "http/exposition.h"
 #include "message/json_memory.h"
 #include "redis/endpoint.h"
 #include "service/worker.h"
@@ -69,6 +70,7 @@ static const struct weir_option table[] = {
      .value_name = "FORMAT",
      .help = "one line per event, for people or for machines; auto: text where standard error is a "
              "terminal"},
+    WEIR_EXPOSITION_OPTION(offsetof(struct weir_worker_settings, metrics)),
     {.name = "claim-idle",
      .environment = "WEIR_CLAIM_IDLE",
      .kind = WEIR_OPTION_DURATION,

@@ -44,6 +44,7 @@ struct weir_route {
 
 struct weir_worker_settings {
     const char *redis_url, *group, *consumer, *prefix;
+    const char *metrics; /* where they are served; NULL: nowhere */
     int64_t concurrency;
     int log_level, log_format;
     int64_t claim_idle_ms, handler_timeout_ms, max_deliveries;
@@ -81,6 +82,9 @@ struct weir_runtime {
     void (*idle)(void *worker); /* a component has become idle; the worker may be waiting for it */
 };
 
+struct weir_metrics;
+struct weir_collection;
+
 /* A part of a service beside its handlers, such as a projection. */
 struct weir_component {
     void *self;
@@ -88,6 +92,8 @@ struct weir_component {
     void (*stop)(void *self);  /* begin nothing new */
     bool (*busy)(void *self);  /* something is under way */
     void (*close)(void *self); /* the loop runs no more; frees it */
+    /* Asks the server for what its gauges tell, and forgets what they told. NULL: it has none. */
+    void (*measure)(void *self, struct weir_metrics *metrics, struct weir_collection *collection);
     struct weir_component *next;
 };
 

@@ -8,6 +8,7 @@
 #include "redis/key_names.h"
 #include "saga/carry_out.h"
 #include "saga/record.h"
+#include "service/measures.h"
 #include "service/step_answer.h"
 #include "service/worker_state.h"
 
@@ -128,6 +129,7 @@ static bool carry_out(struct weir_delivery *delivery, struct weir_saga_case *one
     weir_saga_carry_out(one, before, &effects, &commands);
     weir_saga_commands_close(&commands);
     weir_context_will_move(&delivery->context, weir_saga_moved(one, before));
+    weir_measure_saga(delivery, one);
     return true;
 }
 
@@ -168,6 +170,7 @@ bool weir_step_move_saga(struct weir_delivery *delivery)
 {
     const struct weir_saga_definition *definition =
         may_move(delivery) ? definition_of(delivery) : NULL;
+    delivery->saga_ended = NULL;
     delivery->step->end.moves_saga = definition != NULL && move(delivery, definition);
     return delivery->step->end.moves_saga;
 }

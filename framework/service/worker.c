@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "redis/key_names.h"
 #include "service/arrival.h"
 #include "service/handling.h"
+#include "service/monitoring.h"
 #include "service/queue.h"
 #include "service/reporting.h"
 #include "service/stopping.h"
@@ -17,6 +19,7 @@
 #define BATCH_MIN 32
 #define BATCH_MAX 128
 #define UNDER_WAY_MAX 1024 /* more would only wait at the server, in memory here and there */
+#define EXIT_USAGE 64
 #define EXIT_FAILURE_INSIDE 70
 #define EXIT_DENIED 77
 #define EXIT_UNABLE 78
@@ -216,9 +219,15 @@ static void on_link_ready(void *user)
     weir_library_loader_ensure(&worker->library);
 }
 
+static void note_loss(struct weir_worker *worker, const struct weir_error *error)
+{
+    weir_copy(worker->lost_why, sizeof worker->lost_why, error->text);
+}
+
 static void on_link_lost(void *user, const struct weir_error *error)
 {
     struct weir_worker *worker = user;
+    note_loss(worker, error);
     worker->library_ready = false;
     weir_reporting_changed(worker);
     weir_library_loader_lost(&worker->library);
@@ -258,6 +267,7 @@ static void on_recovered(void *user)
 
 static void on_reader_lost(void *user, const struct weir_error *error)
 {
+    note_loss(user, error);
     if (error->status == WEIR_DENIED)
         denied(user, error);
 }
@@ -448,6 +458,7 @@ static void close_worker(struct weir_worker *worker)
     weir_upkeep_stop(worker);
     weir_group_reader_close(&worker->reader);
     weir_link_close(&worker->link); /* its last answers may still hand in commits */
+    weir_monitoring_close(worker);
     weir_barrier_close(&worker->barrier);
     weir_committer_close(&worker->committer);
     weir_delivery_free_all(worker);
@@ -468,6 +479,7 @@ int weir_worker_run(struct weir_service *service, const struct weir_worker_setti
         return exit_code;
     }
     worker->service = service;
+    worker->begun_at = weir_clock_monotonic_ms();
     worker->prepare = weir_arrival_prepare;
     worker->begin = weir_handling_begin;
     worker->release = weir_handling_release;
@@ -485,7 +497,9 @@ int weir_worker_run(struct weir_service *service, const struct weir_worker_setti
         init_barrier(worker);
         init_reader(worker);
         weir_upkeep_init(worker);
-        if (start_components(worker, error) == WEIR_OK) {
+        if (weir_monitoring_open(worker, error) != WEIR_OK) {
+            exit_code = error->status == WEIR_NO_MEMORY ? EXIT_FAILURE_INSIDE : EXIT_USAGE;
+        } else if (start_components(worker, error) == WEIR_OK) {
             run_loop(worker);
             exit_code = worker->exit_code;
         }

@@ -76,6 +76,10 @@ struct weir_worker {
     int exit_code;
     char keys[5][512]; /* commands, events, dead, scheduled, workers, in the order of the enum */
     uint64_t endings[WEIR_ENDINGS];
+    struct weir_measures *measures;     /* NULL: nobody wants to know */
+    struct weir_monitoring *monitoring; /* the same */
+    char lost_why[256];       /* why a connection was last lost, or could not be made; "": never */
+    int64_t begun_at;         /* monotonic ms of the worker's start */
     int64_t *too_new_said_at; /* monotonic ms of the last warning, by route; 0: never */
     uint64_t received, fenced, conflicts, lost_bodies;
     /* What lower parts call upward. */
