@@ -326,6 +326,9 @@ static void two_workers_share_an_inbox(void **state)
           4 * MANY - 4 * MANY / 300);
     assert_int_equal(test_number(&server, "{work}:counts", "n"), 4 * MANY / 300);
     assert_true(test_calls_of(&server, "xtrim") > before);
+    test_worker_await_log(&one,
+                          "worker.ready"); /* the other may have been quick enough to do all */
+    test_worker_await_log(&two, "worker.ready");
     test_worker_end_well(&one);
     test_worker_end_well(&two);
 }
