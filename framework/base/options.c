@@ -113,6 +113,9 @@ static const char *text_or(const struct weir_text *text, const char *otherwise)
 static int shown_length(const char *value)
 {
     size_t length = strnlen(value, SHOWN_LIMIT + 1);
+    const char *login = weir_find_login(value);
+    if (login != NULL && login - value < SHOWN_LIMIT) /* cut, it would not be known for one */
+        return (int)(login - value);
     if (length > SHOWN_LIMIT) {
         length = SHOWN_LIMIT;
         while (length > SHOWN_LIMIT - 3 && ((unsigned char)value[length] & 0xC0) == 0x80)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static const char *const status_texts[] = {
     [WEIR_OK] = "done",
     [WEIR_NO_MEMORY] = "out of memory",
@@ -58,10 +60,12 @@ static void write_sentence(char *out, size_t size, const char *format, va_list a
 static void write_sentence(char *out, size_t size, const char *format, va_list arguments)
 {
     int length = vsnprintf(out, size, format, arguments);
+    bool cut = length >= 0 && (size_t)length >= size;
     if (length < 0)
         out[0] = '\0';
-    else if ((size_t)length >= size)
+    else if (cut)
         drop_torn_end(out);
+    weir_hide_login(out, cut);
     keep_on_one_line(out);
 }
 

@@ -93,6 +93,29 @@ void weir_text_close(struct weir_text *text)
     *text = (struct weir_text){0};
 }
 
+const char *weir_find_login(const char *text)
+{
+    static const char *const schemes[] = {"redis://", "rediss://", "unix://", "sentinel://"};
+    const char *found = NULL;
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        const char *at = strstr(text, schemes[i]);
+        if (at != NULL && (found == NULL || at + strlen(schemes[i]) < found))
+            found = at + strlen(schemes[i]);
+    }
+    return found;
+}
+
+void weir_hide_login(char *sentence, bool cut)
+{
+    const char *found = weir_find_login(sentence);
+    char *login = found != NULL ? sentence + (found - sentence) : NULL;
+    char *end = login != NULL ? strrchr(login, '@') : NULL;
+    if (end != NULL)
+        memmove(login, end, strlen(end) + 1);
+    else if (login != NULL && cut && strpbrk(login, " '\"") == NULL)
+        *login = '\0';
+}
+
 void weir_copy(char *room, size_t size, const char *text)
 {
     size_t length = strlen(text);

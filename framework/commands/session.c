@@ -18,7 +18,8 @@ static void complain(const char *format, va_list arguments)
 {
     char sentence[1024];
     struct weir_text line = {0};
-    vsnprintf(sentence, sizeof(sentence), format, arguments);
+    int length = vsnprintf(sentence, sizeof(sentence), format, arguments);
+    weir_hide_login(sentence, length >= (int)sizeof(sentence));
     weir_text_append_string(&line, "weir: ");
     weir_visible_append(&line, weir_slice_of(sentence));
     fprintf(weir_remarks(), "%s\n", line.at ? line.at : "weir: memory ran out");

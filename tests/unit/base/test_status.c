@@ -105,6 +105,44 @@ static void newlines_and_escapes_become_blanks(void **state)
     assert_string_equal(error.text, "value \"a b  c [31m \"");
 }
 
+/* People put a URL where none belongs, and sentences quote it. */
+static void logins_are_hidden(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"'redis://u:hush@h' is too much", "'redis://@h' is too much"},
+        {"'redis://:hu@sh@h:1/2' is", "'redis://@h:1/2' is"},
+        {"'unix://u:hush@/x.sock'", "'unix://@/x.sock'"},
+        {"'redis-sentinel://u:hush@a,b/m'", "'redis-sentinel://@a,b/m'"},
+        {"'redis://u:hu'sh \"@h'", "'redis://@h'"},
+        {"'unix://:a@/x' and 'redis://:hush@h'", "'unix://@h'"},
+        {"'redis://h:6379' is there", "'redis://h:6379' is there"},
+        {"mail a@b of https://x/y@z", "mail a@b of https://x/y@z"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct weir_error error = {0};
+        weir_error_set(&error, WEIR_INVALID, "%s", rows[i][0]);
+        assert_string_equal(error.text, rows[i][1]);
+    }
+}
+
+/* The '@' by which it would be known is gone. */
+static void a_login_that_is_cut_is_hidden(void **state)
+{
+    (void)state;
+    char word[512] = "redis://user:hush";
+    memset(word + strlen(word), 'x', 400);
+    strcat(word, "@h");
+    for (int length = 0; length < 300; length++) {
+        struct weir_error error = {0};
+        weir_error_set(&error, WEIR_INVALID, "%*s%s", length, "", word);
+        assert_null(strstr(error.text, "hush"));
+    }
+    struct weir_error error = {0}; /* of one that is whole the reason stays */
+    weir_error_set(&error, WEIR_UNAVAILABLE, "redis://h:1: %0300d", 7);
+    assert_int_equal(strlen(error.text), sizeof error.text - 1);
+}
+
 static void prefix_stands_in_front(void **state)
 {
     (void)state;
@@ -204,6 +242,8 @@ int main(void)
         cmocka_unit_test(a_text_that_just_fits_is_whole),
         cmocka_unit_test(a_cut_leaves_no_half_character),
         cmocka_unit_test(newlines_and_escapes_become_blanks),
+        cmocka_unit_test(logins_are_hidden),
+        cmocka_unit_test(a_login_that_is_cut_is_hidden),
         cmocka_unit_test(prefix_stands_in_front),
         cmocka_unit_test(prefix_without_an_error_does_nothing),
         cmocka_unit_test(prefix_may_quote_the_error_itself),
