@@ -37,6 +37,14 @@ static void make_printable(char *text)
     }
 }
 
+/* jansson quotes what it met; sentences about a message go to logs, and its data does not. */
+static void leave_out_data(char *text)
+{
+    char *quoted = strstr(text, " near ");
+    if (quoted != NULL)
+        *quoted = '\0';
+}
+
 json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
                           struct weir_error *error)
 {
@@ -54,6 +62,7 @@ json_t *weir_object_parse(const char *bytes, size_t length, size_t depth_max,
         return NULL;
     }
     if (object == NULL) {
+        leave_out_data(parse_error.text);
         make_printable(parse_error.text);
         weir_error_set(error, WEIR_INVALID, "not valid JSON: %s (line %d, column %d)",
                        parse_error.text, parse_error.line, parse_error.column);

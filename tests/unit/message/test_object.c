@@ -51,6 +51,30 @@ static void check_taken(const char *bytes, size_t length)
     json_decref(object);
 }
 
+/* What cannot be read is somebody's data all the same: no sentence repeats it. */
+static void no_sentence_quotes_the_data(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"a\":hush}",
+        "{\"a\":\"hush\n\"}",
+        "{\"hush\":1,\"hush\":2}",
+        "{\"a\":1} hush",
+        "hush",
+        "{\"a\":\"hush\\q\"}",
+        "{\"a\" \"hush\"}",
+        "[\"hush\"]",
+        "{\"a\":\"hush near x\" y}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct weir_error error = {0};
+        assert_null(parse(texts[i], strlen(texts[i]), &error));
+        assert_string_not_equal(error.text, "");
+        if (strstr(error.text, "hush") != NULL)
+            fail_msg("'%s': %s", texts[i], error.text);
+    }
+}
+
 static void takes_objects(void **state)
 {
     (void)state;
@@ -242,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_of_any_bytes_become_json),
+        cmocka_unit_test(no_sentence_quotes_the_data),
         cmocka_unit_test(takes_objects),
         cmocka_unit_test(refuses_what_is_no_object),
         cmocka_unit_test(refuses_what_is_not_strict),
