@@ -10,9 +10,9 @@
 
 enum weir_log_level { WEIR_LOG_DEBUG, WEIR_LOG_INFO, WEIR_LOG_WARNING, WEIR_LOG_ERROR };
 enum weir_log_format {
-    WEIR_LOG_AUTO, /* text where the sink is a terminal, JSON otherwise: never in a weir_log */
     WEIR_LOG_TEXT,
     WEIR_LOG_JSON,
+    WEIR_LOG_AUTO, /* text where the sink is a terminal, JSON otherwise: never in a weir_log */
 };
 
 struct weir_log {

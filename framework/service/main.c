@@ -20,7 +20,7 @@
 #define TEN_YEARS_MS WEIR_DELAY_MAX_MS
 
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-static const char *const formats[] = {"auto", "text", "json", NULL}; /* as in weir_log_format */
+static const char *const formats[] = {"text", "json", "auto", NULL}; /* as in weir_log_format */
 
 #define AT(member) .offset = offsetof(struct weir_worker_settings, member)
 static const struct weir_option table[] = {
