@@ -35,7 +35,7 @@ TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.s
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all check check-unit tests chaos bench install uninstall clean format layout lint sanitize sanitize-build crash-points fuzz fuzzers planted-defects help
+.PHONY: all check check-unit tests chaos bench install uninstall install-units clean format layout lint sanitize sanitize-build crash-points fuzz fuzzers planted-defects help
 .SECONDARY:
 
 all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
@@ -139,7 +139,7 @@ fuzz: ## run the fuzzers with clang's libFuzzer, FUZZ_SECONDS=600 each, FUZZ_ONL
 planted-defects: ## plant known defects one by one and show that a test catches each
 	$(Q)tests/fault/planted_defects.sh
 
-install: all ## install programs, library, header and pkg-config file under PREFIX
+install: all install-units ## install programs, library, header, pkg-config file and systemd units under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib
@@ -147,9 +147,18 @@ install: all ## install programs, library, header and pkg-config file under PREF
 	printf 'prefix=%s\nName: weir\nDescription: Redis Streams worker framework\nVersion: %s\nRequires: hiredis jansson libmicrohttpd\nLibs: -L$${prefix}/lib -lweir -lev\nCflags: -I$${prefix}/include\n' \
 	  '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
 
+# Units hold the paths of their programs and what all of them have in common.
+UNITS := $(wildcard scripts/systemd/weir*)
+install-units: ## install the systemd units alone
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	$(Q)for unit in $(UNITS); do \
+	  sed -e '/^@hardening@$$/{r scripts/systemd/hardening.conf' -e 'd}' -e 's|@bindir@|$(PREFIX)/bin|g' "$$unit" \
+	    > "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}" || exit 1; done
+
 uninstall: ## remove what install has put there
 	rm -f $(PROGRAMS:$(BUILD)/bin/%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/lib/libweir.a \
-	  $(DESTDIR)$(PREFIX)/include/weir.h $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
+	  $(DESTDIR)$(PREFIX)/include/weir.h $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc \
+	  $(UNITS:scripts/systemd/%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
 
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 
@@ -161,6 +170,8 @@ layout: ## check the layout of all C files (clang-format 14)
 
 lint: layout ## check layout, dependency direction and scripts
 	tests/check_floors.sh $(BUILD)
+	tests/check_events.sh
+	tests/check_units.sh $(BUILD)
 	tests/fault/check_table.sh --complete
 	shellcheck -x scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/chaos/*.sh tests/fault/*.sh tests/fuzz/*.sh \
 	  tests/bench/peers/*.sh tests/bench/peers/*/*.sh

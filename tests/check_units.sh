@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Checks the systemd units as they are installed: that systemd understands all of them, that they end
+# on no exit code in a circle, and that little is left for the processes to do on the machine.
+# Usage: tests/check_units.sh [BUILD]
+set -euo pipefail
+export LC_ALL=C
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$(realpath "${1:-$root/build}")
+exposure_max=20 # of systemd-analyze's 100 (it shows 2.0 of 10)
+failed=0
+
+fault() {
+    printf 'check_units: %s\n' "$1"
+    failed=1
+}
+
+command -v systemd-analyze >/dev/null || {
+    printf 'check_units: skipped, there is no systemd-analyze here\n'
+    exit 0
+}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+make -s -C "$root" BUILD="$build" DESTDIR="$work" PREFIX=/usr install-units
+units=$work/usr/lib/systemd/system
+for name in weir-worker@.service weir-coordinator.service weir-dashboard.service weir.target; do
+    [[ -s $units/$name ]] || fault "$name is not installed"
+done
+! grep -rn '@[a-z]*@' "$units" || fault 'something was not filled in'
+
+# The programs have to be where the units say for systemd to take them: those of this build are.
+mkdir -p "$work/bin"
+for program in weir-coordinator weir-dashboard payments; do
+    grep -q "^ExecStart=/usr/bin/\(%i\|$program\)\( \|$\)" "$units"/*.service || fault "no unit starts $program"
+    ln -s /bin/true "$work/bin/$program"
+done
+sed -i "s|^ExecStart=/usr/bin/|ExecStart=$work/bin/|" "$units"/*.service
+cp "$units/weir-worker@.service" "$units/weir-worker@payments.service"
+for name in weir-worker@payments.service weir-coordinator.service weir-dashboard.service weir.target; do
+    said=$(SYSTEMD_UNIT_PATH=$units:/lib/systemd/system systemd-analyze verify --man=no "$units/$name" 2>&1 |
+        grep -F weir || true)
+    [[ -z $said ]] || fault "$name: $said"
+    [[ $name == *.service ]] || continue
+    said=$(systemd-analyze security --no-pager --offline=true --threshold="$exposure_max" "$units/$name" 2>&1) ||
+        fault "$name: exposed more than $exposure_max: $(tail -n 1 <<<"$said")"
+    printf '%s\n' "$said" | tail -n 1
+    for setting in Restart=on-failure 'RestartPreventExitStatus=64 77 78' KillSignal=SIGTERM DynamicUser=yes; do
+        grep -qxF "$setting" "$units/$name" || fault "$name: lacks $setting"
+    done
+done
+# A worker is given longer to stop than it takes by itself.
+grace=$(sed -n 's/^#define GRACE_MS \([0-9]*\)$/\1/p' "$root/framework/service/stopping.c")
+for name in weir-worker@.service weir-coordinator.service; do
+    stop=$(sed -n 's/^TimeoutStopSec=\([0-9]*\)s$/\1/p' "$units/$name")
+    ((${stop:-0} * 1000 > ${grace:?} + 10000)) || fault "$name: stops after $stop s, the worker after $grace ms"
+    grep -qx 'TimeoutStartSec=infinity' "$units/$name" || fault "$name: a server that is away ends it"
+done
+[[ $failed -eq 0 ]] || exit 1
+printf 'check_units: all fine\n'
