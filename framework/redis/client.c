@@ -20,6 +20,7 @@
 #define ATTEMPT_MS 1000
 #define AGAIN_BASE_MS 50
 #define AGAIN_CAP_MS 500
+#define SEVERAL "several commands" /* in sentences */
 
 static struct timeval limit_of(int64_t ms)
 {
@@ -84,22 +85,67 @@ void weir_client_set_timeout(struct weir_client *client, int64_t timeout_ms)
         (void)redisSetTimeout(client->connection, limit_of(timeout_ms));
 }
 
-redisReply *weir_client_exchange(struct weir_client *client, struct weir_error *error, size_t count,
-                                 const char *const *arguments, const size_t *lengths)
+/* The answer, or NULL and an error. */
+static redisReply *take_answer(struct weir_client *client, struct weir_error *error,
+                               const char *command, redisReply *reply)
 {
-    const char *command = arguments[0];
-    if (!weir_client_connected(client)) {
-        weir_error_set(error, WEIR_UNAVAILABLE, "not connected to %s; %s was not sent",
-                       client->server, command);
-        return NULL;
-    }
-    redisReply *reply =
-        redisCommandArgv(client->connection, (int)count, (const char **)arguments, lengths);
     if (!reply)
         lose(client, error, command);
     else if (reply->type == REDIS_REPLY_ERROR && weir_refusal_of(reply->str) == WEIR_REFUSAL_ROLE)
         weir_client_close(client); /* the next one that is opened finds the master */
     return reply;
+}
+
+static enum weir_status fail_unconnected(const struct weir_client *client, const char *command,
+                                         struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_UNAVAILABLE, "not connected to %s; %s was not sent",
+                          client->server, command);
+}
+
+redisReply *weir_client_exchange(struct weir_client *client, struct weir_error *error, size_t count,
+                                 const char *const *arguments, const size_t *lengths)
+{
+    const char *command = arguments[0];
+    if (!weir_client_connected(client)) {
+        (void)!fail_unconnected(client, command, error);
+        return NULL;
+    }
+    return take_answer(
+        client, error, command,
+        redisCommandArgv(client->connection, (int)count, (const char **)arguments, lengths));
+}
+
+enum weir_status weir_client_send_bytes(struct weir_client *client, const char *bytes,
+                                        size_t length, struct weir_error *error)
+{
+    if (!weir_client_connected(client))
+        return fail_unconnected(client, SEVERAL, error);
+    if (length > 0 && redisAppendFormattedCommand(client->connection, bytes, length) != REDIS_OK)
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory to send %s", SEVERAL);
+    return WEIR_OK;
+}
+
+redisReply *weir_client_receive(struct weir_client *client, struct weir_error *error)
+{
+    void *reply = NULL;
+    if (!weir_client_connected(client)) {
+        weir_error_set(error, WEIR_UNAVAILABLE, "%s is no master any more", client->server);
+        return NULL;
+    }
+    if (redisGetReply(client->connection, &reply) != REDIS_OK)
+        reply = NULL;
+    return take_answer(client, error, SEVERAL, reply);
+}
+
+enum weir_status weir_client_error_of(const struct weir_client *client, const char *command,
+                                      const redisReply *reply, struct weir_error *error)
+{
+    struct weir_error own = {0};
+    if (!reply || reply->type != REDIS_REPLY_ERROR)
+        return WEIR_OK;
+    refuse(client, &own, command, reply->str);
+    return weir_error_set(error, own.status, "%s", own.text);
 }
 
 redisReply *weir_client_call(struct weir_client *client, struct weir_error *error, size_t count,

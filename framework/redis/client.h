@@ -41,6 +41,17 @@ WEIR_CHECKED redisReply *weir_client_call(struct weir_client *client, struct wei
 WEIR_CHECKED redisReply *weir_client_exchange(struct weir_client *client, struct weir_error *error,
                                               size_t count, const char *const *arguments,
                                               const size_t *lengths);
+/* Commands as they go over the wire, to be sent with the first answer that is waited for; and the
+ * next answer, whatever it is. For pipeline.c: each command's answer has to be received before
+ * anything else is asked. */
+WEIR_CHECKED enum weir_status weir_client_send_bytes(struct weir_client *client, const char *bytes,
+                                                     size_t length, struct weir_error *error);
+WEIR_CHECKED redisReply *weir_client_receive(struct weir_client *client, struct weir_error *error);
+/* The error that such an answer stands for, as weir_client_call sets it; WEIR_OK where it is none.
+ */
+WEIR_CHECKED enum weir_status weir_client_error_of(const struct weir_client *client,
+                                                   const char *command, const redisReply *reply,
+                                                   struct weir_error *error);
 /* As weir_client_call for texts, ended by NULL. */
 WEIR_CHECKED redisReply *weir_client_ask(struct weir_client *client, struct weir_error *error,
                                          const char *command, ...) __attribute__((sentinel));
