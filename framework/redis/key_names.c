@@ -145,6 +145,11 @@ char *weir_key_actions(char *key, const char *prefix)
     return spell(key, prefix, "weir", "actions");
 }
 
+char *weir_key_services(char *key, const char *prefix)
+{
+    return spell(key, prefix, "weir", "services");
+}
+
 char *weir_key_named(char *key, const char *prefix, const char *service, const char *name)
 {
     return spell(key, prefix, service, name);

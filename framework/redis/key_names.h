@@ -59,6 +59,9 @@ char *weir_key_definition(char *key, const char *prefix, const char *name);
 char *weir_key_projections(char *key, const char *prefix);
 /* {weir}:actions, stream: what operators have done (commands/action.h). */
 char *weir_key_actions(char *key, const char *prefix);
+/* {weir}:services, hash: service → ms of the server's clock of its last sign of life, which its
+ * workers write now and then. */
+char *weir_key_services(char *key, const char *prefix);
 /* set: the names of the definitions that `weir definition load` has written. */
 char *weir_key_definitions(char *key, const char *prefix);
 

@@ -80,9 +80,22 @@ static void look_for_namesake(struct weir_worker *worker, struct weir_slice over
     worker->name_shared = shared;
 }
 
+static void count_recent(struct weir_worker *worker)
+{
+    struct weir_counts counts = {.received = worker->received,
+                                 .refused = worker->endings[WEIR_ENDING_REJECTED] +
+                                            worker->endings[WEIR_ENDING_BURIED],
+                                 .retried = worker->endings[WEIR_ENDING_RETRIED]};
+    for (size_t i = 0; i < WEIR_ENDINGS; i++)
+        if (i != WEIR_ENDING_RETRIED && i != WEIR_ENDING_HELD)
+            counts.handled += worker->endings[i];
+    weir_recent_count(&worker->recent, weir_clock_monotonic_ms(), &counts);
+}
+
 static bool call_beat(void *user, struct weir_periodic *periodic)
 {
     struct weir_worker *worker = user;
+    count_recent(worker);
     char head[256], tail[768], own[128];
     identify(worker, own, sizeof own);
     snprintf(head, sizeof head,
@@ -91,7 +104,7 @@ static bool call_beat(void *user, struct weir_periodic *periodic)
     snprintf(tail, sizeof tail,
              ",\"inHand\":%u,\"received\":%llu,\"done\":%llu,\"rejected\":%llu,\"retried\":%llu,"
              "\"dead\":%llu,\"repeated\":%llu,\"null\":%llu,\"barred\":%llu,\"fenced\":%llu,"
-             "\"conflicts\":%llu,\"takenOver\":%llu,\"wentBack\":%llu}",
+             "\"conflicts\":%llu,\"takenOver\":%llu,\"wentBack\":%llu,\"recent\":%s}",
              HASH_COUNT(worker->deliveries), (unsigned long long)worker->received,
              (unsigned long long)worker->endings[WEIR_ENDING_DONE],
              (unsigned long long)worker->endings[WEIR_ENDING_REJECTED],
@@ -102,7 +115,7 @@ static bool call_beat(void *user, struct weir_periodic *periodic)
              (unsigned long long)worker->endings[WEIR_ENDING_BARRED],
              (unsigned long long)worker->fenced, (unsigned long long)worker->conflicts,
              (unsigned long long)worker->pending.claimed,
-             (unsigned long long)worker->witness.went_back);
+             (unsigned long long)worker->witness.went_back, weir_recent_json(&worker->recent));
     return weir_periodic_send(periodic, 8,
                               (const char *[]){"FCALL", "weir_alive", "1",
                                                worker->keys[WEIR_KEY_WORKERS],
@@ -154,8 +167,8 @@ static void forget_one(struct weir_worker *worker, redisReply *const *gone, size
 static int64_t on_beat(void *user, const redisReply *reply)
 {
     struct weir_worker *worker = user;
-    struct weir_slice overwritten;
-    int64_t version;
+    struct weir_slice overwritten = {"", 0};
+    int64_t version, now;
     WEIR_CRASH_POINT(BEAT_ANSWERED);
     weir_witness_heard(&worker->witness);
     if (!weir_reply_array(reply, 3))
@@ -164,6 +177,8 @@ static int64_t on_beat(void *user, const redisReply *reply)
         weir_library_loader_heard(&worker->library, version);
     if (weir_reply_text(reply->element[2], &overwritten))
         look_for_namesake(worker, overwritten);
+    if (weir_reply_integer(reply->element[0], &now))
+        weir_registering_sign(&worker->registering, now, overwritten.length == 0);
     forget_one(worker, reply->element + 3, reply->elements - 3);
     if (worker->started_ms == 0 && weir_reply_integer(weir_reply_at(reply, 0), &worker->started_ms))
         return 0; /* say at once since when */
@@ -280,6 +295,7 @@ void weir_upkeep_init(struct weir_worker *worker)
     weir_definitions_init(&worker->definitions, &worker->runtime);
     weir_shared_loads_init(&worker->shared, &worker->runtime);
     weir_witness_init(&worker->witness, &worker->runtime);
+    weir_registering_init(&worker->registering, &worker->runtime);
     worker->runtime.committed = committed;
     weir_watching_init(&worker->watching, &worker->runtime);
     for (size_t i = 0; i < worker->inbox_count; i++)

@@ -7,6 +7,8 @@
 #include "service/definitions.h"
 #include "service/delivery.h"
 #include "service/forgetting.h"
+#include "service/recent.h"
+#include "service/registering.h"
 #include "service/reporting.h"
 #include "service/shared_loads.h"
 #include "service/trimming.h"
@@ -70,6 +72,8 @@ struct weir_worker {
                               for: entries of a read under way would be taken for such */
     bool reader_was_ready, recovered_once, library_ready, library_said, stopping;
     size_t next_to_forget;
+    struct weir_recent recent;
+    struct weir_registering registering;
     int64_t started_ms; /* server's time of the first sign of life; 0: none yet */
     char host[64];
     bool name_shared; /* another process has given signs of life under this name; said once */
