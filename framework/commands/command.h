@@ -49,6 +49,7 @@ struct weir_settings {
     const char *operator_name;           /* --as, of all that change something */
     const char *who, *target;            /* actions */
     int64_t since_ms;
+    bool search;                         /* services */
 };
 
 #define WEIR_SETTING(member) .offset = offsetof(struct weir_settings, member)
@@ -129,7 +130,8 @@ struct weir_command {
 extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,
     weir_command_saga, weir_command_cancel, weir_command_resume, weir_command_signal,
     weir_command_definition, weir_command_install, weir_command_dead, weir_command_readers,
-    weir_command_query, weir_command_projection, weir_command_doctor, weir_command_actions;
+    weir_command_query, weir_command_projection, weir_command_doctor, weir_command_actions,
+    weir_command_services, weir_command_workers, weir_command_scheduled, weir_command_top;
 
 /* Writes "weir: " and the sentence to the remarks, control characters escaped, and returns
  * `code`. */

@@ -59,7 +59,8 @@ enum weir_colour weir_state_colour(const char *state)
         {"completed", WEIR_GREEN},     {"succeeded", WEIR_GREEN}, {"compensated", WEIR_YELLOW},
         {"compensating", WEIR_YELLOW}, {"timed-out", WEIR_RED},   {"failed", WEIR_RED},
         {"suspended", WEIR_RED},       {"behind", WEIR_YELLOW},   {"forgotten", WEIR_RED},
-        {"stopped", WEIR_RED},         {"parked", WEIR_RED},
+        {"stopped", WEIR_RED},         {"parked", WEIR_RED},      {"unattended", WEIR_RED},
+        {"alive", WEIR_GREEN},         {"silent", WEIR_YELLOW},   {"gone", WEIR_RED},
     };
     for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
         if (strcmp(colours[i].state, state) == 0)

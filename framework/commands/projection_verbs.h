@@ -34,6 +34,11 @@ json_t *weir_projection_sources(struct weir_session *session,
 json_t *weir_projection_describe(const struct weir_projection_name *name,
                                  const struct weir_projection_status *status,
                                  const json_t *sources);
+/* All that are registered (an object as weir_projections_read makes it), as cheaply as can be: as
+ * weir_projection_describe without behind and more, and with sources: [{service, stream, position,
+ * oldest}]. New, in the order of their names; NULL and an error (projections_look.c). */
+json_t *weir_projections_look(struct weir_session *session, json_t *registered, int64_t now_ms,
+                              struct weir_error *error);
 /* "running", "idle" where nobody has the turn, "stopped" or "parked" whoever has it; the second
  * with how its rebuild stands. */
 const char *weir_projection_state(const struct weir_projection_status *status);

@@ -36,6 +36,18 @@ static json_t *split_sources(struct weir_slice text)
     return sources;
 }
 
+json_t *weir_projections_of(const redisReply *pairs)
+{
+    json_t *all = json_object();
+    for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2) {
+        json_t *shown = weir_slice_json(weir_value_element(pairs, i));
+        json_object_set_new(all, json_string_value(shown),
+                            split_sources(weir_value_element(pairs, i + 1)));
+        json_decref(shown);
+    }
+    return all;
+}
+
 json_t *weir_projections_read(struct weir_session *session, struct weir_error *error)
 {
     char key[WEIR_KEY_MAX];
@@ -43,13 +55,7 @@ json_t *weir_projections_read(struct weir_session *session, struct weir_error *e
     redisReply *reply = weir_client_ask(&session->client, error, "HGETALL", key, NULL);
     if (!reply)
         return NULL;
-    json_t *all = json_object();
-    for (size_t i = 0; i + 1 < weir_value_count(reply); i += 2) {
-        json_t *shown = weir_slice_json(weir_value_element(reply, i));
-        json_object_set_new(all, json_string_value(shown),
-                            split_sources(weir_value_element(reply, i + 1)));
-        json_decref(shown);
-    }
+    json_t *all = weir_projections_of(reply);
     freeReplyObject(reply);
     return all;
 }
@@ -186,10 +192,12 @@ static void split_event(struct weir_stopping_event *event, struct weir_slice tex
     snprintf(event->reason, sizeof(event->reason), "%s", reason[1] ? reason + 1 : "no reason");
 }
 
-static void read_status(struct weir_projection_status *status, const redisReply *hash)
+void weir_projection_status_read(struct weir_projection_status *status, const redisReply *hash,
+                                 int64_t now_ms)
 {
     int64_t until = 0;
     char *base = (char *)status;
+    *status = (struct weir_projection_status){.now_ms = now_ms};
     for (size_t i = 0; i < sizeof(text_fields) / sizeof(text_fields[0]); i++)
         copy(base + text_fields[i].offset, text_fields[i].room,
              weir_value_field(hash, text_fields[i].name));
@@ -204,7 +212,7 @@ static void read_status(struct weir_projection_status *status, const redisReply 
         split_event(&status->event, weir_value_field(hash, "event"));
     status->paused = weir_slice_equals(weir_value_field(hash, "paused"), "1");
     status->counted = weir_value_field(hash, "total").at != NULL;
-    if (!weir_slice_integer(weir_value_field(hash, "until"), &until) || until <= status->now_ms)
+    if (!weir_slice_integer(weir_value_field(hash, "until"), &until) || until <= now_ms)
         status->owner[0] = '\0';
 }
 
@@ -214,14 +222,15 @@ enum weir_status weir_projection_look(struct weir_session *session,
                                       struct weir_error *error)
 {
     char key[WEIR_KEY_MAX];
+    int64_t now_ms = 0;
     *status = (struct weir_projection_status){0};
-    if (weir_session_now(session, &status->now_ms, error) != WEIR_OK)
+    if (weir_session_now(session, &now_ms, error) != WEIR_OK)
         return error->status;
     weir_key_projection(key, session->settings.prefix, name->view, name->projection);
     redisReply *hash = weir_client_ask(&session->client, error, "HGETALL", key, NULL);
     if (!hash)
         return error->status;
-    read_status(status, hash);
+    weir_projection_status_read(status, hash, now_ms);
     freeReplyObject(hash);
     return WEIR_OK;
 }

@@ -22,6 +22,8 @@ struct weir_projection_name {
 WEIR_CHECKED int weir_projection_operand_check(const char *operand);
 /* The register as an object: "<view>/<projection>" → array of services. NULL and an error. */
 json_t *weir_projections_read(struct weir_session *session, struct weir_error *error);
+/* The same from the answer to HGETALL. */
+json_t *weir_projections_of(const redisReply *pairs);
 /* Splits a name of the register; false where it is none. */
 WEIR_CHECKED bool weir_projection_name_split(struct weir_projection_name *name, const char *shown,
                                              json_t *sources_borrow);
@@ -51,6 +53,9 @@ struct weir_projection_status {
     int64_t started_at, ended_at, total, folded, moved, differing;
 };
 
+/* From the answer to HGETALL of its hash. */
+void weir_projection_status_read(struct weir_projection_status *status, const redisReply *hash,
+                                 int64_t now_ms);
 WEIR_CHECKED enum weir_status weir_projection_look(struct weir_session *session,
                                                    const struct weir_projection_name *name,
                                                    struct weir_projection_status *status,
