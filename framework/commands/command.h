@@ -49,7 +49,9 @@ struct weir_settings {
     const char *operator_name;           /* --as, of all that change something */
     const char *who, *target;            /* actions */
     int64_t since_ms;
-    bool search;                         /* services */
+    bool search;         /* services */
+    int64_t interval_ms; /* top */
+    int64_t watch_ms;    /* of all that show something; 0: once */
 };
 
 #define WEIR_SETTING(member) .offset = offsetof(struct weir_settings, member)
@@ -85,6 +87,16 @@ struct weir_settings {
          .help = "print the version"},                                                             \
     {                                                                                              \
         .name = NULL                                                                               \
+    }
+
+/* Of all commands that show something; how often, where it is not said. */
+#define WEIR_WATCH_BARE "2s"
+#define WEIR_WATCH_OPTION                                                                          \
+    {                                                                                              \
+        .name = "watch", .kind = WEIR_OPTION_DURATION, WEIR_SETTING(watch_ms), .minimum = 100,     \
+        .maximum = 86400000, .value_name = "TIME", .optional_value = true,                         \
+        .bare = WEIR_WATCH_BARE,                                                                   \
+        .help = "show it again and again, until Ctrl-C; alone: every " WEIR_WATCH_BARE             \
     }
 
 /* Of all commands that change something. */
@@ -125,6 +137,9 @@ struct weir_command {
     const struct weir_option *options;
     int operands_minimum, operands_maximum;
     int (*run)(struct weir_session *session, int count, char **operands);
+    /* Whether it only shows something with these operands, so that --watch makes sense; NULL: with
+     * all, where its options have that. */
+    bool (*shows)(int count, char **operands);
 };
 
 extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,

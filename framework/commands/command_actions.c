@@ -39,6 +39,7 @@ static const struct weir_option options[] = {
      WEIR_SETTING(target),
      .value_name = "TARGET",
      .help = "only where the target, or the list of targets, holds this"},
+    WEIR_WATCH_OPTION,
     WEIR_COMMON_OPTIONS};
 
 static const struct weir_column columns[] = {

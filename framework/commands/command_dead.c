@@ -18,6 +18,7 @@ static const struct weir_option options[] = {{.name = "limit",
                                               .maximum = 10000,
                                               .value_name = "N",
                                               .help = "list at most so many, the newest"},
+                                             WEIR_WATCH_OPTION,
                                              WEIR_COMMON_OPTIONS};
 
 static const struct weir_column columns[] = {
@@ -187,6 +188,11 @@ static int run(struct weir_session *session, int count, char **operands)
     return count > 2 ? show(session, key, count - 2, operands + 2) : list(session, key);
 }
 
+static bool shows(int count, char **operands)
+{
+    return count < 2 || strcmp(operands[1], "list") == 0 || strcmp(operands[1], "show") == 0;
+}
+
 const struct weir_command weir_command_dead = {
     .name = "dead",
     .operands = "<service> [list | show ID…]",
@@ -198,4 +204,5 @@ const struct weir_command weir_command_dead = {
     .operands_minimum = 1,
     .operands_maximum = 1000,
     .run = run,
+    .shows = shows,
 };

@@ -19,6 +19,7 @@ static const struct weir_option options[] = {
      WEIR_SETTING(force),
      .help = "load: change a version that is there, and let the latest go back"},
     WEIR_OPERATOR_OPTION,
+    WEIR_WATCH_OPTION,
     WEIR_COMMON_OPTIONS};
 
 static const struct weir_column columns[] = {
@@ -340,6 +341,11 @@ static int run(struct weir_session *session, int count, char **operands)
                      operands[0]);
 }
 
+static bool shows(int count, char **operands)
+{
+    return count < 1 || strcmp(operands[0], "list") == 0 || strcmp(operands[0], "show") == 0;
+}
+
 const struct weir_command weir_command_definition = {
     .name = "definition",
     .operands = "<check FILE… | load FILE… | list | show NAME [VERSION]>",
@@ -353,4 +359,5 @@ const struct weir_command weir_command_definition = {
     .operands_minimum = 1,
     .operands_maximum = 1001,
     .run = run,
+    .shows = shows,
 };

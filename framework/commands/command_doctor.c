@@ -10,7 +10,7 @@
 #define LEVEL_WIDTH 9
 #define ABOUT_WIDTH 28
 
-static const struct weir_option options[] = {WEIR_COMMON_OPTIONS};
+static const struct weir_option options[] = {WEIR_WATCH_OPTION, WEIR_COMMON_OPTIONS};
 
 /* ---- Printing ---------------------------------------------------------------------------- */
 
@@ -109,6 +109,7 @@ static int run(struct weir_session *session, int count, char **operands)
     (void)count, (void)operands;
     struct weir_error error = {0};
     struct weir_doctor doctor = {.session = session, .findings = json_array()};
+    weir_client_close(&session->client); /* of an earlier run */
     int code =
         weir_client_open(&session->client, &session->endpoint, ANSWER_LIMIT_MS, &error) == WEIR_OK
             ? examine(&doctor)

@@ -40,6 +40,7 @@ static const struct weir_option options[] = {
      WEIR_SETTING(force),
      .help = "skip: even an event that waits for a newer program"},
     WEIR_OPERATOR_OPTION,
+    WEIR_WATCH_OPTION,
     WEIR_COMMON_OPTIONS};
 
 /* ---- list -------------------------------------------------------------------------------- */
@@ -203,6 +204,11 @@ static int run(struct weir_session *session, int count, char **operands)
     return rest > 0 ? run_verb(session, verb, rest, operands + 1) : list(session);
 }
 
+static bool shows(int count, char **operands)
+{
+    return count < 1 || strcmp(operands[0], "list") == 0 || strcmp(operands[0], "show") == 0;
+}
+
 const struct weir_command weir_command_projection = {
     .name = "projection",
     .operands = "[list | show NAME | retry NAME | skip NAME [ENTRY] | rebuild NAME | abandon NAME "
@@ -226,4 +232,5 @@ const struct weir_command weir_command_projection = {
     .operands_minimum = 0,
     .operands_maximum = 3,
     .run = run,
+    .shows = shows,
 };

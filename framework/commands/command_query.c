@@ -49,6 +49,7 @@ static const struct weir_option options[] = {
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(reverse),
      .help = "a sorted set from its greatest score down"},
+    WEIR_WATCH_OPTION,
     WEIR_COMMON_OPTIONS};
 
 /* ---- Tokens ------------------------------------------------------------------------------ */

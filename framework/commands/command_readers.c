@@ -28,6 +28,7 @@ static const struct weir_option options[] = {
      WEIR_SETTING(force),
      .help = "retire a reader that is alive or has entries pending"},
     WEIR_OPERATOR_OPTION,
+    WEIR_WATCH_OPTION,
     WEIR_COMMON_OPTIONS};
 
 static const struct weir_column columns[] = {
@@ -243,6 +244,11 @@ static int run(struct weir_session *session, int count, char **operands)
     return code;
 }
 
+static bool shows(int count, char **operands)
+{
+    return count < 2 || strcmp(operands[1], "list") == 0;
+}
+
 const struct weir_command weir_command_readers = {
     .name = "readers",
     .operands = "<service> [list | retire NAME]",
@@ -261,4 +267,5 @@ const struct weir_command weir_command_readers = {
     .operands_minimum = 1,
     .operands_maximum = 3,
     .run = run,
+    .shows = shows,
 };

@@ -9,7 +9,7 @@
 #include "commands/values.h"
 #include "saga/waiting.h"
 
-static const struct weir_option options[] = {WEIR_COMMON_OPTIONS};
+static const struct weir_option options[] = {WEIR_WATCH_OPTION, WEIR_COMMON_OPTIONS};
 
 typedef json_t *make_json(struct weir_slice slice);
 

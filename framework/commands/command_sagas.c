@@ -29,6 +29,7 @@ static const struct weir_option options[] = {
      .maximum = 10000,
      .value_name = "N",
      .help = "at most so many, the newest"},
+    WEIR_WATCH_OPTION,
     WEIR_COMMON_OPTIONS};
 
 static const struct weir_column columns[] = {

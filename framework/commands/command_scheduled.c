@@ -22,6 +22,7 @@ static const struct weir_option options[] = {{.name = "limit",
                                               .maximum = 10000,
                                               .value_name = "N",
                                               .help = "at most so many, those that are due first"},
+                                             WEIR_WATCH_OPTION,
                                              WEIR_COMMON_OPTIONS};
 
 static const struct weir_column columns[] = {

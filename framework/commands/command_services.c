@@ -18,6 +18,7 @@ static const struct weir_option options[] = {
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(search),
      .help = "find others, too, by looking through all keys of the server"},
+    WEIR_WATCH_OPTION,
     WEIR_COMMON_OPTIONS};
 
 /* ---- Which ------------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 #include "redis/key_names.h"
 #include "redis/pipeline.h"
 
-static const struct weir_option options[] = {WEIR_COMMON_OPTIONS};
+static const struct weir_option options[] = {WEIR_WATCH_OPTION, WEIR_COMMON_OPTIONS};
 
 /* The services' workers one behind the other; NULL and an error. */
 static json_t *read_workers(struct weir_session *session, const char *const *services, size_t count,

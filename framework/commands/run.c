@@ -7,31 +7,22 @@
 #include "base/text.h"
 #include "commands/action.h"
 #include "commands/output.h"
+#include "commands/watch.h"
 #include "weir.h"
 
 #define PREFIX_MAX 64
 
 const struct weir_command *const weir_commands[] = {
-    &weir_command_start,
-    &weir_command_send,
-    &weir_command_sagas,
-    &weir_command_saga,
-    &weir_command_cancel,
-    &weir_command_resume,
-    &weir_command_signal,
-    &weir_command_definition,
-    &weir_command_install,
-    &weir_command_dead,
-    &weir_command_readers,
-    &weir_command_query,
-    &weir_command_projection,
-    &weir_command_services,
-    &weir_command_workers,
-    &weir_command_scheduled,
-    &weir_command_doctor,
-    &weir_command_actions,
-    &weir_command_top,
-    NULL,
+    &weir_command_start,      &weir_command_send,
+    &weir_command_sagas,      &weir_command_saga,
+    &weir_command_cancel,     &weir_command_resume,
+    &weir_command_signal,     &weir_command_definition,
+    &weir_command_install,    &weir_command_dead,
+    &weir_command_readers,    &weir_command_query,
+    &weir_command_projection, &weir_command_services,
+    &weir_command_workers,    &weir_command_scheduled,
+    &weir_command_doctor,     &weir_command_actions,
+    &weir_command_top,        NULL,
 };
 
 const struct weir_command *weir_command_find(const char *name)
@@ -112,6 +103,48 @@ static int run_recorded(const struct weir_command *command, struct weir_session 
     return code;
 }
 
+/* ---- --watch ----------------------------------------------------------------------------- */
+
+struct call {
+    const struct weir_command *command;
+    int operands;
+    char **argv;
+};
+
+static int run_call(struct weir_session *session, void *user)
+{
+    const struct call *call = user;
+    return run_recorded(call->command, session, call->operands, call->argv);
+}
+
+static int watch(const struct weir_command *command, struct weir_session *session, int operands,
+                 char **argv)
+{
+    struct weir_text title = {0};
+    struct call call = {command, operands, argv};
+    weir_text_format(&title, "weir %s", command->name);
+    for (int i = 1; i <= operands; i++)
+        weir_text_format(&title, " %s", argv[i]);
+    int code = weir_watch(session, title.at ? title.at : "weir", run_call, &call);
+    weir_text_close(&title);
+    return code;
+}
+
+static int check_watch(const struct weir_command *command, const struct weir_session *session,
+                       int operands, char **argv)
+{
+    if (session->settings.watch_ms == 0)
+        return WEIR_EXIT_FINE;
+    if (weir_output_remote())
+        return weir_fail(WEIR_EXIT_USAGE, "--watch is for a terminal; ask again instead");
+    if (command->shows && !command->shows(operands, argv + 1))
+        return weir_fail(WEIR_EXIT_USAGE, "--watch: weir %s does more than to show something here",
+                         command->name);
+    return WEIR_EXIT_FINE;
+}
+
+/* ---- Running ----------------------------------------------------------------------------- */
+
 static int run_once(const struct weir_command *command, struct weir_session *session, int operands,
                     char **argv)
 {
@@ -121,7 +154,8 @@ static int run_once(const struct weir_command *command, struct weir_session *ses
         return code;
     if (weir_endpoint_parse(session->settings.redis, &session->endpoint, &error) != WEIR_OK)
         return weir_fail(WEIR_EXIT_USAGE, "--redis: %s", error.text);
-    code = run_recorded(command, session, operands, argv);
+    code = session->settings.watch_ms > 0 ? watch(command, session, operands, argv)
+                                          : run_recorded(command, session, operands, argv);
     weir_client_close(&session->client);
     weir_endpoint_close(&session->endpoint);
     return code;
@@ -140,6 +174,8 @@ int weir_command_run(const struct weir_command *command, int argc, char **argv)
         return WEIR_EXIT_FINE;
     }
     code = check_operands(command, operands, argv);
+    if (code == WEIR_EXIT_FINE)
+        code = check_watch(command, &session, operands, argv);
     return code == WEIR_EXIT_FINE ? run_once(command, &session, operands, argv) : code;
 }
 
@@ -154,5 +190,7 @@ int weir_command_run_again(const struct weir_command *command, struct weir_sessi
     session->settings.json = true;
     if (code == WEIR_EXIT_FINE)
         code = check_operands(command, operands, argv);
+    if (code == WEIR_EXIT_FINE)
+        code = check_watch(command, session, operands, argv);
     return code == WEIR_EXIT_FINE ? run_recorded(command, session, operands, argv) : code;
 }

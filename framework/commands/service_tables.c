@@ -19,7 +19,7 @@ static const struct weir_column service_columns[] = {
     {.heading = "oldest", .key = "oldest", .kind = WEIR_COLUMN_AGE},
     {.heading = "rate", .key = "shownRate", .kind = WEIR_COLUMN_NUMBER, .spare = 2},
     {.heading = "scheduled", .key = "scheduled", .kind = WEIR_COLUMN_NUMBER, .spare = 4},
-    {.heading = "dead", .key = "dead", .kind = WEIR_COLUMN_NUMBER},
+    {.heading = "dead", .key = "dead", .kind = WEIR_COLUMN_ALARM},
     {.heading = "problem", .key = "problem", .optional = true},
     {.heading = NULL},
 };
@@ -135,6 +135,11 @@ static int print_part(const struct weir_column *columns, const json_t *rows, int
     return weir_table_print(columns, rows, now_ms);
 }
 
+int weir_projections_print(const json_t *rows, int64_t now_ms)
+{
+    return print_part(projection_columns, rows, now_ms);
+}
+
 static int print_details(json_t *row, int64_t now_ms)
 {
     json_t *streams = json_object_get(row, "streams"),
@@ -152,7 +157,7 @@ static int print_details(json_t *row, int64_t now_ms)
     if (code == WEIR_EXIT_FINE)
         code = print_part(reader_columns, readers, now_ms);
     if (code == WEIR_EXIT_FINE)
-        code = print_part(projection_columns, json_object_get(row, "projections"), now_ms);
+        code = weir_projections_print(json_object_get(row, "projections"), now_ms);
     return code;
 }
 

@@ -12,8 +12,9 @@
 
 #define COLUMNS_MAX 16
 #define GAP 2
-#define TEXT_MIN 8 /* a text is not made narrower than that: then the table is laid out otherwise  \
-                    */
+#define TEXT_MIN                                                                                   \
+    8 /* a text is not made narrower than that: then the table is laid out otherwise               \
+       */
 
 struct cell {
     struct weir_text text;
@@ -69,6 +70,8 @@ static void fill(struct cell *cell, const struct weir_column *column, const json
         weir_value_append(&cell->text, value);
         if (column->kind == WEIR_COLUMN_STATE && cell->text.at)
             cell->colour = weir_state_colour(cell->text.at);
+        if (column->kind == WEIR_COLUMN_ALARM && json_integer_value(value) > 0)
+            cell->colour = WEIR_RED;
         return;
     }
     append_span(&cell->text, column->kind, json_integer_value(value), reference_ms);
@@ -89,7 +92,7 @@ static bool holds_numbers(const struct weir_column *column, const json_t *rows)
 {
     bool any = false;
     if (column->kind != WEIR_COLUMN_VALUE)
-        return column->kind == WEIR_COLUMN_NUMBER;
+        return column->kind == WEIR_COLUMN_NUMBER || column->kind == WEIR_COLUMN_ALARM;
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *value = value_of(column, json_array_get(rows, i));
         if (value && !json_is_null(value) && !json_is_number(value))

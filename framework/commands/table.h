@@ -15,6 +15,7 @@ enum weir_column_kind {
     WEIR_COLUMN_VALUE,
     WEIR_COLUMN_NUMBER, /* also a text that is one: "100+"; where all values are numbers a column
                            of values is one, too */
+    WEIR_COLUMN_ALARM,  /* a number that should be 0: coloured where it is not */
     WEIR_COLUMN_STATE,  /* coloured */
     WEIR_COLUMN_AGE,    /* a time in ms, shown as how long ago at `reference_ms` */
     WEIR_COLUMN_AFTER,  /* a time in ms, shown as how long after `reference_ms` */
