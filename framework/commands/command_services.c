@@ -193,7 +193,7 @@ const struct weir_command weir_command_services = {
         "  state      ok, behind (the oldest waits for more than a minute), or unattended (no\n"
         "             worker is alive)\n"
         "With one service named, its streams, the readers of its events and its projections\n"
-        "follow. ~ stands for what the server does not know.",
+        "follow. What the server does not tell is '-', and why it does not stands at the end.",
     .options = options,
     .operands_minimum = 0,
     .operands_maximum = SERVICES_MAX,

@@ -19,6 +19,7 @@ struct reading {
     struct weir_error *error;
     char events[WEIR_KEY_MAX], readers[WEIR_KEY_MAX];
     int64_t now_ms, silent_for_ms;
+    int64_t length; /* of the stream */
 };
 
 /* What there is to say of one reader; times in ms, NONE where there is none. */
@@ -72,11 +73,11 @@ static int64_t later(int64_t one, int64_t other)
 
 /* ---- What it has not finished ------------------------------------------------------------ */
 
-/* The entries behind its position: finds the oldest, and counts them where the server has not. */
-static enum weir_status look_ahead(const struct reading *reading, struct reader *reader)
+/* Finds the first entry behind its position, and counts them where `counts`. Returns how many it
+ * has found, or NONE and an error. */
+static int64_t look_ahead(const struct reading *reading, struct reader *reader, bool counts)
 {
     char from[64], limit[24];
-    bool counts = reader->behind == NONE;
     snprintf(limit, sizeof(limit), "%d", counts ? WEIR_READERS_COUNTED + 1 : 1);
     if (entry_ms(reader->position) == NONE) /* no position: it keeps all */
         snprintf(from, sizeof(from), "-");
@@ -85,7 +86,7 @@ static enum weir_status look_ahead(const struct reading *reading, struct reader 
     redisReply *entries = weir_client_ask(&reading->session->client, reading->error, "XRANGE",
                                           reading->events, from, "+", "COUNT", limit, NULL);
     if (!entries)
-        return reading->error->status;
+        return NONE;
     int64_t found = (int64_t)weir_value_count(entries);
     if (found > 0)
         reader->oldest_unfinished = earlier(reader->oldest_unfinished,
@@ -95,14 +96,30 @@ static enum weir_status look_ahead(const struct reading *reading, struct reader 
         reader->behind = reader->at_least ? WEIR_READERS_COUNTED : found;
     }
     freeReplyObject(entries);
-    return WEIR_OK;
+    return found;
+}
+
+/* The server's own count is wrong where entries were deleted, in some versions: what contradicts
+ * the entries does not count. */
+static bool is_wrong(const struct reading *reading, const struct reader *reader, int64_t found)
+{
+    return (reader->behind == 0) != (found == 0) || reader->behind > reading->length;
+}
+
+static enum weir_status count_unread(const struct reading *reading, struct reader *reader)
+{
+    bool counted = reader->behind == NONE;
+    int64_t found = look_ahead(reading, reader, counted);
+    if (found != NONE && !counted && is_wrong(reading, reader, found))
+        found = look_ahead(reading, reader, true);
+    return found == NONE ? reading->error->status : WEIR_OK;
 }
 
 /* A group that has been set to the greatest id has nothing to read for ever. */
 static enum weir_status look_behind(const struct reading *reading, struct reader *reader)
 {
     if (!weir_slice_equals(reader->position, LAST_ID))
-        return look_ahead(reading, reader);
+        return count_unread(reading, reader);
     reader->behind = 0;
     return WEIR_OK;
 }
@@ -217,8 +234,27 @@ static enum weir_status add_group(const struct reading *reading, const redisRepl
     return WEIR_OK;
 }
 
-static enum weir_status add_projection(const struct reading *reading, struct weir_slice name,
-                                       struct weir_slice position, json_t *rows)
+/* Where it is by its checkpoint, which moves with every batch; what it has entered here, so that
+ * events are kept for it, follows after some seconds. NULL where it has none for these events: a
+ * rebuild, which is entered as one, too. */
+static redisReply *ask_checkpoint(const struct reading *reading, struct weir_slice name)
+{
+    char view[128], projection[128], key[WEIR_KEY_MAX];
+    struct weir_error unimportant = {0}; /* a view's keys may be closed to this user */
+    const char *slash = memchr(name.at, '/', name.length);
+    size_t length = slash ? (size_t)(slash - name.at) : 0;
+    if (!slash || !weir_name_valid(name.at, length) ||
+        !weir_name_valid(slash + 1, name.length - length - 1))
+        return NULL;
+    snprintf(view, sizeof(view), "%.*s", (int)length, name.at);
+    snprintf(projection, sizeof(projection), "%.*s", (int)(name.length - length - 1), slash + 1);
+    weir_key_checkpoint(key, reading->session->settings.prefix, view, projection);
+    return weir_client_ask(&reading->session->client, &unimportant, "HGET", key, reading->events,
+                           NULL);
+}
+
+static enum weir_status add_projection_at(const struct reading *reading, struct weir_slice name,
+                                          struct weir_slice position, json_t *rows)
 {
     struct reader reader = {.kind = "projection",
                             .name = name,
@@ -227,13 +263,25 @@ static enum weir_status add_projection(const struct reading *reading, struct wei
                             .behind = NONE,
                             .oldest_unfinished = NONE,
                             .last_sign = NONE};
-    if (!name.at || !position.at)
-        return WEIR_OK;
     if (look_behind(reading, &reader) != WEIR_OK || look_at_workers(reading, &reader) != WEIR_OK)
         return reading->error->status;
     reader.read_at = reader.last_sign;
     json_array_append_new(rows, make_row(reading, &reader));
     return WEIR_OK;
+}
+
+static enum weir_status add_projection(const struct reading *reading, struct weir_slice name,
+                                       struct weir_slice entered, json_t *rows)
+{
+    if (!name.at || !entered.at)
+        return WEIR_OK;
+    redisReply *checkpoint = ask_checkpoint(reading, name);
+    struct weir_slice position = weir_value_text(checkpoint);
+    enum weir_status status =
+        add_projection_at(reading, name, entry_ms(position) == NONE ? entered : position, rows);
+    if (checkpoint)
+        freeReplyObject(checkpoint);
+    return status;
 }
 
 /* ---- All of them ------------------------------------------------------------------------- */
@@ -272,7 +320,7 @@ static enum weir_status read_all(const struct reading *reading, bool stream, jso
 }
 
 /* How many events there are, and how far back they reach. */
-static enum weir_status read_stream(const struct reading *reading, json_t *result, bool *there)
+static enum weir_status read_stream(struct reading *reading, json_t *result, bool *there)
 {
     struct weir_error gone = {0};
     redisReply *about =
@@ -282,7 +330,8 @@ static enum weir_status read_stream(const struct reading *reading, json_t *resul
         return weir_error_set(reading->error, gone.status, "%s: %s", reading->events, gone.text);
     const redisReply *first = weir_reply_named(about, "first-entry"),
                      *last = weir_reply_named(about, "last-entry");
-    json_object_set_new(result, "events", json_integer(number_of(about, "length", 0)));
+    reading->length = number_of(about, "length", 0);
+    json_object_set_new(result, "events", json_integer(reading->length));
     json_object_set_new(result, "oldest", number_or_null(entry_ms(weir_value_element(first, 0))));
     json_object_set_new(result, "newest", number_or_null(entry_ms(weir_value_element(last, 0))));
     if (about)

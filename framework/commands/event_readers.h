@@ -12,7 +12,8 @@
 /* Asks the server. New JSON, times in ms of the server's clock, null where there is none:
  *   {service, events, oldest, newest, readers: [{name, kind, position, pending, behind,
  *    behindAtLeast, oldestUnfinished, lastSign, state}]}
- * `kind` is group or projection; `position` the entry last delivered or applied; `behindAtLeast`
+ * `kind` is group or projection; `position` the entry last delivered or applied, of a projection by
+ * its checkpoint; `behindAtLeast`
  * says that there are more than `behind` counts; `lastSign` is the last call of one of the group's
  * consumers, or the last sign of life of the service that it is named after.
  * `state` is reading (what it has not finished is younger than a minute), behind, or forgotten:

@@ -114,12 +114,11 @@ static json_t *show_groups(const json_t *groups)
     return shown;
 }
 
-/* The server's own count, "~" before what was counted here because it does not know. */
+/* "12", "100+" */
 static json_t *show_lag(const json_t *reader)
 {
     char text[40];
-    snprintf(text, sizeof(text), "%s%" JSON_INTEGER_FORMAT "%s",
-             json_is_true(json_object_get(reader, "behindAtLeast")) ? "~" : "",
+    snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT "%s",
              json_integer_value(json_object_get(reader, "behind")),
              json_is_true(json_object_get(reader, "behindAtLeast")) ? "+" : "");
     return json_string(text);

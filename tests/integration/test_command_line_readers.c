@@ -124,6 +124,42 @@ static void lists_groups(void **state)
     json_decref(found);
 }
 
+/* Some versions of the server keep a wrong count where an entry was deleted: simulated by one that
+ * is set by hand. */
+static void counts_what_the_server_counts_wrong(void **state)
+{
+    (void)state;
+    long long now = publish();
+    test_do(&server, "XGROUP CREATE {orders}:events ahead %lld-0 ENTRIESREAD 10",
+            now - 4 * HOUR_MS);
+    test_do(&server, "XGROUP CREATE {orders}:events behind %lld-0 ENTRIESREAD 3", now);
+    test_do(&server, "XGROUP CREATE {orders}:events right %lld-0 ENTRIESREAD 6", now - 4 * HOUR_MS);
+    json_t *found = ask_weir_json(0, WORDS("readers", "orders"));
+    assert_reader(found, "ahead", "behind", 4);
+    assert_reader(found, "behind", "reading", 0);
+    assert_reader(found, "right", "behind", 4);
+    json_decref(found);
+}
+
+/* What a projection has entered follows its checkpoint by seconds. */
+static void shows_projections_by_their_checkpoint(void **state)
+{
+    (void)state;
+    long long now = publish();
+    add_projection("views/shop", now - 4 * HOUR_MS);
+    add_projection("views/shop~rebuild", now - 4 * HOUR_MS);
+    test_do(&server, "HSET {views}:checkpoint:shop {orders}:events %lld-0 {other}:events 1-0", now);
+    json_t *found = ask_weir_json(0, WORDS("readers", "orders"));
+    assert_reader(found, "views/shop", "reading", 0);
+    assert_reader(found, "views/shop~rebuild", "behind", 4);
+    json_decref(found);
+    test_do(&server, "DEL {views}:checkpoint:shop");
+    test_do(&server, "SET {views}:checkpoint:shop x");
+    found = ask_weir_json(0, WORDS("readers", "orders"));
+    assert_reader(found, "views/shop", "behind", 4);
+    json_decref(found);
+}
+
 static void lists_projections(void **state)
 {
     (void)state;
@@ -273,6 +309,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(lists_groups, clear),
+        cmocka_unit_test_setup(counts_what_the_server_counts_wrong, clear),
+        cmocka_unit_test_setup(shows_projections_by_their_checkpoint, clear),
         cmocka_unit_test_setup(lists_projections, clear),
         cmocka_unit_test_setup(counts_only_so_far, clear),
         cmocka_unit_test_setup(survives_odd_readers, clear),
