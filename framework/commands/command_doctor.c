@@ -7,6 +7,9 @@
 #include "commands/print.h"
 
 #define ANSWER_LIMIT_MS 5000
+/* As those who watch over servers expect it of what they run. */
+#define EXIT_WARNINGS 1
+#define EXIT_PROBLEMS 2
 #define LEVEL_WIDTH 9
 #define ABOUT_WIDTH 28
 
@@ -47,7 +50,9 @@ static void print_finding(const json_t *finding)
 
 static int report(const struct weir_doctor *doctor)
 {
-    int code = doctor->problems > 0 ? WEIR_EXIT_FAILED : WEIR_EXIT_FINE;
+    int code = doctor->problems > 0   ? EXIT_PROBLEMS
+               : doctor->warnings > 0 ? EXIT_WARNINGS
+                                      : WEIR_EXIT_FINE;
     size_t place;
     json_t *finding;
     if (doctor->session->settings.json) {
@@ -87,10 +92,12 @@ static int examine(struct weir_doctor *doctor)
     if (weir_session_now(doctor->session, &doctor->now_ms, &error) == WEIR_DENIED) {
         weir_doctor_find(doctor, WEIR_FINDING_WARNING, "rights", "TIME",
                          "this user may not ask for the server's time: that of this machine is "
-                         "used");
+                         "used; grant +time");
         doctor->now_ms = (int64_t)time(NULL) * 1000;
     } else if (error.status != WEIR_OK) {
         return weir_fail_by(&error);
+    } else {
+        weir_doctor_look_at_clock(doctor);
     }
     weir_doctor_look_at_server(doctor);
     weir_doctor_look_at_services(doctor);
@@ -127,9 +134,11 @@ const struct weir_command weir_command_doctor = {
         "  ok       as it should be\n"
         "  warning  to be looked after: something is left lying, slow, or not kept long\n"
         "  problem  weir does not work, or may lose what it promises to keep\n"
-        "Exits by 1 where there is a problem; warnings do not count. What the user has no rights\n"
-        "to look at is a warning. It changes nothing. With --json it prints an array of\n"
-        "{level, check, about, text}.",
+        "Exits by 0 where all is well, by 1 where there are warnings only, by 2 where there is a\n"
+        "problem, as plug-ins of monitoring do, and by 69 where there is no server. What the user\n"
+        "has no rights to look at is a warning. It changes nothing. With --json it prints an "
+        "array\n"
+        "of {level, check, about, text}.",
     .options = options,
     .run = run,
 };

@@ -44,6 +44,12 @@ WEIR_CHECKED redisReply *weir_doctor_ask(struct weir_doctor *doctor, const char 
 
 /* Whether the server is fit for weir: version, role, memory, append-only file, function library. */
 void weir_doctor_look_at_server(struct weir_doctor *doctor);
+/* How the server's clock stands to this machine's: a remark, as nothing depends on it. Right after
+ * `now_ms` was asked for. */
+void weir_doctor_look_at_clock(struct weir_doctor *doctor);
+/* Replicas, and whether a master that is cut off stops: from INFO and CONFIG GET. */
+void weir_doctor_look_at_replicas(struct weir_doctor *doctor, const redisReply *info,
+                                  const redisReply *settings);
 /* Faults of server versions that touch weir; `valkey`: of Valkey's numbers. */
 void weir_doctor_judge_version(struct weir_doctor *doctor, bool valkey, const char *version,
                                bool evicts_clients);

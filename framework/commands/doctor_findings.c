@@ -46,8 +46,11 @@ void weir_doctor_find_error(struct weir_doctor *doctor, const char *check, const
         error->status == WEIR_NO_MEMORY)
         weir_error_set(&doctor->lost, error->status, "%s", error->text);
     else if (error->status == WEIR_DENIED)
-        weir_doctor_find(doctor, WEIR_FINDING_WARNING, "rights", about,
-                         "was not looked at, because this user may not: %s", error->text);
+        weir_doctor_find(
+            doctor, WEIR_FINDING_WARNING, "rights", about,
+            "was not looked at, because this user may not; grant it, or ask as another "
+            "user: %s",
+            error->text);
     else if (of_type)
         weir_doctor_find(doctor, WEIR_FINDING_PROBLEM, check, about,
                          "is of another type than weir needs, and nothing can be done with it: "

@@ -74,7 +74,7 @@ static void look_at_version(const struct server *server)
                               evicts);
 }
 
-static void look_at_replicas(const struct server *server)
+static void look_at_wanted_replicas(const struct server *server)
 {
     int64_t wanted = 0, near = info_number(server, "min_slaves_good_slaves");
     struct word setting = setting_of(server, "min-replicas-to-write");
@@ -174,6 +174,23 @@ static void look_at_durability(const struct server *server)
             "err: the append-only file could not be rewritten and grows; look at the server's log");
 }
 
+/* With stop-writes-on-bgsave-error, as it is by itself, a server that cannot save takes no writes.
+ */
+static void look_at_saving(const struct server *server)
+{
+    if (info_is(server, "aof_enabled", "1") && info_is(server, "aof_last_write_status", "err"))
+        find(server, WEIR_FINDING_PROBLEM, "durability", "aof_last_write_status",
+             "err: the append-only file cannot be written, and writes are refused; make room on "
+             "its disk");
+    if (info_is(server, "rdb_last_bgsave_status", "err"))
+        find(server, WEIR_FINDING_WARNING, "durability", "rdb_last_bgsave_status",
+             "err: the last snapshot failed; look at the server's log, make room on its disk or in "
+             "its memory, and try: redis-cli BGSAVE");
+    if (info_is(server, "loading", "1"))
+        find(server, WEIR_FINDING_PROBLEM, "durability", "loading",
+             "the server is still reading its data; wait");
+}
+
 /* ---- The function library ---------------------------------------------------------------- */
 
 static void look_at_library(struct weir_doctor *doctor)
@@ -216,9 +233,11 @@ void weir_doctor_look_at_server(struct weir_doctor *doctor)
     if (server.info) {
         look_at_version(&server);
         look_at_role(&server);
-        look_at_replicas(&server);
+        look_at_wanted_replicas(&server);
+        weir_doctor_look_at_replicas(doctor, info, settings);
         look_at_memory(&server);
         look_at_durability(&server);
+        look_at_saving(&server);
     }
     if (doctor->lost.status == WEIR_OK)
         look_at_library(doctor);

@@ -1,4 +1,5 @@
-/* Looks at the services that the server knows: found by their keys, as there is no list of them. */
+/* Looks at the services that the server knows: registered ones, and those that only their keys tell
+ * of. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,80 +7,55 @@
 
 #include "commands/doctor.h"
 #include "commands/event_readers.h"
+#include "commands/service_names.h"
 #include "commands/values.h"
 #include "redis/key_names.h"
 #include "redis/reply.h"
 
-#define SCAN_COUNT "1000"
-#define SCANS_MAX 20000 /* some twenty million keys */
 #define GONE_AFTER_MS 60000
 #define OVERDUE_MS 60000
 #define FORGOTTEN_MS INT64_C(86400000)
+#define HELD_LONG_MS "60000"
+#define HELD_COUNTED "100"
 #define DETAILS_MAX 20 /* workers or readers of one service */
 
 /* ---- Finding them ------------------------------------------------------------------------ */
 
-/* What the names of services are taken from. */
-static const char *const tails[] = {"}:commands", "}:events", "}:workers"};
-
-/* A namespace is matched as it is written. */
-static void write_pattern(char *pattern, size_t room, const char *prefix)
-{
-    size_t length = 0;
-    for (; *prefix && length + 16 < room; prefix++) {
-        if (strchr("*?[]^", *prefix))
-            pattern[length++] = '\\';
-        pattern[length++] = *prefix;
-    }
-    snprintf(pattern + length, room - length, "{*}:[cew]*");
-}
-
-static void add_service(json_t *services, const char *prefix, struct weir_slice key)
-{
-    size_t head = strlen(prefix) + 1;
-    for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
-        size_t tail = strlen(tails[i]);
-        char name[128];
-        if (key.length <= head + tail || key.length - head - tail >= sizeof(name) ||
-            memcmp(key.at + key.length - tail, tails[i], tail) != 0)
-            continue;
-        snprintf(name, sizeof(name), "%.*s", (int)(key.length - head - tail), key.at + head);
-        if (weir_name_valid(name, strlen(name)))
-            json_object_set_new(services, name, json_true());
-    }
-}
-
-/* One step of the search; returns false at its end. */
-static bool search_on(struct weir_doctor *doctor, const char *pattern, char *cursor, size_t room,
-                      json_t *services)
-{
-    redisReply *reply = weir_doctor_ask(doctor, "rights", "SCAN", "SCAN", cursor, "MATCH", pattern,
-                                        "COUNT", SCAN_COUNT, NULL);
-    if (!reply)
-        return false;
-    struct weir_slice next = weir_value_element(reply, 0);
-    const redisReply *keys = weir_reply_at(reply, 1);
-    for (size_t i = 0; i < weir_value_count(keys); i++)
-        if (weir_value_element(keys, i).at)
-            add_service(services, doctor->session->settings.prefix, weir_value_element(keys, i));
-    snprintf(cursor, room, "%.*s", (int)next.length, next.at ? next.at : "0");
-    freeReplyObject(reply);
-    return strcmp(cursor, "0") != 0;
-}
-
-/* An object whose names are those of the services. */
+/* Not from their keys alone: one whose keys are all empty is looked for there in vain. */
 static json_t *find_services(struct weir_doctor *doctor)
 {
-    json_t *services = json_object();
-    char pattern[256], cursor[32] = "0";
-    int scans = 1;
-    write_pattern(pattern, sizeof(pattern), doctor->session->settings.prefix);
-    while (search_on(doctor, pattern, cursor, sizeof(cursor), services) && scans < SCANS_MAX)
-        scans++;
-    if (scans == SCANS_MAX)
+    struct weir_error register_error = {0}, scan_error = {0};
+    bool complete = true;
+    json_t *services = weir_services_registered(doctor->session, &register_error);
+    if (!services) {
+        weir_doctor_find_error(doctor, "services", "services", &register_error);
+        services = json_object();
+    }
+    if (doctor->lost.status == WEIR_OK &&
+        weir_services_search(doctor->session, services, &complete, &scan_error) != WEIR_OK)
+        weir_doctor_find_error(doctor, "rights", "SCAN", &scan_error);
+    if (!complete)
         weir_doctor_find(doctor, WEIR_FINDING_WARNING, "services", "SCAN",
-                         "the server has more keys than were looked at, and perhaps more services");
+                         "the server has more keys than were looked at, and perhaps more services; "
+                         "those that are registered are all here");
     return services;
+}
+
+/* What is not registered is seen by nobody who does not search for it. */
+static void judge_registered(struct weir_doctor *doctor, const char *service,
+                             const json_t *last_sign, bool alive)
+{
+    if (json_is_integer(last_sign))
+        return;
+    if (alive)
+        weir_doctor_find(doctor, WEIR_FINDING_WARNING, "services", service,
+                         "is not registered, though a worker is alive: it is older than that "
+                         "register, or its user may not write {weir}:services; update it, or grant "
+                         "that");
+    else
+        weir_doctor_find(doctor, WEIR_FINDING_WARNING, "services", service,
+                         "is not registered: no worker of it has run here; if its name is written "
+                         "wrong somewhere, send to the right one and delete its keys");
 }
 
 /* ---- Workers ----------------------------------------------------------------------------- */
@@ -103,8 +79,8 @@ static void tell_gone(struct weir_doctor *doctor, const char *key, struct weir_s
         weir_span_of(silence_ms).text);
 }
 
-/* How many are alive. */
-static size_t look_at_workers(struct weir_doctor *doctor, const char *service)
+/* How many are alive; their names become members of `lively`. */
+static size_t look_at_workers(struct weir_doctor *doctor, const char *service, json_t *lively)
 {
     char key[WEIR_KEY_MAX];
     size_t alive = 0, told = 0;
@@ -113,9 +89,12 @@ static size_t look_at_workers(struct weir_doctor *doctor, const char *service)
     for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2) {
         struct weir_slice consumer = weir_value_element(pairs, i);
         int64_t silence_ms = silence_of(doctor, weir_value_element(pairs, i + 1));
-        if (silence_ms < GONE_AFTER_MS)
+        if (silence_ms < GONE_AFTER_MS) {
+            json_t *name = weir_slice_json(consumer);
+            json_object_set_new(lively, json_string_value(name), json_true());
+            json_decref(name);
             alive++;
-        else if (consumer.at && told++ < DETAILS_MAX)
+        } else if (consumer.at && told++ < DETAILS_MAX)
             tell_gone(doctor, key, consumer, silence_ms);
     }
     if (pairs)
@@ -157,13 +136,70 @@ static void look_at_group(struct weir_doctor *doctor, const char *key, const cha
         freeReplyObject(groups);
 }
 
+/* consumer → {count, idle} of entries that have been given out for long: those of workers that are
+ * alive are claimed again and again. */
+static json_t *count_held(const redisReply *entries, const json_t *lively)
+{
+    json_t *held = json_object();
+    for (size_t i = 0; i < weir_value_count(entries); i++) {
+        int64_t idle_ms = 0;
+        json_t *consumer = weir_slice_json(weir_value_element(entries->element[i], 1)), *of;
+        const char *name = json_string_value(consumer);
+        (void)weir_reply_integer(weir_reply_at(entries->element[i], 2), &idle_ms);
+        of = name ? json_object_get(held, name) : NULL;
+        json_int_t idle = json_integer_value(json_object_get(of, "idle")),
+                   count = json_integer_value(json_object_get(of, "count"));
+        if (name && !json_object_get(lively, name))
+            json_object_set_new(held, name,
+                                json_pack("{s:I, s:I}", "count", count + 1, "idle",
+                                          idle > idle_ms ? idle : (json_int_t)idle_ms));
+        json_decref(consumer);
+    }
+    return held;
+}
+
+/* What a consumer holds that no worker answers for is taken over by those that are alive. */
+static void look_at_held(struct weir_doctor *doctor, const char *key, const char *service,
+                         const json_t *lively)
+{
+    struct weir_error missing = {0}; /* a group that is not there has been told */
+    const char *consumer;
+    json_t *of;
+    if (doctor->lost.status != WEIR_OK)
+        return;
+    redisReply *entries =
+        weir_client_ask(&doctor->session->client, &missing, "XPENDING", key, service, "IDLE",
+                        HELD_LONG_MS, "-", "+", HELD_COUNTED, NULL);
+    if (!entries && missing.status != WEIR_REFUSED)
+        weir_doctor_find_error(doctor, "consumers", key, &missing);
+    json_t *held = count_held(entries, lively);
+    json_object_foreach(held, consumer, of)
+    {
+        bool alive = json_object_size(lively) > 0;
+        weir_doctor_find(doctor, alive ? WEIR_FINDING_WARNING : WEIR_FINDING_PROBLEM, "consumers",
+                         key,
+                         "%.200s holds %" JSON_INTEGER_FORMAT " messages, one for %s, and is not "
+                         "among the live workers; %s of %s",
+                         consumer, json_integer_value(json_object_get(of, "count")),
+                         weir_span_of(json_integer_value(json_object_get(of, "idle"))).text,
+                         alive ? "they should have been taken over: look at the logs of the workers"
+                               : "nobody takes them over: start a worker",
+                         service);
+    }
+    json_decref(held);
+    if (entries)
+        freeReplyObject(entries);
+}
+
 static void look_at_inbox(struct weir_doctor *doctor, const char *service, const char *name,
-                          bool alive)
+                          const json_t *lively)
 {
     char key[WEIR_KEY_MAX];
+    bool alive = json_object_size(lively) > 0;
     weir_key_named(key, doctor->session->settings.prefix, service, name);
     weir_doctor_look_at_stream(doctor, key, service, true, alive);
     look_at_group(doctor, key, service, alive);
+    look_at_held(doctor, key, service, lively);
 }
 
 static void look_at_schedule(struct weir_doctor *doctor, const char *service, bool alive)
@@ -205,7 +241,8 @@ static void judge_reader(struct weir_doctor *doctor, const char *key, const char
 {
     const char *name = json_string_value(json_object_get(reader, "name"));
     const char *state = json_string_value(json_object_get(reader, "state"));
-    const json_t *oldest = json_object_get(reader, "oldestUnfinished");
+    const json_t *oldest = json_object_get(reader, "oldestUnfinished"),
+                 *consumers = json_object_get(reader, "consumers");
     int64_t age_ms = doctor->now_ms - json_integer_value(oldest);
     /* What a projection has entered may be older than its checkpoint, which is looked at with it.
      */
@@ -216,6 +253,11 @@ static void judge_reader(struct weir_doctor *doctor, const char *key, const char
         weir_doctor_find(doctor, WEIR_FINDING_WARNING, "readers", key,
                          "%s has not read for a day, and events of %s are kept for it; start it, "
                          "or: weir readers %s retire %s",
+                         name, weir_span_of(age_ms).text, service, name);
+    else if (json_is_integer(consumers) && json_integer_value(consumers) == 0)
+        weir_doctor_find(doctor, WEIR_FINDING_WARNING, "readers", key,
+                         "%s is behind by %s and has no consumer: start a worker of it, or, where "
+                         "there is none any more: weir readers %s retire %s",
                          name, weir_span_of(age_ms).text, service, name);
     else if (!projection)
         weir_doctor_find(doctor, WEIR_FINDING_WARNING, "readers", key,
@@ -262,42 +304,35 @@ static void look_at_sagas(struct weir_doctor *doctor)
 
 /* ---- All of them ------------------------------------------------------------------------- */
 
-static void look_at_service(struct weir_doctor *doctor, const char *service)
+static void look_at_service(struct weir_doctor *doctor, const char *service,
+                            const json_t *last_sign)
 {
-    bool alive = look_at_workers(doctor, service) > 0;
-    look_at_inbox(doctor, service, "commands", alive);
+    json_t *lively = json_object();
+    bool alive = look_at_workers(doctor, service, lively) > 0;
+    judge_registered(doctor, service, last_sign, alive);
+    look_at_inbox(doctor, service, "commands", lively);
     if (strcmp(service, WEIR_SAGAS) == 0) {
-        look_at_inbox(doctor, service, "replies", alive);
-        look_at_inbox(doctor, service, "held", alive);
+        look_at_inbox(doctor, service, "replies", lively);
+        look_at_inbox(doctor, service, "held", lively);
         look_at_sagas(doctor);
     }
     look_at_schedule(doctor, service, alive);
     look_at_dead(doctor, service);
     look_at_events(doctor, service);
-}
-
-static int compare_names(const void *one, const void *other)
-{
-    return strcmp(*(const char *const *)one, *(const char *const *)other);
+    json_decref(lively);
 }
 
 /* In the order of their names, so that two runs can be compared. */
 static void look_at_all(struct weir_doctor *doctor, json_t *services)
 {
     size_t count = 0;
-    const char **names = malloc((json_object_size(services) + 1) * sizeof(*names)), *name;
-    json_t *there;
+    const char **names = weir_names_sorted(services, &count);
     if (!names) {
         weir_error_set(&doctor->lost, WEIR_NO_MEMORY, "memory ran out");
         return;
     }
-    json_object_foreach(services, name, there)
-    {
-        names[count++] = name;
-    }
-    qsort(names, count, sizeof(*names), compare_names);
     for (size_t i = 0; i < count && doctor->lost.status == WEIR_OK; i++)
-        look_at_service(doctor, names[i]);
+        look_at_service(doctor, names[i], json_object_get(services, names[i]));
     free(names);
 }
 

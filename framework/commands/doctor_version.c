@@ -14,6 +14,8 @@ static const struct fault {
 } faults[] = {
     {false, NUMBER(7, 0, 0), NUMBER(7, 0, 5), false,
      "XAUTOCLAIM can write beyond its memory (CVE-2022-35951)"},
+    {false, NUMBER(7, 0, 0), NUMBER(7, 0, 4), false,
+     "XAUTOCLAIM can write beyond its memory (CVE-2022-31144)"},
     {false, NUMBER(7, 2, 0), NUMBER(8, 6, 3), true,
      "a blocked reader that is evicted by maxmemory-clients can crash it (CVE-2026-23479); set "
      "maxmemory-clients to 0"},
@@ -21,6 +23,12 @@ static const struct fault {
      "XACKDEL can write beyond its memory (CVE-2025-62507)"},
     {false, NUMBER(8, 2, 0), NUMBER(8, 2, 9), false,
      "XREADGROUP may pass over access rights (redis#15478)"},
+    {false, NUMBER(8, 2, 0), NUMBER(8, 2, 7), false,
+     "XTRIM and XADD with '~' and ACKED or DELREF remove nothing (redis#14656); weir does not use "
+     "them, and nobody should trim its streams so"},
+    {false, NUMBER(8, 4, 0), NUMBER(8, 4, 4), false,
+     "XTRIM and XADD with '~' and ACKED or DELREF remove nothing (redis#14656); weir does not use "
+     "them, and nobody should trim its streams so"},
     {false, NUMBER(8, 4, 0), NUMBER(8, 4, 6), false,
      "XREADGROUP may pass over access rights (redis#15478)"},
     {false, NUMBER(8, 6, 0), NUMBER(8, 6, 6), false,

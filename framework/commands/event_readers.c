@@ -26,7 +26,7 @@ struct reading {
 struct reader {
     const char *kind;
     struct weir_slice name, position;
-    int64_t pending, behind, oldest_unfinished;
+    int64_t consumers, pending, behind, oldest_unfinished;
     int64_t read_at;   /* when somebody read for it, as far as the server knows */
     int64_t last_sign; /* that, or a sign of life of its service */
     bool at_least;
@@ -204,9 +204,10 @@ static json_t *number_or_null(int64_t number)
 
 static json_t *make_row(const struct reading *reading, const struct reader *reader)
 {
-    return json_pack("{s:o, s:s, s:o, s:o, s:I, s:b, s:o, s:o, s:s}", "name",
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:b, s:o, s:o, s:s}", "name",
                      weir_slice_json(reader->name), "kind", reader->kind, "position",
-                     weir_slice_json(reader->position), "pending", number_or_null(reader->pending),
+                     weir_slice_json(reader->position), "consumers",
+                     number_or_null(reader->consumers), "pending", number_or_null(reader->pending),
                      "behind", (json_int_t)reader->behind, "behindAtLeast", reader->at_least,
                      "oldestUnfinished", number_or_null(reader->oldest_unfinished), "lastSign",
                      number_or_null(reader->last_sign), "state", state_of(reading, reader));
@@ -218,6 +219,7 @@ static enum weir_status add_group(const struct reading *reading, const redisRepl
     struct reader reader = {.kind = "group",
                             .name = weir_value_field(about, "name"),
                             .position = weir_value_field(about, "last-delivered-id"),
+                            .consumers = number_of(about, "consumers", 0),
                             .pending = number_of(about, "pending", 0),
                             .behind = later(NONE, number_of(about, "lag", NONE)),
                             .oldest_unfinished = NONE,
@@ -259,6 +261,7 @@ static enum weir_status add_projection_at(const struct reading *reading, struct 
     struct reader reader = {.kind = "projection",
                             .name = name,
                             .position = position,
+                            .consumers = NONE,
                             .pending = NONE,
                             .behind = NONE,
                             .oldest_unfinished = NONE,

@@ -10,7 +10,7 @@
 #define WEIR_READERS_COUNTED 100 /* unread entries that the server has not counted: so many */
 
 /* Asks the server. New JSON, times in ms of the server's clock, null where there is none:
- *   {service, events, oldest, newest, readers: [{name, kind, position, pending, behind,
+ *   {service, events, oldest, newest, readers: [{name, kind, position, consumers, pending, behind,
  *    behindAtLeast, oldestUnfinished, lastSign, state}]}
  * `kind` is group or projection; `position` the entry last delivered or applied, of a projection by
  * its checkpoint; `behindAtLeast`
