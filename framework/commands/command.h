@@ -47,7 +47,14 @@ struct weir_settings {
     int64_t silent_for_ms;               /* readers */
     bool dry_run, allow_missing, detach; /* projection rebuild */
     const char *operator_name;           /* --as, of all that change something */
-    const char *who, *target;            /* actions */
+    const char *definition, *matching;   /* which sagas: sagas, cancel, resume, signal */
+    int64_t older_ms, younger_ms;        /* the same; older_ms: dead, too */
+    const char *before;                  /* sagas */
+    bool page, full;                     /* sagas; saga */
+    bool all, yes;                       /* what acts on many */
+    const char *type;                    /* dead */
+    bool edit;
+    const char *who, *target; /* actions */
     int64_t since_ms;
     bool search;         /* services */
     int64_t interval_ms; /* top */
