@@ -104,6 +104,11 @@ char *weir_key_seen(char *key, const char *prefix, const char *service, const ch
     return spell(key, prefix, service, "seen:", id);
 }
 
+char *weir_key_letter(char *key, const char *prefix, const char *service, const char *letter)
+{
+    return spell(key, prefix, service, "dead:", letter);
+}
+
 char *weir_key_step(char *key, const char *prefix, const char *service, const char *saga,
                     const char *step)
 {

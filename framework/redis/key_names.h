@@ -43,6 +43,8 @@ char *weir_key_model(char *key, const char *prefix, const char *service, const c
 char *weir_key_rebuild_base(char *base, const char *projection);
 /* string: what became of the message with this id; the words are those of message/mark.h. */
 char *weir_key_seen(char *key, const char *prefix, const char *service, const char *id);
+/* string: what an operator has done with a dead letter (functions/replay.lua). */
+char *weir_key_letter(char *key, const char *prefix, const char *service, const char *letter);
 /* hash: what became of a saga's step in this service. */
 char *weir_key_step(char *key, const char *prefix, const char *service, const char *saga,
                     const char *step);

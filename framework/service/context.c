@@ -51,7 +51,7 @@ static void mistake(weir_context *context, const char *what, const char *name)
 static const char *const own_keys[] = {"commands", "events",  "dead",  "scheduled", "workers",
                                        "witness",  "readers", "steps", "kinds"};
 static const char *const own_kinds[] = {
-    "seen:", "step:", "checkpoint:", "projection:", "skipped:", "note:"};
+    "seen:", "step:", "checkpoint:", "projection:", "skipped:", "note:", "dead:"};
 
 static bool is_reserved(const char *key)
 {

@@ -6,7 +6,7 @@
 -- write after the first can fail. Payloads are opaque bytes; JSON is read and made by the
 -- programs only. User data never goes into an error reply: refusals come back as arrays.
 
-local VERSION = 8
+local VERSION = 9
 
 -- unpack() and the Lua stack bear some 8,000 values.
 local ARGUMENTS_MAX = 7000
