@@ -40,8 +40,8 @@ void weir_act(struct weir_session *session, const char *action, const char *targ
     session->acted.action = action;
 }
 
-void weir_act_on(struct weir_session *session, const char *action, const char *nouns,
-                 const char *target)
+void weir_act_on(struct weir_session *session, const char *action, const char *where,
+                 const char *nouns, const char *target)
 {
     json_t *targets = json_object_get(session->acted.more, "targets");
     if (!targets)
@@ -49,9 +49,9 @@ void weir_act_on(struct weir_session *session, const char *action, const char *n
     if (json_array_size(targets) < TARGETS_NAMED)
         json_array_append_new(targets, json_string(target));
     if (++session->acted.targets == 1)
-        weir_act(session, action, "%s", target);
+        weir_act(session, action, "%s%s", where, target);
     else
-        weir_act(session, action, "%zu %s", session->acted.targets, nouns);
+        weir_act(session, action, "%s%zu %s", where, session->acted.targets, nouns);
 }
 
 void weir_act_detail(struct weir_session *session, const char *name, json_t *value_take)

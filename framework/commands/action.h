@@ -25,9 +25,9 @@ WEIR_CHECKED int weir_action_check(const struct weir_session *session);
 void weir_act(struct weir_session *session, const char *action, const char *target_format, ...)
     WEIR_PRINTF(3, 4);
 /* The same for each of several targets: the first is named alone, several as "12 sagas", and the
- * first hundred of them in the details. */
-void weir_act_on(struct weir_session *session, const char *action, const char *nouns,
-                 const char *target);
+ * first hundred of them in the details. `where`: what stands before them ("payments "), or "". */
+void weir_act_on(struct weir_session *session, const char *action, const char *where,
+                 const char *nouns, const char *target);
 /* A member of the details, beside the flags. */
 void weir_act_detail(struct weir_session *session, const char *name, json_t *value_take);
 /* How it has ended, where the exit code does not say enough. */

@@ -121,7 +121,7 @@ static enum weir_status dispatch(struct giving *giving, struct weir_error *error
     static const char *const actions[] = {[WEIR_SAGA_CANCEL] = "cancel",
                                           [WEIR_SAGA_RESUME] = "resume",
                                           [WEIR_SAGA_SIGNAL] = "signal"};
-    weir_act_on(giving->session, actions[giving->input.kind], "sagas", giving->awaited->saga);
+    weir_act_on(giving->session, actions[giving->input.kind], "", "sagas", giving->awaited->saga);
     char *data = make_data(&giving->input);
     if (!data)
         return weir_error_set(error, WEIR_NO_MEMORY, "memory ran out");

@@ -3,7 +3,7 @@
 #define WEIR_REDIS_FUNCTION_LIBRARY_H
 
 /* The same number stands in the Lua source; raised with each change of the functions. */
-#define WEIR_FUNCTION_LIBRARY_VERSION 8
+#define WEIR_FUNCTION_LIBRARY_VERSION 9
 
 /* The whole Lua source with its "#!lua name=weir" line; constant. */
 const char *weir_function_library_source(void);

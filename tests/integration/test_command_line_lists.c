@@ -356,7 +356,8 @@ static void refuses_wrong_letters(void **state)
 {
     (void)state;
     expect_weir(64, NULL, "<service>", WORDS("dead", "or ders"));
-    expect_weir(64, NULL, "there are list and show", WORDS("dead", "orders", "replay"));
+    expect_weir(64, NULL, "there are list, count, show, replay and drop",
+                WORDS("dead", "orders", "revive"));
     expect_weir(64, NULL, "needs the ids", WORDS("dead", "orders", "show"));
     expect_weir(64, NULL, "takes no ids", WORDS("dead", "orders", "list", "1-1"));
     expect_weir(64, NULL, "'x' is no id", WORDS("dead", "orders", "show", "x"));
