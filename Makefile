@@ -13,7 +13,7 @@ say     = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' "$(1)" "$(2)")
 VERSION  := $(shell sed -n 's/.*WEIR_VERSION "\(.*\)".*/\1/p' framework/weir.h)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
             $(if $(CI),-Werror)
-PACKAGES := hiredis jansson libmicrohttpd
+PACKAGES := hiredis jansson
 CPPFLAGS += -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iframework -I$(BUILD) \
             $(shell pkg-config --cflags $(PACKAGES))
 LIBS     := $(shell pkg-config --libs $(PACKAGES)) -lev
@@ -144,7 +144,7 @@ install: all install-units ## install programs, library, header, pkg-config file
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 framework/weir.h $(DESTDIR)$(PREFIX)/include
-	printf 'prefix=%s\nName: weir\nDescription: Redis Streams worker framework\nVersion: %s\nRequires: hiredis jansson libmicrohttpd\nLibs: -L$${prefix}/lib -lweir -lev\nCflags: -I$${prefix}/include\n' \
+	printf 'prefix=%s\nName: weir\nDescription: Redis Streams worker framework\nVersion: %s\nRequires: hiredis jansson\nLibs: -L$${prefix}/lib -lweir -lev\nCflags: -I$${prefix}/include\n' \
 	  '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
 
 # Units hold the paths of their programs and what all of them have in common.

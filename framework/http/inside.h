@@ -2,8 +2,7 @@
 #ifndef WEIR_HTTP_INSIDE_H
 #define WEIR_HTTP_INSIDE_H
 
-#include <microhttpd.h>
-
+#include "http/library.h"
 #include "http/server.h"
 
 /* What a connection does, and so how long it may. */
@@ -27,6 +26,7 @@ struct weir_http_place {
 
 struct weir_http_server {
     struct weir_http_settings settings;
+    struct weir_http_library mhd;
     struct MHD_Daemon *daemon;
     char where[WEIR_LISTEN_SHOWN_MAX];
     struct weir_http_place *places; /* the newest first */

@@ -9,20 +9,22 @@
 
 /* ---- What came ------------------------------------------------------------------------------ */
 
-static struct weir_http_place *place_of(struct MHD_Connection *connection)
+static struct weir_http_place *place_of(const struct weir_http_server *server,
+                                        struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        server->mhd.get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info != NULL ? info->socket_context : NULL;
 }
 
 void *weir_http_on_line(void *user, const char *target, struct MHD_Connection *connection)
 {
-    struct weir_http_place *place = place_of(connection);
+    struct weir_http_server *server = user;
+    struct weir_http_place *place = place_of(server, connection);
     struct weir_http_request *request = place != NULL ? calloc(1, sizeof *request) : NULL;
     if (request == NULL)
         return NULL;
-    request->server = user;
+    request->server = server;
     request->connection = connection;
     request->place = place;
     switch (weir_target_parse(&request->target, target)) {
@@ -95,11 +97,13 @@ enum MHD_Result weir_http_add_headers(struct weir_http_request *request,
 {
     enum MHD_Result added = MHD_YES;
     if (content_type != NULL)
-        added = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+        added = request->server->mhd.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                                         content_type);
     for (; headers != NULL && headers->name != NULL && added == MHD_YES; headers++)
-        added = MHD_add_response_header(response, headers->name, headers->value);
+        added = request->server->mhd.add_response_header(response, headers->name, headers->value);
     if (request->server->quiesced && added == MHD_YES)
-        added = MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+        added =
+            request->server->mhd.add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     return added;
 }
 
@@ -108,12 +112,12 @@ static struct MHD_Response *make_response(struct weir_http_request *request,
                                           const struct weir_http_header *headers, const char *bytes,
                                           size_t length)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(length, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response = request->server->mhd.create_response_from_buffer(
+        length, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY);
     if (response == NULL ||
         weir_http_add_headers(request, response, content_type, headers) == MHD_YES)
         return response;
-    MHD_destroy_response(response);
+    request->server->mhd.destroy_response(response);
     return NULL;
 }
 
@@ -193,8 +197,8 @@ static enum MHD_Result queue(struct weir_http_request *request)
     request->response = NULL;
     if (request->place->phase != WEIR_HTTP_STREAMING)
         weir_http_enter(request->place, WEIR_HTTP_ANSWERING);
-    queued = MHD_queue_response(request->connection, request->status, response);
-    MHD_destroy_response(response);
+    queued = request->server->mhd.queue_response(request->connection, request->status, response);
+    request->server->mhd.destroy_response(response);
     return queued;
 }
 
@@ -205,7 +209,7 @@ static enum MHD_Result handle(struct weir_http_request *request)
     if (!request->decided && request->gone != NULL) {
         weir_http_enter(request->place, WEIR_HTTP_DEFERRED);
         request->suspended = true;
-        MHD_suspend_connection(request->connection);
+        request->server->mhd.suspend_connection(request->connection);
         return MHD_YES;
     }
     if (!request->decided)
@@ -256,7 +260,7 @@ void weir_http_on_completed(void *user, struct MHD_Connection *connection, void 
     request->place->request = NULL;
     weir_http_enter(request->place, WEIR_HTTP_IDLE);
     if (request->response != NULL)
-        MHD_destroy_response(request->response);
+        request->server->mhd.destroy_response(request->response);
     weir_target_close(&request->target);
     weir_text_close(&request->body);
     weir_text_close(&request->waiting);
@@ -287,7 +291,7 @@ const char *weir_http_argument(const struct weir_http_request *request, const ch
 
 const char *weir_http_header(const struct weir_http_request *request, const char *name)
 {
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+    return request->server->mhd.lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
 struct weir_slice weir_http_body(const struct weir_http_request *request)

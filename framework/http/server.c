@@ -21,7 +21,7 @@ static void schedule(struct weir_http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG after_ms;
     ev_timer_stop(server->settings.loop, &server->timer);
-    if (MHD_get_timeout(server->daemon, &after_ms) != MHD_YES)
+    if (server->mhd.get_timeout(server->daemon, &after_ms) != MHD_YES)
         return;
     ev_timer_set(&server->timer, (double)after_ms / 1000., 0.);
     ev_timer_start(server->settings.loop, &server->timer);
@@ -29,7 +29,7 @@ static void schedule(struct weir_http_server *server)
 
 static void turn(struct weir_http_server *server)
 {
-    (void)MHD_run(server->daemon);
+    (void)server->mhd.run(server->daemon);
     schedule(server);
 }
 
@@ -53,7 +53,7 @@ void weir_http_resume(struct weir_http_request *request)
     if (!request->suspended)
         return;
     request->suspended = false;
-    MHD_resume_connection(request->connection);
+    server->mhd.resume_connection(request->connection);
     ev_feed_event(server->settings.loop, &server->timer, EV_TIMER);
 }
 
@@ -102,7 +102,7 @@ static void begin_place(struct weir_http_server *server, struct MHD_Connection *
                         void **context)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        server->mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct weir_http_place *place = info != NULL ? calloc(1, sizeof *place) : NULL;
     *context = place;
     if (place == NULL)
@@ -220,7 +220,7 @@ static struct MHD_Daemon *start_daemon(struct weir_http_server *server, int list
     unsigned stall_s = (unsigned)((settings->answer_max_ms + 999) / 1000);
     if (settings->idle_max_ms / 1000 + 1 > (int64_t)stall_s)
         stall_s = (unsigned)(settings->idle_max_ms / 1000 + 1);
-    return MHD_start_daemon(
+    return server->mhd.start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, weir_http_on_access, server,
         MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)settings->connections_max + CONNECTIONS_SPARE, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -256,7 +256,9 @@ struct weir_http_server *weir_http_open(const struct weir_http_settings *setting
     }
     server->settings = *settings;
     fill_in(&server->settings);
-    int listening = weir_listen_open(&address, error);
+    int listening = -1;
+    if (weir_http_library_load(&server->mhd, error) == WEIR_OK)
+        listening = weir_listen_open(&address, error);
     if (listening < 0) {
         free(server);
         return NULL;
@@ -270,7 +272,7 @@ struct weir_http_server *weir_http_open(const struct weir_http_settings *setting
                        settings->address);
         return NULL;
     }
-    watch(server, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
+    watch(server, server->mhd.get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
     return server;
 }
 
@@ -284,7 +286,7 @@ void weir_http_quiesce(struct weir_http_server *server)
     if (server->quiesced)
         return;
     server->quiesced = true;
-    int listening = MHD_quiesce_daemon(server->daemon);
+    int listening = server->mhd.quiesce_daemon(server->daemon);
     if (listening >= 0)
         close(listening);
     for (struct weir_http_place *place = server->places; place != NULL; place = place->next)
@@ -312,7 +314,7 @@ void weir_http_close(struct weir_http_server *server)
             /* It must not end with connections that it was told to let be. */
             weir_http_resume(place->request);
         }
-    MHD_stop_daemon(server->daemon);
+    server->mhd.stop_daemon(server->daemon);
     ev_io_stop(server->settings.loop, &server->io);
     ev_timer_stop(server->settings.loop, &server->timer);
     ev_timer_stop(server->settings.loop, &server->sweep);

@@ -23,7 +23,7 @@ static ssize_t read_more(void *user, uint64_t position, char *room, size_t size)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (length == 0) {
         request->suspended = true;
-        MHD_suspend_connection(request->connection);
+        request->server->mhd.suspend_connection(request->connection);
         return 0;
     }
     if (length > size)
@@ -44,11 +44,11 @@ bool weir_http_stream_begin(struct weir_http_request *request, const char *conte
     request->decided = true;
     request->gone = NULL;
     request->status = MHD_HTTP_OK;
-    request->response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_more, request, NULL);
+    request->response = request->server->mhd.create_response_from_callback(
+        MHD_SIZE_UNKNOWN, BLOCK, read_more, request, NULL);
     if (request->response != NULL &&
         weir_http_add_headers(request, request->response, content_type, headers) != MHD_YES) {
-        MHD_destroy_response(request->response);
+        request->server->mhd.destroy_response(request->response);
         request->response = NULL;
     }
     if (request->response != NULL) {
