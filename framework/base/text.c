@@ -105,15 +105,34 @@ const char *weir_find_login(const char *text)
     return found;
 }
 
+/* The last '@' of the word that begins here: up to a blank or quote; where there is none in it, and
+ * it stands in quotes, up to the last such quote. NULL: there is none. */
+static char *end_of_login(const char *sentence, char *login)
+{
+    char quote = '\0', *end = NULL, *last;
+    for (char *at = login; *at != '\0' && strchr(" \t'\"", *at) == NULL; at++)
+        end = *at == '@' ? at : end;
+    for (const char *at = sentence; end == NULL && at < login; at++)
+        if (*at == '\'' || *at == '"')
+            quote = quote == '\0' ? *at : *at == quote ? '\0' : quote;
+    last = quote != '\0' ? strrchr(login, quote) : NULL;
+    for (char *at = login; last != NULL && at < last; at++)
+        end = *at == '@' ? at : end;
+    return end;
+}
+
 void weir_hide_login(char *sentence, bool cut)
 {
-    const char *found = weir_find_login(sentence);
-    char *login = found != NULL ? sentence + (found - sentence) : NULL;
-    char *end = login != NULL ? strrchr(login, '@') : NULL;
-    if (end != NULL)
-        memmove(login, end, strlen(end) + 1);
-    else if (login != NULL && cut && strpbrk(login, " '\"") == NULL)
-        *login = '\0';
+    static const char form[] = "user:password@"; /* as weir's own sentences describe it */
+    const char *found, *from = sentence;
+    while ((found = weir_find_login(from)) != NULL) {
+        char *login = sentence + (found - sentence), *end = end_of_login(sentence, login);
+        if (end != NULL && strncmp(login, form, sizeof form - 1) != 0)
+            memmove(login, end, strlen(end) + 1);
+        else if (end == NULL && cut && strpbrk(login, " '\"") == NULL)
+            *login = '\0';
+        from = login;
+    }
 }
 
 void weir_copy(char *room, size_t size, const char *text)

@@ -39,10 +39,9 @@ void weir_text_close(struct weir_text *text);
 /* Where in a text a server's URL has its user and password: behind "redis://" and the like. NULL:
  * there is none. */
 const char *weir_find_login(const char *text);
-/* Takes them out of a sentence that quotes words from outside: all up to the last '@', whatever it
- * is. `cut`: the sentence has lost its end, and with it perhaps that '@'; then a URL at its end
- * goes.
- */
+/* Takes them out of a sentence that quotes words from outside: of each URL all up to the last '@'
+ * of its word, or, where it stands in quotes, of what is quoted. `cut`: the sentence has lost its
+ * end, and with it perhaps that '@'; then a URL at its end goes. */
 void weir_hide_login(char *sentence, bool cut);
 
 /* Copies as much of a text as fits, terminated. */

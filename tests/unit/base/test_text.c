@@ -467,6 +467,32 @@ static void ids(void **state)
     assert_false(weir_id_valid(BYTES("a\0b")));
 }
 
+static void logins_are_hidden_and_nothing_else(void **state)
+{
+    static const struct {
+        const char *sentence, *shown;
+        bool cut;
+    } cases[] = {
+        {"no URL: a@b", "no URL: a@b", false},
+        {"redis://ann:pw@host/1 is away", "redis://@host/1 is away", false},
+        {"redis://ann:p@w@host is away", "redis://@host is away", false},
+        {"unix:///a.sock wants a password, as unix://user:password@/a.sock, b@c",
+         "unix:///a.sock wants a password, as unix://user:password@/a.sock, b@c", false},
+        {"'redis://ann:p w'x@host' is no file; mail a@b", "'redis://@host' is no file; mail a@b",
+         false},
+        {"rediss://ann:pw@host and redis://bob:pw@host", "rediss://@host and redis://@host", false},
+        {"\"redis-sentinel://ann:pw", "\"redis-sentinel://", true},
+        {"redis://host:7 is", "redis://host:7 is", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char sentence[128];
+        snprintf(sentence, sizeof sentence, "%s", cases[i].sentence);
+        weir_hide_login(sentence, cases[i].cut);
+        assert_string_equal(sentence, cases[i].shown);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +520,7 @@ int main(void)
         cmocka_unit_test(type_names),
         cmocka_unit_test(names),
         cmocka_unit_test(ids),
+        cmocka_unit_test(logins_are_hidden_and_nothing_else),
     };
     printf("seed %" PRIu64 "\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);
