@@ -19,7 +19,8 @@ Usage: scripts/shop.sh up [DIR]          start the shop; what runs already is le
        scripts/shop.sh down [DIR]        stop everything; the data stays in DIR
 
 DIR is the folder of the shop: redis.sock, redis.port, the server's append-only file, and
-<name>.pid and <name>.log of each process. Left out, it is the folder "run" of the project.
+<name>.pid and <name>.log of each process, and <name>.metrics, the address at which it serves
+/metrics, /healthz and /readyz. Left out, it is the folder "run" of the project.
 A worker that dies is started again within a second, the server is not. A worker that ends in
 order (SIGTERM), or with 64, 77 or 78, which no restart can mend, stays down.
 
@@ -31,6 +32,8 @@ Environment:
   SHOP_WORKER_COMMAND what the worker is started by, such as "env NAME=VALUE"
   SHOP_START_LIMIT    seconds to wait until all is ready (default 60)
   SHOP_STOP_LIMIT     seconds until a worker that does not stop is killed (default 15)
+  SHOP_METRICS        where each process serves its metrics (default 127.0.0.1:0, a free port of its
+                      own; empty: nowhere)
   WEIR_CLAIM_IDLE     after what time a dead worker's messages are taken over (default 3s here)
   WEIR_LOG_FORMAT     of the logs, which people read: text here unless set, or json
   WEIR_BUILD          the build folder (default: build)
@@ -227,18 +230,35 @@ in_charge() { # NAME
     [[ ! -e $dir/stopping && -r $dir/$1.supervisor && $(<"$dir/$1.supervisor") == "$BASHPID" ]]
 }
 
+# Where a process has just said that it serves its metrics: behind so many bytes of its log, in
+# either format. It may have been told to log less, or to serve none.
+note_metrics() { # NAME PID BYTES
+    local address tries
+    for ((tries = 0; tries < 100; tries++)); do
+        address=$(tail -c "+$(($3 + 1))" "$dir/$1.log" 2>/dev/null |
+            sed -n 's/.*metrics\.listening.*address"\{0,1\}[=:]"\{0,1\}\([^" ]*\).*/\1/p') || true
+        [[ -z $address ]] || break
+        kill -0 "$2" 2>/dev/null || return 0
+        sleep 0.05
+    done
+    [[ -z $address || -e $dir/stopping ]] || put "$address" "$dir/$1.metrics"
+}
+
 # Runs as a process of its own, one for each worker, until the worker ends in order or the shop
 # goes down.
 supervise() { # NAME
-    local name=$1 program code pid begin=()
+    local name=$1 program code pid said begin=()
     program=$(program_of "$name")
     read -ra begin <<<"${SHOP_WORKER_COMMAND:-}"
     put "$BASHPID" "$dir/$name.supervisor"
     while in_charge "$name"; do
+        rm -f "$dir/$name.metrics"
+        said=$(stat -c %s "$dir/$name.log" 2>/dev/null || echo 0)
         "${begin[@]}" "$bin/$program" --redis "${SHOP_WORKER_URL:-$url}" --consumer "$(consumer_of "$name")" \
             </dev/null >>"$dir/$name.log" 2>&1 &
         pid=$!
         put "$pid" "$dir/$name.pid"
+        [[ -z ${WEIR_METRICS:-} ]] || note_metrics "$name" "$pid" "$said" &
         code=0
         wait "$pid" || code=$?
         [[ $code -ne 0 ]] || break
@@ -248,13 +268,14 @@ supervise() { # NAME
         sleep 0.3
     done
     if in_charge "$name" || [[ -e $dir/stopping ]]; then
-        rm -f "$dir/$name.pid" "$dir/$name.supervisor"
+        rm -f "$dir/$name.pid" "$dir/$name.metrics" "$dir/$name.supervisor"
     fi
 }
 
 launch_worker() { # NAME
     rm -f "$dir/$1.pid"
     WEIR_CLAIM_IDLE=${WEIR_CLAIM_IDLE:-3s} WEIR_LOG_FORMAT=${WEIR_LOG_FORMAT:-text} \
+        WEIR_METRICS=${SHOP_METRICS-127.0.0.1:0} \
         setsid "$BASH" "${BASH_SOURCE[0]}" supervise "$1" "$dir" </dev/null >/dev/null 2>&1 9>&- &
     put $! "$dir/$1.supervisor"
     await_program $! supervised "$1"
@@ -305,7 +326,7 @@ load_definitions() {
 }
 
 forget_processes() {
-    rm -f "$dir"/*.pid "$dir"/*.supervisor "$dir"/redis.sock "$dir"/redis.url "$dir"/stopping
+    rm -f "$dir"/*.pid "$dir"/*.metrics "$dir"/*.supervisor "$dir"/redis.sock "$dir"/redis.url "$dir"/stopping
 }
 
 # Sets `url`: that of the running shop; else the user's server; else our own.
