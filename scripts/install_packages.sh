@@ -32,6 +32,8 @@ missing_packages() {
     command -v spin >/dev/null || echo spin
     command -v patch >/dev/null || echo patch
     command -v strace >/dev/null || echo strace
+    command -v python3 >/dev/null || echo python3
+    command -v prometheus >/dev/null && command -v promtool >/dev/null || echo prometheus
     has_server || echo redis-server
 }
 
@@ -69,20 +71,17 @@ has_candidate() { # PACKAGE
 }
 
 install_missing() { # PACKAGE...
-    local packages=("$@") server=
+    local packages=("$@") services=()
     quietly apt-get -qq update
-    if [[ " $* " == *" redis-server "* ]]; then
-        server=redis-server
-        if ! has_candidate redis-server; then
-            server=valkey-server
-            packages=("${packages[@]/redis-server/valkey-server}" valkey-tools)
-        fi
-        forbid_services
+    if [[ " $* " == *" redis-server "* ]] && ! has_candidate redis-server; then
+        packages=("${packages[@]/redis-server/valkey-server}" valkey-tools)
     fi
+    mapfile -t services < <(printf '%s\n' "${packages[@]}" | grep -xE 'redis-server|valkey-server|prometheus')
+    [[ ${#services[@]} -eq 0 ]] || forbid_services
     quietly apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "${packages[@]}"
     # Nor at the next start of the machine.
-    if [[ -n $server ]] && command -v systemctl >/dev/null; then
-        as_root systemctl --quiet disable "$server" >/dev/null 2>&1 || true
+    if [[ ${#services[@]} -gt 0 ]] && command -v systemctl >/dev/null; then
+        as_root systemctl --quiet disable "${services[@]}" >/dev/null 2>&1 || true
     fi
 }
 
