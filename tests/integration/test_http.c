@@ -299,6 +299,7 @@ static void refuses_what_is_too_large(void **state)
     TURN_UNTIL(
         (ev_run(loop, EVRUN_NOWAIT), listen_to(&client),
          client.closed || send(client.socket, "3\r\nabc\r\n", 8, MSG_NOSIGNAL | MSG_DONTWAIT) < 0));
+    assert_false(has(&client, "HTTP/1.1 408")); /* before its time was over */
     leave(&client);
     weir_text_close(&request);
 }
