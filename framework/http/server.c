@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "http/inside.h"
 
-#define SWEEP_MAX_MS 250
+#define SWEEP_MAX_MS 1000
 /* Connections that libmicrohttpd may have beyond ours, until those that make room are closed. */
 #define CONNECTIONS_SPARE 16
 

@@ -63,35 +63,25 @@ static void ask_inbox(struct weir_stream_gauges *stream)
 /* ---- Subscriptions: others read the same events -----------------------------------------------
  */
 
-/* The oldest is one that was given out, or the first that was not. */
 static void on_first_undelivered(void *user, const redisReply *entries)
 {
     struct weir_stream_gauges *stream = user;
-    double age;
-    if (!weir_reply_array(entries, 0)) {
-        stream->oldest->known = false;
-        return;
-    }
-    if (entries->elements == 0)
-        return;
-    if (!weir_collection_age(stream->gauges->collection,
-                             weir_reply_at(weir_reply_at(entries, 0), 0), &age))
-        stream->oldest->known = false;
-    else if (stream->oldest->known && age > stream->oldest->value)
-        weir_gauge_set(stream->oldest, age);
+    if (stream->pending->known && stream->pending->value == 0)
+        on_first(stream, entries);
 }
 
+/* What was given out is older than what was not. */
 static void on_subscription_pending(void *user, const redisReply *summary)
 {
     struct weir_stream_gauges *stream = user;
     int64_t count;
-    double age = 0.;
+    double age;
     if (!weir_reply_integer(weir_reply_at(summary, 0), &count))
         return;
     weir_gauge_set(stream->pending, (double)count);
     if (stream->undelivered_known)
         weir_gauge_set(stream->backlog, stream->undelivered + (double)count);
-    if (count == 0 ||
+    if (count > 0 &&
         weir_collection_age(stream->gauges->collection, weir_reply_at(summary, 1), &age))
         weir_gauge_set(stream->oldest, age);
 }

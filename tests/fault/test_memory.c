@@ -11,8 +11,10 @@
 
 #include <cmocka.h>
 
+#include "base/metrics.h"
 #include "base/options.h"
 #include "fault/memory.h"
+#include "http/target.h"
 #include "message/effects.h"
 #include "projection/batch.h"
 #include "redis/endpoint.h"
@@ -403,6 +405,53 @@ static enum weir_status a_batch(struct weir_text *result)
     return checked(result, status);
 }
 
+/* What there was no memory for is lost, and nothing else. */
+static enum weir_status a_scrape(struct weir_text *result)
+{
+    static const int64_t bounds[] = {1000};
+    static const struct weir_family_about counts = {
+        .name = "counts_total", .help = "C.", .labels = {"a"}};
+    static const struct weir_family_about times = {
+        .name = "times_seconds", .help = "T.", .bounds_ns = bounds, .bound_count = 1};
+    struct weir_metrics *metrics = weir_metrics_new();
+    char value[8];
+    if (metrics == NULL)
+        return WEIR_NO_MEMORY;
+    struct weir_family *family = weir_metrics_counters(metrics, &counts);
+    for (int i = 0; i < 40; i++) {
+        snprintf(value, sizeof value, "v%d", i);
+        weir_count(weir_family_counter(family, (const char *const[]){value}));
+    }
+    weir_observe(weir_family_histogram(weir_metrics_histograms(metrics, &times), NULL), 2000);
+    weir_metrics_write(metrics, result);
+    weir_metrics_free(metrics);
+    bool whole = !result->failed && result->at != NULL && strstr(result->at, "v0\"") != NULL &&
+                 strstr(result->at, "times_seconds_count 1") != NULL;
+    for (int i = 0; whole && i < 40; i++) {
+        snprintf(value, sizeof value, "v%d\"", i);
+        whole = strstr(result->at, value) != NULL;
+    }
+    return checked(result, whole ? WEIR_OK : WEIR_NO_MEMORY);
+}
+
+static enum weir_status a_target(struct weir_text *result)
+{
+    struct weir_target target;
+    enum weir_status status = weir_target_parse(&target, "/a%20b?c=d&e");
+    if (status == WEIR_OK)
+        weir_text_format(result, "%s %zu %s", target.path, target.count,
+                         weir_target_argument(&target, "c"));
+    weir_target_close(&target);
+    return checked(result, status);
+}
+
+static void what_is_served(void **state)
+{
+    (void)state;
+    RUN_OUT(a_scrape);
+    RUN_OUT(a_target);
+}
+
 static void services_and_batches(void **state)
 {
     (void)state;
@@ -436,11 +485,9 @@ static void what_could_not_be_kept_is_not_loaded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages),
-        cmocka_unit_test(texts_from_outside),
-        cmocka_unit_test(sagas),
-        cmocka_unit_test(services_and_batches),
-        cmocka_unit_test(what_could_not_be_kept_is_not_loaded),
+        cmocka_unit_test(messages),       cmocka_unit_test(texts_from_outside),
+        cmocka_unit_test(sagas),          cmocka_unit_test(services_and_batches),
+        cmocka_unit_test(what_is_served), cmocka_unit_test(what_could_not_be_kept_is_not_loaded),
     };
     test_memory_begin();
     return cmocka_run_group_tests(tests, NULL, NULL);
