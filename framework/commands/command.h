@@ -147,13 +147,15 @@ struct weir_command {
     /* Whether it only shows something with these operands, so that --watch makes sense; NULL: with
      * all, where its options have that. */
     bool (*shows)(int count, char **operands);
+    bool hidden; /* in the manual, and not in the list of commands */
 };
 
 extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,
     weir_command_saga, weir_command_cancel, weir_command_resume, weir_command_signal,
     weir_command_definition, weir_command_install, weir_command_dead, weir_command_readers,
     weir_command_query, weir_command_projection, weir_command_doctor, weir_command_actions,
-    weir_command_services, weir_command_workers, weir_command_scheduled, weir_command_top;
+    weir_command_services, weir_command_workers, weir_command_scheduled, weir_command_top,
+    weir_command_completion;
 
 /* Writes "weir: " and the sentence to the remarks, control characters escaped, and returns
  * `code`. */

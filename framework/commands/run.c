@@ -13,16 +13,13 @@
 #define PREFIX_MAX 64
 
 const struct weir_command *const weir_commands[] = {
-    &weir_command_start,      &weir_command_send,
-    &weir_command_sagas,      &weir_command_saga,
-    &weir_command_cancel,     &weir_command_resume,
-    &weir_command_signal,     &weir_command_definition,
-    &weir_command_install,    &weir_command_dead,
-    &weir_command_readers,    &weir_command_query,
-    &weir_command_projection, &weir_command_services,
-    &weir_command_workers,    &weir_command_scheduled,
-    &weir_command_doctor,     &weir_command_actions,
-    &weir_command_top,        NULL,
+    &weir_command_start,      &weir_command_send,       &weir_command_sagas,
+    &weir_command_saga,       &weir_command_cancel,     &weir_command_resume,
+    &weir_command_signal,     &weir_command_definition, &weir_command_install,
+    &weir_command_dead,       &weir_command_readers,    &weir_command_query,
+    &weir_command_projection, &weir_command_services,   &weir_command_workers,
+    &weir_command_scheduled,  &weir_command_doctor,     &weir_command_actions,
+    &weir_command_top,        &weir_command_completion, NULL,
 };
 
 const struct weir_command *weir_command_find(const char *name)

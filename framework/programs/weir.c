@@ -25,7 +25,8 @@ static int print_general_help(void)
          "\n"
          "Commands (weir COMMAND --help tells more):");
     for (size_t i = 0; weir_commands[i]; i++)
-        printf("  %-10s  %s\n", weir_commands[i]->name, weir_commands[i]->summary);
+        if (!weir_commands[i]->hidden)
+            printf("  %-10s  %s\n", weir_commands[i]->name, weir_commands[i]->summary);
     puts("\nOptions of all commands:");
     weir_options_help(common_options, stdout);
     puts("\n"
@@ -64,7 +65,8 @@ static int fail_unknown(const char *name)
 {
     struct weir_text known = {0};
     for (size_t i = 0; weir_commands[i]; i++)
-        weir_text_format(&known, "%s%s", i > 0 ? ", " : "", weir_commands[i]->name);
+        if (!weir_commands[i]->hidden)
+            weir_text_format(&known, "%s%s", i > 0 ? ", " : "", weir_commands[i]->name);
     int code = weir_fail(WEIR_EXIT_USAGE, "unknown command '%s'; there are %s", name,
                          known.at ? known.at : "others");
     weir_text_close(&known);
