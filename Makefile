@@ -35,7 +35,7 @@ TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.s
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all check check-unit tests chaos bench install uninstall install-units clean format layout lint sanitize sanitize-build crash-points fuzz fuzzers planted-defects help
+.PHONY: all manual check check-unit tests chaos bench install uninstall install-units clean format layout lint sanitize sanitize-build crash-points fuzz fuzzers planted-defects help
 .SECONDARY:
 
 all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
@@ -139,13 +139,32 @@ fuzz: ## run the fuzzers with clang's libFuzzer, FUZZ_SECONDS=600 each, FUZZ_ONL
 planted-defects: ## plant known defects one by one and show that a test catches each
 	$(Q)tests/fault/planted_defects.sh
 
-install: all install-units ## install programs, library, header, pkg-config file and systemd units under PREFIX
+install: all manual install-units ## install programs, library, header, manual, completion and systemd units under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 framework/weir.h $(DESTDIR)$(PREFIX)/include
+	install -d $(foreach section,1 3 7 8,$(DESTDIR)$(PREFIX)/share/man/man$(section)) \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	$(Q)for page in $(PAGES); do \
+	  install -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}" || exit 1; done
+	$(BUILD)/bin/weir completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
+	$(BUILD)/bin/weir completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_weir
 	printf 'prefix=%s\nName: weir\nDescription: Redis Streams worker framework\nVersion: %s\nRequires: hiredis jansson\nLibs: -L$${prefix}/lib -lweir -lev\nCflags: -I$${prefix}/include\n' \
 	  '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
+
+# Pages of the manual: options, commands, events and the header's contracts come from the tables and
+# files that the programs are built of.
+PAGES  := $(patsubst framework/man/%.in,$(BUILD)/man/%,$(wildcard framework/man/*.in))
+MANUAL := $(BUILD)/man/manual
+$(MANUAL): $(patsubst %.c,$(BUILD)/%.o,$(wildcard framework/man/*.c)) $(PROGRAM_SHARED) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(PAGES): $(BUILD)/man/%: framework/man/%.in framework/man/events.txt framework/weir.h $(MANUAL)
+	$(call say,MAN,$@)
+	$(Q)$(MANUAL) $< > $@.new && mv $@.new $@
+manual: $(PAGES) ## build the pages of the manual
 
 # Units hold the paths of their programs and what all of them have in common.
 UNITS := $(wildcard scripts/systemd/weir*)
@@ -158,7 +177,9 @@ install-units: ## install the systemd units alone
 uninstall: ## remove what install has put there
 	rm -f $(PROGRAMS:$(BUILD)/bin/%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/lib/libweir.a \
 	  $(DESTDIR)$(PREFIX)/include/weir.h $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc \
-	  $(UNITS:scripts/systemd/%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
+	  $(UNITS:scripts/systemd/%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%) \
+	  $(foreach page,$(PAGES),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_weir
 
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 
@@ -172,6 +193,7 @@ lint: layout ## check layout, dependency direction and scripts
 	tests/check_floors.sh $(BUILD)
 	tests/check_events.sh
 	tests/check_units.sh $(BUILD)
+	tests/check_manual.sh $(BUILD)
 	tests/fault/check_table.sh --complete
 	shellcheck -x scripts/*.sh tests/*.sh tests/end_to_end/*.sh tests/chaos/*.sh tests/fault/*.sh tests/fuzz/*.sh \
 	  tests/bench/peers/*.sh tests/bench/peers/*/*.sh
@@ -182,4 +204,4 @@ clean: ## remove the build folder
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/framework/programs/*.d $(BUILD)/framework/commands/*.d $(BUILD)/workers/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/framework/man/*.d $(BUILD)/framework/programs/*.d $(BUILD)/framework/commands/*.d $(BUILD)/workers/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d)

@@ -34,6 +34,7 @@ missing_packages() {
     command -v strace >/dev/null || echo strace
     command -v python3 >/dev/null || echo python3
     command -v prometheus >/dev/null && command -v promtool >/dev/null || echo prometheus
+    command -v mandoc >/dev/null || echo mandoc
     has_server || echo redis-server
 }
 

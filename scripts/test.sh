@@ -91,6 +91,7 @@ fi
 check floors tests/check_floors.sh build
 check events tests/check_events.sh
 check units tests/check_units.sh build
+check manual tests/check_manual.sh build
 check fault-table tests/fault/check_table.sh --complete
 if command -v clang-format >/dev/null && clang-format --version | grep -q 'version 14'; then
     check layout make -s layout # versions lay out differently: asked where it is the project's

@@ -189,6 +189,11 @@ static const struct weir_option table[] = {
     {.name = NULL},
 };
 
+const struct weir_option *weir_worker_options(void)
+{
+    return table;
+}
+
 /* The rows of every worker and the service's own, as one table. */
 static struct weir_option *all_options(const struct weir_service *service)
 {

@@ -10,4 +10,7 @@ int weir_worker_run(struct weir_service *service, const struct weir_worker_setti
                     const struct weir_endpoint *endpoint, struct weir_log *log,
                     struct weir_error *error);
 
+/* The options of every worker, as weir_main reads them. */
+const struct weir_option *weir_worker_options(void);
+
 #endif
