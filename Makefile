@@ -155,9 +155,10 @@ install: all manual install-units ## install programs, library, header, manual, 
 
 # Pages of the manual: options, commands, events and the header's contracts come from the tables and
 # files that the programs are built of.
-PAGES  := $(patsubst framework/man/%.in,$(BUILD)/man/%,$(wildcard framework/man/*.in))
+DASHBOARD := $(wildcard framework/dashboard/*.c)
+PAGES  := $(patsubst framework/man/%.in,$(BUILD)/man/%,$(filter-out $(if $(DASHBOARD),,%/weir-dashboard.8.in),$(wildcard framework/man/*.in)))
 MANUAL := $(BUILD)/man/manual
-$(MANUAL): $(patsubst %.c,$(BUILD)/%.o,$(wildcard framework/man/*.c)) $(PROGRAM_SHARED) $(LIBRARY)
+$(MANUAL): $(patsubst %.c,$(BUILD)/%.o,$(wildcard framework/man/*.c) $(DASHBOARD)) $(PROGRAM_SHARED) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)

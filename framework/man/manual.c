@@ -7,6 +7,12 @@
 #include <string.h>
 
 #include "coordinator/coordinator.h"
+#if __has_include("dashboard/settings.h")
+#include "dashboard/settings.h"
+#define DASHBOARD_OPTIONS weir_dashboard_options
+#else
+#define DASHBOARD_OPTIONS NULL
+#endif
 #include "man/header_page.h"
 #include "man/options_page.h"
 #include "man/roff.h"
@@ -24,6 +30,15 @@ static bool coordinator_options(FILE *out, const char *argument)
     options_page(out, service->options, NULL);
     weir_service_free(service);
     return true;
+}
+
+static bool dashboard_options(FILE *out, const char *argument)
+{
+    const struct weir_option *table = DASHBOARD_OPTIONS;
+    (void)argument;
+    if (table != NULL)
+        options_page(out, table, NULL);
+    return table != NULL;
 }
 
 static bool worker_options(FILE *out, const char *argument)
@@ -97,6 +112,7 @@ static const struct {
     {"common-options", common_options},
     {"worker-options", worker_options},
     {"coordinator-options", coordinator_options},
+    {"dashboard-options", dashboard_options},
     {"events", events},
     {"header", header_page},
     {"version", version},
