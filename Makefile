@@ -155,13 +155,14 @@ install: all manual install-units ## install programs, library, header, manual, 
 
 # Pages of the manual: options, commands, events and the header's contracts come from the tables and
 # files that the programs are built of.
-DASHBOARD := $(wildcard framework/dashboard/*.c)
-PAGES  := $(patsubst framework/man/%.in,$(BUILD)/man/%,$(filter-out $(if $(DASHBOARD),,%/weir-dashboard.8.in),$(wildcard framework/man/*.in)))
+BOARD_OPTIONS := $(wildcard framework/dashboard/settings.c framework/dashboard/secret.c)
+PAGES  := $(patsubst framework/man/%.in,$(BUILD)/man/%,$(filter-out $(if $(BOARD_OPTIONS),,%/weir-dashboard.8.in),$(wildcard framework/man/*.in)))
 MANUAL := $(BUILD)/man/manual
-$(MANUAL): $(patsubst %.c,$(BUILD)/%.o,$(wildcard framework/man/*.c) $(DASHBOARD)) $(PROGRAM_SHARED) $(LIBRARY)
+$(MANUAL): $(patsubst %.c,$(BUILD)/%.o,$(wildcard framework/man/*.c) $(BOARD_OPTIONS)) $(PROGRAM_SHARED) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/framework/man/manual.o: $(BOARD_OPTIONS)
 $(PAGES): $(BUILD)/man/%: framework/man/%.in framework/man/events.txt framework/weir.h $(MANUAL)
 	$(call say,MAN,$@)
 	$(Q)$(MANUAL) $< > $@.new && mv $@.new $@
