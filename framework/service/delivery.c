@@ -99,6 +99,7 @@ static void give_back(struct weir_worker *worker, struct weir_delivery *delivery
     weir_context_close(&delivery->context);
     weir_rare_error_clear(&delivery->doom);
     weir_rare_error_clear(&delivery->load_error);
+    weir_rare_error_clear(&delivery->buried_for);
     weir_message_free(delivery->message);
     if (delivery->step != NULL)
         clear_step(delivery->step);

@@ -130,6 +130,7 @@ struct weir_delivery {
     uint32_t stream;             /* its place among the worker's */
     struct weir_rare_error doom; /* why it will be buried once its record is known; or none */
     struct weir_rare_error load_error;
+    struct weir_rare_error buried_for; /* told when its burial is committed; or none */
     struct weir_context context;
     struct weir_effects effects;
     struct weir_snapshot snapshot;

@@ -34,6 +34,7 @@ static void begin(struct weir_delivery *delivery, enum weir_ending ending)
 {
     weir_effects_clear(&delivery->effects);
     weir_context_will_move(&delivery->context, NULL);
+    weir_rare_error_clear(&delivery->buried_for);
     if (delivery->is_step)
         delivery->step->end.moves_saga = delivery->step->end.expects_saga = false;
     delivery->saga_ended = NULL;
@@ -154,12 +155,10 @@ const char *weir_ending_too_new(struct weir_delivery *delivery)
 
 const char *weir_ending_buried(struct weir_delivery *delivery, const char *reason, bool unknown)
 {
-    const weir_message *message = delivery->message;
     char kept[WEIR_REASON_MAX]; /* the reason may live in what is cleared */
     snprintf(kept, sizeof kept, "%s", reason);
     begin(delivery, WEIR_ENDING_BURIED);
-    weir_log_message(delivery->context.runtime->log, WEIR_LOG_WARNING, "message.dead", message,
-                     "deliveries=%u reason=%s", message->deliveries, kept);
+    weir_rare_error_set(&delivery->buried_for, WEIR_REFUSED, "%s", kept);
     weir_put_to_dead_letters(delivery, kept);
     if (delivery->is_step)
         weir_step_end_failed(delivery, kept, unknown);

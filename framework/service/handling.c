@@ -245,6 +245,10 @@ static void hasten_schedule(struct weir_delivery *delivery)
 static void log_end(struct weir_delivery *delivery, bool fenced)
 {
     const weir_message *message = delivery->message;
+    if (!fenced && delivery->ending == WEIR_ENDING_BURIED)
+        weir_log_message(delivery->context.runtime->log, WEIR_LOG_WARNING, "message.dead", message,
+                         "deliveries=%u reason=%s", message->deliveries,
+                         weir_rare_error_text(&delivery->buried_for));
     weir_log_message(delivery->context.runtime->log, WEIR_LOG_DEBUG,
                      fenced ? "message.fenced" : "message.handled", message,
                      "outcome=%s deliveries=%u reason=%s", weir_ending_text(delivery->ending),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "support/load.h"
+#include "support/proxy.h"
 #include "support/work_service.h"
 #include "support/worker.h"
 
@@ -111,6 +112,29 @@ static void the_late_commit_of_a_slow_handler_is_fenced(void **state)
     assert_each_once(1);
     test_worker_end_well(&one);
     test_worker_end_well(&two);
+}
+
+/* A burial that comes too late is none, and is not told as one. */
+static void the_late_burial_is_not_told(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    test_proxy_start(&proxy, &server, (struct proxy_trap){"weir_commit", "Refuse", PROXY_HOLD});
+    struct test_worker one = test_worker_launch(proxy.url, WORK, "one", OPTIONS(QUICK)), two;
+    test_worker_await_log(&one, "worker.ready");
+    test_send(&server, WORK, "Refuse", "{\"n\":\"a\",\"outcome\":\"reject\",\"times\":9}");
+    test_proxy_await(&proxy);
+    two = start_worker("two");
+    AWAIT(test_dead(&server, WORK) == 1);
+    test_worker_await_log(&two, "message.dead");
+    test_proxy_release(&proxy, PROXY_NONE);
+    AWAIT(test_worker_logged(&one, "message.fenced") == 1);
+    test_worker_end_well(&one);
+    test_worker_end_well(&two);
+    assert_int_equal(test_worker_logged(&one, "message.dead"), 0);
+    assert_int_equal(test_worker_logged_of(&two, "message.dead", " reason="), 1);
+    assert_int_equal(test_dead(&server, WORK), 1);
+    test_proxy_stop(&proxy);
 }
 
 static void a_fixed_consumer_finds_its_own_again(void **state)
@@ -316,6 +340,7 @@ int main(int argc, char **argv)
         CASE(another_takes_over_from_the_dead),
         CASE(the_late_commit_of_the_silent_is_fenced),
         CASE(the_late_commit_of_a_slow_handler_is_fenced),
+        CASE(the_late_burial_is_not_told),
         CASE(a_fixed_consumer_finds_its_own_again),
         CASE(many_are_taken_over_on_a_bad_line),
         CASE(the_idle_are_found_behind_the_busy),
