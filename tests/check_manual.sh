@@ -35,7 +35,7 @@ for page in "${pages[@]}"; do
         [[ $name == redis-cli || -e framework/man/$name.$section.in ]] || fault "$page: refers to $name($section)"
     done < <(sed -n 's/^\.Xr \([^ ]*\) \([0-9]\).*/\1 \2/p' "$page")
     if command -v mandoc >/dev/null; then
-        said=$(mandoc -Tlint -W style "$page" 2>&1 | grep -vE 'referenced manual not found|mandoc\.db|makewhatis' || true)
+        said=$(mandoc -Tlint -W warning "$page" 2>&1 | grep -vE 'referenced manual not found|mandoc\.db|makewhatis' || true)
         [[ -z $said ]] || fault "$said"
     fi
     if command -v groff >/dev/null && [[ -e $(echo /usr/share/groff/*/tmac/mdoc.local) || -e $(echo /usr/share/groff/*/tmac/doc.tmac) ]]; then
