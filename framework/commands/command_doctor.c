@@ -12,6 +12,7 @@
 #define EXIT_PROBLEMS 2
 #define LEVEL_WIDTH 9
 #define ABOUT_WIDTH 28
+#define WIDE 80
 
 static const struct weir_option options[] = {WEIR_WATCH_OPTION, WEIR_COMMON_OPTIONS};
 
@@ -43,8 +44,9 @@ static void print_finding(const json_t *finding)
     size_t from = line.length;
     weir_value_append(&line, json_object_get(finding, "about"));
     pad(&line, from, ABOUT_WIDTH);
+    size_t indent = weir_terminal_width() >= WIDE ? LEVEL_WIDTH + ABOUT_WIDTH : LEVEL_WIDTH;
     weir_value_append(&line, json_object_get(finding, "text"));
-    weir_print_line(&line);
+    weir_print_wrapped(&line, indent);
     weir_text_close(&line);
 }
 

@@ -10,6 +10,7 @@
 
 #include "commands/command.h"
 #include "commands/visible.h"
+#include "commands/width.h"
 
 #define WIDTH_MIN 20
 #define WIDTH_DEFAULT 80
@@ -79,9 +80,59 @@ void weir_value_append(struct weir_text *text, const json_t *value)
         weir_visible_append_json(text, value, 0);
 }
 
+/* An escape sequence for a colour, which takes no column: its bytes; 0 where there is none. */
+static size_t colour_at(const char *text)
+{
+    if (strncmp(text, "\033[", 2) != 0)
+        return 0;
+    size_t length = 2 + strspn(text + 2, "0123456789;");
+    return text[length] == 'm' ? length + 1 : 0;
+}
+
+/* How many bytes of the text make the next line: up to a newline, or as many as fit, to a blank if
+ * there is one. */
+static size_t line_length(const char *text, size_t width)
+{
+    size_t at = 0, blank = 0, column = 0;
+    while (text[at] && text[at] != '\n') {
+        size_t taken = 0, length = colour_at(text + at);
+        if (length == 0) {
+            length = weir_width_character(text + at, &taken);
+            if (column + taken > width)
+                return blank > 0 ? blank : at > 0 ? at : length;
+            if (text[at] == ' ' && column > 0)
+                blank = at;
+        }
+        column += taken;
+        at += length;
+    }
+    return at;
+}
+
+void weir_print_wrapped(const struct weir_text *line, size_t indent)
+{
+    const char *text = line->at ? line->at : "";
+    size_t width = weir_terminal_width();
+    if (!weir_on_terminal()) {
+        fprintf(weir_output(), "%s\n", text);
+        return;
+    }
+    indent = indent < width / 2 ? indent : 0;
+    for (size_t room = width;;) {
+        size_t length = line_length(text, room);
+        fprintf(weir_output(), "%.*s\n", (int)length, text);
+        bool whole = text[length] == '\n';
+        text += length + (whole || text[length] == ' ');
+        if (!*text)
+            return;
+        room = whole ? width : width - indent;
+        fprintf(weir_output(), "%*s", whole ? 0 : (int)indent, "");
+    }
+}
+
 void weir_print_line(const struct weir_text *line)
 {
-    fprintf(weir_output(), "%s\n", line->at ? line->at : "");
+    weir_print_wrapped(line, 0);
 }
 
 int weir_print_json(json_t *value_take)
@@ -90,8 +141,8 @@ int weir_print_json(json_t *value_take)
     if (value_take)
         weir_visible_append_json(&line, value_take, 0);
     bool made = value_take && !line.failed;
-    if (made)
-        weir_print_line(&line);
+    if (made) /* on one line, on a terminal, too */
+        fprintf(weir_output(), "%s\n", line.at);
     weir_text_close(&line);
     json_decref(value_take);
     return made ? WEIR_EXIT_FINE : weir_fail(WEIR_EXIT_FAILED, "memory ran out");

@@ -26,8 +26,11 @@ size_t weir_terminal_width(void);
 /* Any JSON value as a cell or the right side of a list: a text without quotes, "-" for null. */
 void weir_value_append(struct weir_text *text, const json_t *value);
 
-/* Prints a text and a newline. Visible already. */
+/* Prints a text and a newline. Visible already. On a terminal what is too long for a line goes on
+ * in the next, at a blank if it can. */
 void weir_print_line(const struct weir_text *line);
+/* The same; what goes on is indented. */
+void weir_print_wrapped(const struct weir_text *line, size_t indent);
 /* Prints the value on one line, and frees it. Returns the exit code: 1 where `value` is NULL, as
  * memory has run out while it was made. */
 int weir_print_json(json_t *value_take);

@@ -68,7 +68,7 @@ static void begin_line(struct weir_text *line, const char *name)
 
 static void end_line(struct weir_text *line)
 {
-    weir_print_line(line);
+    weir_print_wrapped(line, FIELD_WIDTH);
     weir_text_close(line);
 }
 

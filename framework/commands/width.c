@@ -88,6 +88,14 @@ size_t weir_width_bytes(const char *text, size_t width, size_t *taken)
     return bytes;
 }
 
+size_t weir_width_character(const char *text, size_t *taken)
+{
+    unsigned code;
+    size_t length = read_character(text, &code);
+    *taken = columns_of(code);
+    return length;
+}
+
 size_t weir_width_of(const char *text)
 {
     size_t width;
