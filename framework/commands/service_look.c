@@ -116,7 +116,7 @@ static json_t *describe_groups(const redisReply *groups, int64_t *pending, int64
         const redisReply *group = groups->element[i];
         int64_t count = number_of(group, "pel-count");
         *pending += count > 0 ? count : 0;
-        *oldest = earlier(*oldest, first_ms(weir_reply_named(group, "pel")));
+        *oldest = earlier(*oldest, first_ms(weir_reply_named(group, "pending")));
         json_array_append_new(rows, json_pack("{s:o, s:o, s:o}", "name",
                                               weir_slice_json(weir_value_field(group, "name")),
                                               "pending", number_or_null(count), "lag",
