@@ -82,9 +82,16 @@ void terminal_await(struct test_terminal *terminal, const char *text)
     }
 }
 
+bool terminal_wrote(struct test_terminal *terminal, const char *text)
+{
+    (void)read_some(terminal);
+    return terminal->text && strstr(terminal->text, text);
+}
+
 void terminal_type(struct test_terminal *terminal, const char *keys)
 {
-    assert_int_equal(write(terminal->fd, keys, strlen(keys)), strlen(keys));
+    if (write(terminal->fd, keys, strlen(keys)) != (ssize_t)strlen(keys) && errno != EIO)
+        fail_msg("cannot type: %s", strerror(errno));
 }
 
 void terminal_resize(struct test_terminal *terminal, int columns, int rows)

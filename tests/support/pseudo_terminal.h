@@ -9,6 +9,7 @@
 #ifndef WEIR_TESTS_SUPPORT_PSEUDO_TERMINAL_H
 #define WEIR_TESTS_SUPPORT_PSEUDO_TERMINAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -25,6 +26,9 @@ void terminal_start(struct test_terminal *terminal, int columns, int rows,
                     const char *const *words);
 /* Waits until the text is written, behind what was waited for before. */
 void terminal_await(struct test_terminal *terminal, const char *text);
+/* Whether it has been written by now. */
+bool terminal_wrote(struct test_terminal *terminal, const char *text);
+/* Of one that has ended nothing is read any more. */
 void terminal_type(struct test_terminal *terminal, const char *keys);
 void terminal_resize(struct test_terminal *terminal, int columns, int rows);
 /* Waits for its end and returns its exit code, as in struct test_run. `text` stays. */
