@@ -11,9 +11,7 @@ static const struct weir_option options[] = {{.name = "reason",
                                               WEIR_SETTING(reason),
                                               .value_name = "TEXT",
                                               .help = "why; becomes part of the saga's reason"},
-                                             WEIR_WAIT_OPTION,
-                                             WEIR_OPERATOR_OPTION,
-                                             WEIR_COMMON_OPTIONS};
+                                             WEIR_ORDER_OPTIONS};
 
 static int run(struct weir_session *session, int count, char **operands)
 {
@@ -26,13 +24,17 @@ static int run(struct weir_session *session, int count, char **operands)
 
 const struct weir_command weir_command_cancel = {
     .name = "cancel",
-    .operands = "<id>…",
+    .operands = "[<id>…]",
     .summary = "Has sagas compensated, unless their pivot has begun",
     .notes =
-        "Prints the new state of each; with --json one line for each. With --wait it waits for\n"
-        "their ends and exits by the worst: 1 failed, then 5, 4, 3 compensated, 0 completed.",
+        "Prints the new state of each; with --json a line {saga, state, reason, error} for each.\n"
+        "With --wait it waits for their ends and exits by the worst: 1 failed, then 5, 4, 3\n"
+        "compensated, 0 completed. In place of ids a filter chooses among those that run or are\n"
+        "suspended; then it asks on a terminal and wants --yes elsewhere. One whose start is "
+        "still\n"
+        "held is cancelled when it begins.",
     .options = options,
-    .operands_minimum = 1,
+    .operands_minimum = 0,
     .operands_maximum = 1000,
     .run = run,
 };

@@ -20,9 +20,7 @@ static const struct weir_option options[] = {
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(skip),
      .help = "take it as done, or as undone where it compensates"},
-    WEIR_WAIT_OPTION,
-    WEIR_OPERATOR_OPTION,
-    WEIR_COMMON_OPTIONS};
+    WEIR_ORDER_OPTIONS};
 
 static int run(struct weir_session *session, int count, char **operands)
 {
@@ -41,15 +39,18 @@ static int run(struct weir_session *session, int count, char **operands)
 
 const struct weir_command weir_command_resume = {
     .name = "resume",
-    .operands = "<id>",
+    .operands = "[<id>…]",
     .summary = "Lets a suspended saga go on: tries its stuck step again, or skips it",
     .notes =
-        "Prints the new state; with several stuck steps the saga stays suspended until the last\n"
-        "is resumed. weir saga <id> tells which they are and why. With --wait it waits for the\n"
-        "saga's end and exits by it: 0 completed, 1 failed, 3 compensated, 4 suspended, 5 not\n"
-        "ended in time.",
+        "Prints the new state of each; with --json a line {saga, state, reason, error} for each.\n"
+        "With several stuck steps the saga stays suspended until the last is resumed; weir saga\n"
+        "<id> tells which they are and why. With --wait it waits for the sagas' ends and exits by\n"
+        "the worst: 1 failed, then 5, 4 suspended, 3 compensated, 0 completed. In place of ids a\n"
+        "filter chooses among those that are suspended; then it asks on a terminal and wants "
+        "--yes\n"
+        "elsewhere.",
     .options = options,
-    .operands_minimum = 1,
-    .operands_maximum = 1,
+    .operands_minimum = 0,
+    .operands_maximum = 1000,
     .run = run,
 };

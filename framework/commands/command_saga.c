@@ -6,6 +6,7 @@
 #include "commands/print.h"
 #include "commands/stored_saga.h"
 #include "commands/table.h"
+#include "commands/unbegun.h"
 #include "commands/values.h"
 #include "saga/waiting.h"
 
@@ -143,14 +144,58 @@ static int print_saga(const json_t *saga)
     return weir_table_print(columns, json_object_get(saga, "steps"), started > 0 ? started : 0);
 }
 
+/* One that has been started and has not begun, in the shape of the others. */
+static json_t *make_unbegun(const struct weir_unbegun *found, const char *id, int64_t now_ms)
+{
+    struct weir_text line = {0};
+    json_t *saga = json_object();
+    weir_unbegun_append(&line, found, now_ms);
+    json_object_set_new(saga, "saga", json_string(id));
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        json_object_set_new(saga, fields[i].name, json_null());
+    json_object_set(saga, "definition", found->definition);
+    json_object_set(saga, "data", found->data);
+    json_object_set_new(saga, "waiting",
+                        weir_slice_json((struct weir_slice){line.at, line.length}));
+    json_object_set_new(saga, "steps", json_array());
+    weir_text_close(&line);
+    return saga;
+}
+
+static int show_unbegun(struct weir_session *session, const char *id, const struct weir_error *why)
+{
+    struct weir_unbegun found;
+    struct weir_error error = {0};
+    int64_t now_ms = 0;
+    int code = WEIR_EXIT_FINE;
+    if (weir_unbegun_find(session, id, &found, &error) != WEIR_OK ||
+        weir_session_now(session, &now_ms, &error) != WEIR_OK) {
+        code = weir_fail_by(&error);
+    } else if (found.kind == WEIR_UNBEGUN_NOT) {
+        code = weir_fail(WEIR_EXIT_FAILED, "%s%s", why->text,
+                         found.all_looked_at ? ""
+                                             : "; of the starts that wait not all were looked at");
+    } else {
+        json_t *saga = make_unbegun(&found, id, now_ms);
+        code = session->settings.json ? weir_print_json(json_incref(saga)) : print_saga(saga);
+        if (found.kind == WEIR_UNBEGUN_REFUSED)
+            code = weir_fail(WEIR_EXIT_FAILED, "saga %s %s", id,
+                             json_string_value(json_object_get(saga, "waiting")));
+        json_decref(saga);
+    }
+    weir_unbegun_close(&found);
+    return code;
+}
+
 static int show(struct weir_session *session, const char *id)
 {
     struct weir_stored_saga stored;
     struct weir_error error = {0};
     int64_t now_ms = 0;
     int code;
-    if (weir_stored_saga_read(session, id, &stored, &error) != WEIR_OK ||
-        weir_session_now(session, &now_ms, &error) != WEIR_OK) {
+    if (weir_stored_saga_read(session, id, &stored, &error) == WEIR_NOT_FOUND) {
+        code = show_unbegun(session, id, &error);
+    } else if (error.status != WEIR_OK || weir_session_now(session, &now_ms, &error) != WEIR_OK) {
         code = weir_fail_by(&error);
     } else {
         json_t *saga = make_saga(&stored, id, now_ms);

@@ -14,9 +14,7 @@ static const struct weir_option options[] = {{.name = "data",
                                               WEIR_SETTING(data),
                                               .value_name = "JSON|@FILE|-",
                                               .help = "the step's result, a JSON object"},
-                                             WEIR_WAIT_OPTION,
-                                             WEIR_OPERATOR_OPTION,
-                                             WEIR_COMMON_OPTIONS};
+                                             WEIR_ORDER_OPTIONS};
 
 /* The data laid out as the coordinator keeps it, whose size counts. NULL and an error. */
 static char *read_data(const char *argument, struct weir_error *error)
@@ -37,29 +35,32 @@ static char *read_data(const char *argument, struct weir_error *error)
 static int run(struct weir_session *session, int count, char **operands)
 {
     struct weir_error error = {0};
-    (void)count;
-    if (!weir_name_valid(operands[1], strlen(operands[1])))
+    const char *name = operands[count - 1];
+    if (!weir_name_valid(name, strlen(name)))
         return weir_fail(WEIR_EXIT_USAGE,
                          "<signal>: '%s' is no name of a signal; it must be a letter and then "
                          "letters, digits, '_' or '-', 64 bytes at most",
-                         operands[1]);
+                         name);
     char *data = read_data(session->settings.data, &error);
     if (!data)
         return weir_fail_by(&error);
-    struct weir_saga_input order = {.kind = WEIR_SAGA_SIGNAL, .name = operands[1], .data = data};
-    int code = weir_order_give(session, &order, 1, operands);
+    struct weir_saga_input order = {.kind = WEIR_SAGA_SIGNAL, .name = name, .data = data};
+    int code = weir_order_give(session, &order, count - 1, operands);
     free(data);
     return code;
 }
 
 const struct weir_command weir_command_signal = {
     .name = "signal",
-    .operands = "<id> <signal>",
-    .summary = "Gives a saga the signal that one of its steps waits for, or will wait for",
-    .notes = "Prints the saga's state. With --wait it waits for the saga's end and exits by it:\n"
-             "0 completed, 1 failed, 3 compensated, 4 suspended, 5 not ended in time.",
+    .operands = "[<id>…] <signal>",
+    .summary = "Gives sagas the signal that one of their steps waits for, or will wait for",
+    .notes =
+        "Prints the state of each saga; with --json a line {saga, state, reason, error} for each.\n"
+        "With --wait it waits for the sagas' ends and exits by the worst: 1 failed, then 5, 4\n"
+        "suspended, 3 compensated, 0 completed. In place of ids a filter chooses among those that\n"
+        "run or are suspended; then it asks on a terminal and wants --yes elsewhere.",
     .options = options,
-    .operands_minimum = 2,
-    .operands_maximum = 2,
+    .operands_minimum = 1,
+    .operands_maximum = 1001,
     .run = run,
 };

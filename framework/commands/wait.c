@@ -11,6 +11,7 @@
 #include "commands/interrupt.h"
 #include "commands/print.h"
 #include "commands/saga_tokens.h"
+#include "commands/unbegun.h"
 #include "commands/values.h"
 #include "redis/key_names.h"
 
@@ -206,6 +207,8 @@ void weir_saga_print(const struct weir_session *session, const struct weir_await
     else
         json_object_set_new(line, "tokens",
                             awaited->tokens ? json_incref(awaited->tokens) : json_array());
+    if (session->settings.dry_run)
+        json_object_set_new(line, "dryRun", json_true());
     weir_print_json(line);
 }
 
@@ -225,6 +228,24 @@ static int end(const struct wait *wait)
     return wait->code;
 }
 
+/* A start that is held begins when there is room, whoever runs. */
+static bool tell_held(const struct wait *wait, char *sentence, size_t room)
+{
+    struct weir_unbegun found = {0};
+    struct weir_error error = {0};
+    struct weir_text line = {0};
+    bool held = !wait->awaited->order &&
+                weir_unbegun_find(wait->session, wait->awaited->saga, &found, &error) == WEIR_OK &&
+                found.kind == WEIR_UNBEGUN_HELD;
+    if (held)
+        weir_unbegun_append(&line, &found, 0);
+    if (held)
+        snprintf(sentence, room, "saga %s %s", wait->awaited->saga, line.at ? line.at : "is held");
+    weir_text_close(&line);
+    weir_unbegun_close(&found);
+    return held;
+}
+
 static void tell_what_is_missing(const struct wait *wait, char *sentence, size_t room)
 {
     const char *saga = wait->awaited->saga;
@@ -238,7 +259,7 @@ static void tell_what_is_missing(const struct wait *wait, char *sentence, size_t
                  "saga %s: the order was sent, but has not been carried out within %" PRId64
                  " s; is a coordinator running?",
                  saga, seconds);
-    else
+    else if (!tell_held(wait, sentence, room))
         snprintf(sentence, room,
                  "saga %s has not begun within %" PRId64 " s; is a coordinator running?", saga,
                  seconds);

@@ -120,6 +120,11 @@ char *weir_key_replies(char *key, const char *prefix)
     return spell(key, prefix, WEIR_SAGAS, "replies");
 }
 
+char *weir_key_held(char *key, const char *prefix)
+{
+    return spell(key, prefix, WEIR_SAGAS, "held");
+}
+
 char *weir_key_saga(char *key, const char *prefix, const char *saga)
 {
     return spell(key, prefix, WEIR_SAGAS, "saga:", saga);

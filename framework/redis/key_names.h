@@ -54,6 +54,7 @@ char *weir_key_named(char *key, const char *prefix, const char *service, const c
 const char *weir_key_events_owner(const char *key, const char *prefix, char *owner, size_t room);
 /* {sagas}:… */
 char *weir_key_replies(char *key, const char *prefix);
+char *weir_key_held(char *key, const char *prefix);
 char *weir_key_saga(char *key, const char *prefix, const char *saga);
 char *weir_key_saga_state(char *key, const char *prefix, const char *state);
 char *weir_key_definition(char *key, const char *prefix, const char *name);

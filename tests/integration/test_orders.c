@@ -389,14 +389,18 @@ static void refuses_wrong_usage(void **state)
 {
     (void)state;
     setenv("REDIS_URL", "redis://127.0.0.1:1", 1); /* none of this needs a server */
-    expect_weir(64, NULL, "needs <id>", WORDS("cancel"));
+    expect_weir(64, NULL, "which sagas?", WORDS("cancel"));
     expect_weir(64, NULL, "<id>", WORDS("cancel", "a", "b/c"));
     expect_weir(64, NULL, "--reason", WORDS("cancel", "a", "--reason", "\xff"));
-    expect_weir(64, NULL, "'b' is one word too many", WORDS("resume", "a", "b", "--skip"));
+    expect_weir(64, NULL, "not both", WORDS("resume", "a", "--skip", "--all"));
+    expect_weir(64, NULL, "takes no filter", WORDS("cancel", "--all", "--matching", "x"));
+    expect_weir(64, NULL, "only sagas that are suspended",
+                WORDS("resume", "--skip", "--state", "running"));
+    expect_weir(64, NULL, "--definition", WORDS("resume", "--skip", "--definition", "a b"));
     expect_weir(64, NULL, "exactly one of", WORDS("resume", "a"));
     expect_weir(64, NULL, "exactly one of", WORDS("resume", "a", "--skip", "--retry"));
     expect_weir(64, NULL, "--step", WORDS("resume", "a", "--skip", "--step", "no step"));
-    expect_weir(64, NULL, "needs <id> <signal>", WORDS("signal", "a"));
+    expect_weir(64, NULL, "which sagas?", WORDS("signal", "a"));
     expect_weir(64, NULL, "<signal>", WORDS("signal", "a", "9"));
     expect_weir(64, NULL, "--wait", WORDS("signal", "a", "b", "--wait=0"));
     expect_weir(65, NULL, "--data", WORDS("signal", "a", "b", "--data", "[]"));
