@@ -268,7 +268,7 @@ static void it_survives_a_flush_and_holds_these_functions(void **state)
         "weir_expire",       "weir_count",          "weir_due_steps", "weir_forget_steps",
         "weir_retire",       "weir_turn",           "weir_rebuild",   "weir_rebuild_note",
         "weir_rebuild_step", "weir_commit_durable", "weir_alive",     "weir_settle_many",
-        "weir_commit_plan",  "weir_expire_gone"};
+        "weir_commit_plan",  "weir_expire_gone",    "weir_replay",    "weir_drop"};
     enum { COUNT = sizeof names / sizeof names[0] };
     test_do(&server, "FLUSHALL");
     redisReply *list = test_ask(&server, "FUNCTION LIST LIBRARYNAME weir");

@@ -115,7 +115,7 @@ static void logins_are_hidden(void **state)
         {"'unix://u:hush@/x.sock'", "'unix://@/x.sock'"},
         {"'redis-sentinel://u:hush@a,b/m'", "'redis-sentinel://@a,b/m'"},
         {"'redis://u:hu'sh \"@h'", "'redis://@h'"},
-        {"'unix://:a@/x' and 'redis://:hush@h'", "'unix://@h'"},
+        {"'unix://:a@/x' and 'redis://:hush@h'", "'unix://@/x' and 'redis://@h'"},
         {"'redis://h:6379' is there", "'redis://h:6379' is there"},
         {"mail a@b of https://x/y@z", "mail a@b of https://x/y@z"},
     };
