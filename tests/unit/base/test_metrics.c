@@ -101,6 +101,16 @@ static void a_gauge_that_is_not_known_is_left_out(void **state)
     assert_told(*state, "");
 }
 
+static void nor_does_it_show_beside_one_that_is(void **state)
+{
+    static const struct weir_family_about dead = {
+        .name = "dead", .help = "Dead.", .labels = {"service"}};
+    struct weir_family *family = weir_metrics_gauges(*state, &dead);
+    (void)weir_family_gauge(family, (const char *const[]){"a"});
+    weir_gauge_set(weir_family_gauge(family, (const char *const[]){"b"}), 1);
+    assert_told(*state, "# HELP dead Dead.\n# TYPE dead gauge\ndead{service=\"b\"} 1\n");
+}
+
 static void a_histogram_counts_up_to_and_with_each_bound(void **state)
 {
     struct weir_family *family = weir_metrics_histograms(*state, &seconds);
@@ -188,6 +198,7 @@ int main(void)
         WITH_METRICS(what_would_join_to_the_same_is_kept_apart),
         WITH_METRICS(labels_are_escaped),
         WITH_METRICS(a_gauge_that_is_not_known_is_left_out),
+        WITH_METRICS(nor_does_it_show_beside_one_that_is),
         WITH_METRICS(a_histogram_counts_up_to_and_with_each_bound),
         WITH_METRICS(what_comes_from_outside_is_bounded),
         WITH_METRICS(handles_last),
