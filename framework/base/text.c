@@ -123,11 +123,13 @@ static char *end_of_login(const char *sentence, char *login)
 
 void weir_hide_login(char *sentence, bool cut)
 {
-    static const char form[] = "user:password@"; /* as weir's own sentences describe it */
+    /* As weir's own sentences describe it. */
+    static const char form[] = "user:password@", short_form[] = ":password@";
     const char *found, *from = sentence;
     while ((found = weir_find_login(from)) != NULL) {
         char *login = sentence + (found - sentence), *end = end_of_login(sentence, login);
-        if (end != NULL && strncmp(login, form, sizeof form - 1) != 0)
+        if (end != NULL && strncmp(login, form, sizeof form - 1) != 0 &&
+            strncmp(login, short_form, sizeof short_form - 1) != 0)
             memmove(login, end, strlen(end) + 1);
         else if (end == NULL && cut && strpbrk(login, " '\"") == NULL)
             *login = '\0';

@@ -116,6 +116,8 @@ static void logins_are_hidden(void **state)
         {"'redis-sentinel://u:hush@a,b/m'", "'redis-sentinel://@a,b/m'"},
         {"'redis://u:hu'sh \"@h'", "'redis://@h'"},
         {"'unix://:a@/x' and 'redis://:hush@h'", "'unix://@/x' and 'redis://@h'"},
+        {"unix:///x.sock: write redis://user:password@host or redis://:password@host",
+         "unix:///x.sock: write redis://user:password@host or redis://:password@host"},
         {"'redis://h:6379' is there", "'redis://h:6379' is there"},
         {"mail a@b of https://x/y@z", "mail a@b of https://x/y@z"},
     };
