@@ -97,8 +97,8 @@ static void shows_how_services_stand(void **state)
     enroll("sagas");
     add_backlog("orders", "commands", now - HOUR_MS);
     test_do(&server, "XREADGROUP GROUP orders w COUNT 1 STREAMS {orders}:commands >");
-    add_backlog("sagas", "replies", now - 2 * HOUR_MS);
-    add_backlog("sagas", "held", now - 3 * HOUR_MS);
+    add_backlog("sagas", "replies", now - 3 * HOUR_MS);
+    add_backlog("sagas", "held", now - 2 * HOUR_MS);
     test_do(&server, "ZADD {orders}:scheduled 1 a 2 b 3 c");
     test_do(&server, "XADD {orders}:dead * reason r");
     give_sign("orders", "one", now,

@@ -132,6 +132,18 @@ static void survives_a_server_that_goes(void **state)
     expect_end(&terminal, "q", 0, 0);
 }
 
+/* Until nothing has been drawn for several intervals: it waits for the server. */
+static void await_silence(struct test_terminal *terminal)
+{
+    size_t length = terminal->length;
+    for (long long quiet = test_now(); test_now() < quiet + 500;) {
+        (void)terminal_wrote(terminal, "");
+        if (terminal->length > length)
+            quiet = test_now();
+        length = terminal->length;
+    }
+}
+
 /* While it waits for a server that is silent, a second Ctrl-C ends it. */
 static void ends_before_a_silent_server(void **state)
 {
@@ -140,6 +152,7 @@ static void ends_before_a_silent_server(void **state)
     start_weir(&terminal, WORDS("top", "--interval=100ms"));
     terminal_await(&terminal, "messages");
     test_server_freeze(&server);
+    await_silence(&terminal);
     terminal_type(&terminal, "\003");
     /* Two that come at once are one: typed until it has an effect. */
     for (long long end = test_now() + LIMIT_MS; !terminal_wrote(&terminal, NO_SCREEN);) {
@@ -148,6 +161,7 @@ static void ends_before_a_silent_server(void **state)
     }
     test_server_thaw(&server);
     assert_int_equal(terminal_end(&terminal), 128 + SIGINT);
+    assert_null(strstr(terminal.text, "has not answered")); /* it has not waited for that */
     terminal_close(&terminal);
 }
 
