@@ -6,11 +6,18 @@
 #include "commands/print.h"
 #include "commands/stored_saga.h"
 #include "commands/table.h"
+#include "commands/timeline.h"
 #include "commands/unbegun.h"
 #include "commands/values.h"
+#include "commands/width.h"
 #include "saga/waiting.h"
 
-static const struct weir_option options[] = {WEIR_WATCH_OPTION, WEIR_COMMON_OPTIONS};
+static const struct weir_option options[] = {{.name = "full",
+                                              .kind = WEIR_OPTION_FLAG,
+                                              WEIR_SETTING(full),
+                                              .help = "cut nothing on a terminal"},
+                                             WEIR_WATCH_OPTION,
+                                             WEIR_COMMON_OPTIONS};
 
 typedef json_t *make_json(struct weir_slice slice);
 
@@ -82,13 +89,36 @@ static void append_recorded_steps(const redisReply *hash, json_t *steps)
     }
 }
 
+/* What the definition says of a step, for those who draw it. */
+static void add_definition(json_t *step, const struct weir_saga_definition *definition,
+                           size_t place)
+{
+    static const char *const kinds[] = {[WEIR_STEP_COMPENSATABLE] = "compensatable",
+                                        [WEIR_STEP_PIVOT] = "pivot",
+                                        [WEIR_STEP_RETRIABLE] = "retriable"};
+    const struct weir_step_definition *defined = &definition->steps[place];
+    json_t *after = json_array();
+    for (size_t i = 0; i < definition->step_count; i++)
+        if ((defined->after & UINT64_C(1) << i) != 0)
+            json_array_append_new(after, json_string(definition->steps[i].name));
+    json_object_set_new(step, "after", after);
+    json_object_set_new(step, "kind", json_string(kinds[defined->kind]));
+    json_object_set_new(step, "service", json_pack("s?", defined->service));
+    json_object_set_new(step, "command", json_pack("s?", defined->command));
+    json_object_set_new(step, "compensation", json_pack("s?", defined->compensation));
+    json_object_set_new(step, "signal", json_pack("s?", defined->signal));
+}
+
 static json_t *make_steps(const struct weir_stored_saga *stored)
 {
     json_t *steps = json_array();
     if (!stored->definition)
         append_recorded_steps(stored->hash, steps);
-    for (size_t i = 0; stored->definition && i < stored->definition->step_count; i++)
-        json_array_append_new(steps, make_step(stored->hash, stored->definition->steps[i].name));
+    for (size_t i = 0; stored->definition && i < stored->definition->step_count; i++) {
+        json_t *step = make_step(stored->hash, stored->definition->steps[i].name);
+        add_definition(step, stored->definition, i);
+        json_array_append_new(steps, step);
+    }
     return steps;
 }
 
@@ -117,31 +147,110 @@ static json_t *make_saga(const struct weir_stored_saga *stored, const char *id, 
     return saga;
 }
 
-static void print_field(const char *name, const json_t *value, bool time)
+/* ---- As text ----------------------------------------------------------------------------- */
+
+#define LABEL_WIDTH 12
+
+struct printing {
+    const json_t *saga;
+    int64_t now_ms;
+    bool terminal, full, utf8, cut;
+    size_t width;
+};
+
+static void print_field(struct printing *printing, const char *label, const json_t *value,
+                        bool time)
 {
-    struct weir_text line = {0};
+    struct weir_text line = {0}, text = {0};
     enum weir_colour colour = WEIR_PLAIN;
-    if (strcmp(name, "state") == 0 && json_is_string(value))
+    size_t room = printing->width > LABEL_WIDTH ? printing->width - LABEL_WIDTH : 1;
+    if (strcmp(label, "state") == 0 && json_is_string(value))
         colour = weir_state_colour(json_string_value(value));
-    weir_text_format(&line, "%-12s%s", name, weir_colour_begin(colour));
     if (time && json_is_integer(value))
-        weir_time_append(&line, json_integer_value(value));
+        weir_time_append(&text, json_integer_value(value));
     else
-        weir_value_append(&line, value);
+        weir_value_append(&text, value);
+    weir_text_format(&line, "%-*s%s", LABEL_WIDTH, label, weir_colour_begin(colour));
+    if (!printing->terminal || printing->full)
+        weir_text_append_string(&line, text.at ? text.at : "");
+    else if (!weir_timeline_fit(&line, text.at ? text.at : "", room, printing->utf8))
+        printing->cut = true;
     weir_text_append_string(&line, weir_colour_end(colour));
     weir_print_line(&line);
+    weir_text_close(&text);
     weir_text_close(&line);
 }
 
-static int print_saga(const json_t *saga)
+/* Whole lines, broken at blanks: what a saga waits for is what its reader came for. */
+static void print_wrapped(const struct printing *printing, const char *label, const char *text)
 {
-    print_field("saga", json_object_get(saga, "saga"), false);
-    for (size_t i = 0; i < FIELD_COUNT; i++)
-        print_field(fields[i].name, json_object_get(saga, fields[i].name), fields[i].time);
-    print_field("waits", json_object_get(saga, "waiting"), false);
-    fputc('\n', weir_output());
+    size_t room = printing->width > LABEL_WIDTH + 8 ? printing->width - LABEL_WIDTH : 8;
+    for (bool first = true; *text || first; first = false) {
+        size_t taken = 0, length = weir_width_bytes(text, room, &taken);
+        if (text[length] != '\0')
+            for (size_t at = length; at > 0; at--)
+                if (text[at] == ' ') {
+                    length = at;
+                    break;
+                }
+        if (length == 0)
+            length = strlen(text);
+        fprintf(weir_output(), "%-*s%.*s\n", LABEL_WIDTH, first ? label : "", (int)length, text);
+        text += length;
+        while (*text == ' ')
+            text++;
+    }
+}
+
+static void print_sentence(struct printing *printing, const char *label, const json_t *sentence)
+{
+    struct weir_text text = {0};
+    weir_value_append(&text, sentence);
+    if (printing->terminal && text.at)
+        print_wrapped(printing, label, text.at);
+    else
+        print_field(printing, label, sentence, false);
+    weir_text_close(&text);
+}
+
+static void draw_steps(struct printing *printing)
+{
+    const json_t *saga = printing->saga;
+    int64_t started = json_integer_value(json_object_get(saga, "startedAt"));
+    int64_t ended = json_integer_value(json_object_get(saga, "endedAt"));
+    if (weir_timeline_print(json_object_get(saga, "steps"), started,
+                            ended > 0 ? ended : printing->now_ms, printing->width, printing->utf8,
+                            printing->full))
+        printing->cut = true;
+}
+
+static int print_saga(const struct weir_session *session, const json_t *saga, int64_t now_ms)
+{
+    struct printing printing = {.saga = saga,
+                                .now_ms = now_ms,
+                                .terminal = weir_on_terminal(),
+                                .full = session->settings.full,
+                                .utf8 = weir_timeline_utf8(),
+                                .width = weir_terminal_width()};
+    int code = WEIR_EXIT_FINE;
     json_int_t started = json_integer_value(json_object_get(saga, "startedAt"));
-    return weir_table_print(columns, json_object_get(saga, "steps"), started > 0 ? started : 0);
+    print_field(&printing, "saga", json_object_get(saga, "saga"), false);
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        const json_t *value = json_object_get(saga, fields[i].name);
+        if (strcmp(fields[i].name, "reason") == 0 && json_is_string(value))
+            print_sentence(&printing, fields[i].name, value);
+        else if (!printing.terminal || !json_is_null(value))
+            print_field(&printing, fields[i].name, value, fields[i].time);
+    }
+    print_sentence(&printing, "waits", json_object_get(saga, "waiting"));
+    fputc('\n', weir_output());
+    if (printing.terminal)
+        draw_steps(&printing);
+    else
+        code = weir_table_print(columns, json_object_get(saga, "steps"), started > 0 ? started : 0);
+    if (printing.cut)
+        weir_remark("cut to fit; --full shows all");
+    return code;
 }
 
 /* One that has been started and has not begun, in the shape of the others. */
@@ -177,7 +286,8 @@ static int show_unbegun(struct weir_session *session, const char *id, const stru
                                              : "; of the starts that wait not all were looked at");
     } else {
         json_t *saga = make_unbegun(&found, id, now_ms);
-        code = session->settings.json ? weir_print_json(json_incref(saga)) : print_saga(saga);
+        code = session->settings.json ? weir_print_json(json_incref(saga))
+                                      : print_saga(session, saga, now_ms);
         if (found.kind == WEIR_UNBEGUN_REFUSED)
             code = weir_fail(WEIR_EXIT_FAILED, "saga %s %s", id,
                              json_string_value(json_object_get(saga, "waiting")));
@@ -199,7 +309,8 @@ static int show(struct weir_session *session, const char *id)
         code = weir_fail_by(&error);
     } else {
         json_t *saga = make_saga(&stored, id, now_ms);
-        code = session->settings.json ? weir_print_json(json_incref(saga)) : print_saga(saga);
+        code = session->settings.json ? weir_print_json(json_incref(saga))
+                                      : print_saga(session, saga, now_ms);
         json_decref(saga);
     }
     weir_stored_saga_close(&stored);
@@ -220,8 +331,17 @@ const struct weir_command weir_command_saga = {
     .operands = "<id>",
     .summary = "Shows one saga, its steps and what it waits for",
     .notes =
-        "Times of steps count from the saga's start; late is when a command's success was heard\n"
-        "after the saga had given it up.",
+        "On a terminal the steps are drawn over time, those that run side by side joined at their\n"
+        "left: a bar is the last attempt of what a step did last, half filled where that has "
+        "undone\n"
+        "it, light where it goes on; tries 3/2 are three attempts and two to undo it. Elsewhere a\n"
+        "table tells times from the saga's start; late is when a command's success was heard "
+        "after\n"
+        "the saga had given it up. A saga that has not begun has no state, and waits.\n"
+        "--json: {saga, definition, version, state, reason, startedAt, updatedAt, endedAt,\n"
+        "deadline, revision, data, waiting, steps: [{name, state, attempts, sentAt, endedAt,\n"
+        "result, error, late, compensationAttempts, after, kind, service, command, compensation,\n"
+        "signal}]}, the last six where the definition is there.",
     .options = options,
     .operands_minimum = 1,
     .operands_maximum = 1,
