@@ -14,7 +14,7 @@ local KEYS_OF = {
     views = { kinds = 'hash', sales = 'hash', ['order:'] = 'hash', ['product:'] = 'hash', ['customer:'] = 'zset',
               ['checkpoint:'] = 'hash', ['projection:'] = 'hash', ['skipped:'] = 'set',
               ['rebuild-differences:'] = 'list' },
-    weir = { projections = 'hash' },
+    weir = { projections = 'hash', services = 'hash', actions = 'stream' },
 }
 
 -- The type that a key should have; nil where it should not be there.
