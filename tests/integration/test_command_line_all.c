@@ -38,6 +38,7 @@ static const struct row {
 } rows[] = {
     {"sagas", WORDS("sagas"), 0, 0, WORDS("sagas", "--state", "none"), 0},
     {"sagas", WORDS("sagas", "--state", "suspended"), 0, 0, WORDS("sagas", "--limit", "x"), 0},
+    {"sagas --page", WORDS("sagas", "--page"), 0, 0, WORDS("sagas", "--before", "x"), JSON_ONLY},
     {"saga", WORDS("saga", "done"), 0, 1, WORDS("saga"), 0},
     {"saga", WORDS("saga", "stuck"), 0, 1, WORDS("saga", "a/b"), 0},
     {"saga", WORDS("saga", "odd"), 0, 1, WORDS("saga", "a", "b"), 0},
@@ -64,6 +65,12 @@ static const struct row {
     {"top", WORDS("top"), 0, 0, WORDS("top", "now"), JSON_ONLY},
     {"dead", WORDS("dead", "orders"), 0, 0, WORDS("dead"), 0},
     {"dead show", WORDS("dead", "orders", "show", "1-1"), 0, 1, WORDS("dead", "orders", "none"), 0},
+    {"dead count", WORDS("dead", "orders", "count"), 0, 0, WORDS("dead", "orders", "count", "1-1"),
+     0},
+    {"dead replay", WORDS("dead", "orders", "replay", "2-1"), 0, 1,
+     WORDS("dead", "orders", "replay"), CHANGES},
+    {"dead drop", WORDS("dead", "orders", "drop", "3-1"), 0, 1, WORDS("dead", "orders", "drop"),
+     CHANGES},
     {"readers", WORDS("readers", "orders"), 0, 1, WORDS("readers"), 0},
     {"readers retire", WORDS("readers", "orders", "retire", "lazy", "--force"), 0, 1,
      WORDS("readers", "orders", "retire"), CHANGES},
@@ -157,6 +164,11 @@ static void add_odd_things(void)
             "XADD {orders}:dead 1-1 type CreateOrder data {} reason %s deliveries 5 stream "
             "{orders}:commands entry 1-1",
             reason);
+    for (int i = 2; i <= 3; i++)
+        test_do(&full,
+                "XADD {orders}:dead %d-1 type CreateOrder reason r deliveries 5 stream "
+                "{orders}:commands entry 1-%d",
+                i, i);
     test_do(&full, "ZADD {orders}:scheduled 99999999999999 %s",
             "1:a4:type11:CreateOrder2:id100:"
             "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii"
