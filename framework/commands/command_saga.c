@@ -9,7 +9,6 @@
 #include "commands/timeline.h"
 #include "commands/unbegun.h"
 #include "commands/values.h"
-#include "commands/width.h"
 #include "saga/waiting.h"
 
 static const struct weir_option options[] = {{.name = "full",
@@ -176,41 +175,19 @@ static void print_field(struct printing *printing, const char *label, const json
     else if (!weir_timeline_fit(&line, text.at ? text.at : "", room, printing->utf8))
         printing->cut = true;
     weir_text_append_string(&line, weir_colour_end(colour));
-    weir_print_line(&line);
+    fprintf(weir_output(), "%s\n", line.at ? line.at : ""); /* --full: on one line */
     weir_text_close(&text);
     weir_text_close(&line);
 }
 
-/* Whole lines, broken at blanks: what a saga waits for is what its reader came for. */
-static void print_wrapped(const struct printing *printing, const char *label, const char *text)
+/* Never cut: what a saga waits for is what its reader came for. */
+static void print_sentence(const char *label, const json_t *sentence)
 {
-    size_t room = printing->width > LABEL_WIDTH + 8 ? printing->width - LABEL_WIDTH : 8;
-    for (bool first = true; *text || first; first = false) {
-        size_t taken = 0, length = weir_width_bytes(text, room, &taken);
-        if (text[length] != '\0')
-            for (size_t at = length; at > 0; at--)
-                if (text[at] == ' ') {
-                    length = at;
-                    break;
-                }
-        if (length == 0)
-            length = strlen(text);
-        fprintf(weir_output(), "%-*s%.*s\n", LABEL_WIDTH, first ? label : "", (int)length, text);
-        text += length;
-        while (*text == ' ')
-            text++;
-    }
-}
-
-static void print_sentence(struct printing *printing, const char *label, const json_t *sentence)
-{
-    struct weir_text text = {0};
-    weir_value_append(&text, sentence);
-    if (printing->terminal && text.at)
-        print_wrapped(printing, label, text.at);
-    else
-        print_field(printing, label, sentence, false);
-    weir_text_close(&text);
+    struct weir_text line = {0};
+    weir_text_format(&line, "%-*s", LABEL_WIDTH, label);
+    weir_value_append(&line, sentence);
+    weir_print_wrapped(&line, LABEL_WIDTH);
+    weir_text_close(&line);
 }
 
 static void draw_steps(struct printing *printing)
@@ -238,11 +215,11 @@ static int print_saga(const struct weir_session *session, const json_t *saga, in
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         const json_t *value = json_object_get(saga, fields[i].name);
         if (strcmp(fields[i].name, "reason") == 0 && json_is_string(value))
-            print_sentence(&printing, fields[i].name, value);
+            print_sentence(fields[i].name, value);
         else if (!printing.terminal || !json_is_null(value))
             print_field(&printing, fields[i].name, value, fields[i].time);
     }
-    print_sentence(&printing, "waits", json_object_get(saga, "waiting"));
+    print_sentence("waits", json_object_get(saga, "waiting"));
     fputc('\n', weir_output());
     if (printing.terminal)
         draw_steps(&printing);

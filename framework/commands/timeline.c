@@ -15,8 +15,8 @@
 #define NAME_MIN 8
 #define BAR_MIN 8
 #define STATE_WIDTH 12 /* "compensating" */
-#define TRIES_WIDTH 7 /* "tries", and a blank on each side */
-#define NARROW 60 /* below it the mark alone tells the state */
+#define TRIES_WIDTH 7  /* "tries", and a blank on each side */
+#define NARROW 60      /* below it the mark alone tells the state */
 
 enum drawn { ENDED, UNDONE, GOES_ON };
 
@@ -247,7 +247,7 @@ static void print_words(struct drawing *drawing, const json_t *step)
         weir_text_append_string(&line, words.at ? words.at : "");
     else if (!weir_timeline_fit(&line, words.at ? words.at : "", drawing->width - 4, drawing->utf8))
         drawing->cut = true;
-    weir_print_line(&line);
+    fprintf(weir_output(), "%s\n", line.at ? line.at : ""); /* --full: on one line */
     weir_text_close(&words);
     weir_text_close(&line);
 }
