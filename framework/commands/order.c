@@ -254,9 +254,12 @@ struct run {
     int code;
 };
 
+/* What was not waited for to its end has neither been done nor failed. */
 static void count(struct run *run, int code)
 {
-    if (code == WEIR_EXIT_FINE || code == WEIR_EXIT_COMPENSATED || code == WEIR_EXIT_SUSPENDED)
+    if (code == WEIR_EXIT_INTERRUPTED)
+        run->code = code;
+    else if (code == WEIR_EXIT_FINE || code == WEIR_EXIT_COMPENSATED || code == WEIR_EXIT_SUSPENDED)
         run->bulk.did++;
     else
         run->bulk.failed++;

@@ -154,21 +154,45 @@ static void signals_go_to_several(void **state)
     end_processes();
 }
 
+/* Sagas that wait, as a coordinator would have left them. */
+static void write_running(int count)
+{
+    test_do(&server, "EVAL %s 0 %d",
+            "for i = 1, tonumber(ARGV[1]) do "
+            "redis.call('HSET', '{sagas}:saga:w' .. i, 'definition', 'wait', 'version', '1', "
+            "'state', 'running', 'revision', '1', 'startedAt', '1', 'step:wait:state', 'running', "
+            "'step:wait:sentAt', '1') "
+            "redis.call('ZADD', '{sagas}:state:running', i, 'w' .. i) end",
+            count);
+}
+
 /* Without a coordinator the first batch shows that nothing comes of it, and it stops there. */
 static void stops_where_nothing_comes_of_it(void **state)
 {
     (void)state;
-    test_do(&server, "EVAL %s 0",
-            "for i = 1, 130 do "
-            "redis.call('HSET', '{sagas}:saga:w' .. i, 'definition', 'wait', 'version', '1', "
-            "'state', 'running', 'revision', '1', 'startedAt', '1', 'step:wait:state', 'running', "
-            "'step:wait:sentAt', '1') "
-            "redis.call('ZADD', '{sagas}:state:running', i, 'w' .. i) end");
+    write_running(130);
     struct test_run run = run_weir(5, WORDS("cancel", "--all", "--yes"), NULL);
     assert_non_null(strstr(run.error, "none of the last 100 orders was seen to be carried out"));
     assert_non_null(strstr(run.error, "weir: 0 of 130 sagas cancelled, 100 failed, 30 left\n"));
     test_run_close(&run);
     assert_int_equal(test_backlog(&server, "sagas"), 100);
+}
+
+/* Ctrl-C ends the waiting in order, and what was done until then is told and recorded. */
+static void an_interrupted_run_says_how_far_it_came(void **state)
+{
+    (void)state;
+    remove("interrupted.log");
+    write_running(2);
+    pid_t run =
+        test_spawn(WORDS(test_program("weir"), "cancel", "w1", "w2", "--wait"), "interrupted.log");
+    AWAIT(test_backlog(&server, "sagas") == 2); /* no coordinator will do it */
+    assert_int_equal(test_end(run, SIGINT, 20000), 130);
+    test_await_text("interrupted.log", "0 of 2 sagas cancelled, 2 left", 5000);
+    json_t *actions = ask_weir_json(0, WORDS("actions"));
+    assert_string_equal(shown_text(json_array_get(actions, 0), "outcome"),
+                        "0 of 2 sagas cancelled, 2 left");
+    json_decref(actions);
 }
 
 /* ---- Not begun --------------------------------------------------------------------------- */
@@ -235,6 +259,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(suspended_sagas_are_resumed_together, with_processes),
         cmocka_unit_test_setup(it_goes_on_over_single_failures, with_processes),
         cmocka_unit_test_setup(signals_go_to_several, with_processes),
+        cmocka_unit_test_setup(an_interrupted_run_says_how_far_it_came, clear),
         cmocka_unit_test_setup(stops_where_nothing_comes_of_it, clear),
         cmocka_unit_test_setup(what_is_held_is_shown_and_cancelled, clear),
         cmocka_unit_test_setup(a_refused_start_is_told, clear),
