@@ -12,6 +12,7 @@
 #include "commands/width.h"
 
 #define STEPS_MAX 64
+#define TIME_MAX INT64_C(9007199254740992)
 #define NAME_MIN 8
 #define BAR_MIN 8
 #define STATE_WIDTH 12 /* "compensating" */
@@ -127,6 +128,12 @@ static int64_t number_of(const json_t *step, const char *key)
     return json_integer_value(json_object_get(step, key));
 }
 
+/* A time that can be subtracted without a thought; what is none stands at 0. */
+static int64_t sane_ms(int64_t ms)
+{
+    return ms < 0 || ms > TIME_MAX ? 0 : ms;
+}
+
 static enum mark mark_of(const char *state)
 {
     static const struct {
@@ -175,7 +182,8 @@ static size_t column_at(const struct drawing *drawing, int64_t ms)
 
 static void append_bar(const struct drawing *drawing, struct weir_text *line, const json_t *step)
 {
-    int64_t sent = number_of(step, "sentAt"), ended = number_of(step, "endedAt");
+    int64_t sent = sane_ms(number_of(step, "sentAt"));
+    int64_t ended = sane_ms(number_of(step, "endedAt"));
     const char *state = text_of(step, "state");
     enum drawn drawn = strcmp(state, "compensated") == 0 ? UNDONE : ENDED;
     if (sent <= 0)
@@ -303,6 +311,8 @@ static void print_heading(struct drawing *drawing)
 bool weir_timeline_print(const json_t *steps, int64_t from_ms, int64_t to_ms, size_t width,
                          bool utf8, bool full)
 {
+    from_ms = sane_ms(from_ms);
+    to_ms = sane_ms(to_ms);
     struct drawing drawing = {.pen = utf8 ? &blocks : &letters,
                               .steps = steps,
                               .from_ms = from_ms,
