@@ -124,6 +124,20 @@ static json_t *read_actions(struct weir_session *session, int64_t now_ms, struct
     return actions;
 }
 
+/* The list of targets is for --json: it would hide the flags. */
+static void dress(json_t *actions)
+{
+    json_t *action;
+    size_t i;
+    json_array_foreach(actions, i, action)
+    {
+        json_t *details = json_object_get(action, "details");
+        json_object_del(details, "targets");
+        if (json_is_object(details) && json_object_size(details) == 0)
+            json_object_set_new(action, "details", json_null());
+    }
+}
+
 static int run(struct weir_session *session, int count, char **operands)
 {
     (void)count, (void)operands;
@@ -137,6 +151,8 @@ static int run(struct weir_session *session, int count, char **operands)
     json_t *actions = read_actions(session, now_ms, &error);
     if (!actions)
         return weir_fail_by(&error);
+    if (!session->settings.json)
+        dress(actions);
     code = session->settings.json ? weir_print_json(json_incref(actions))
                                   : weir_table_print(columns, actions, now_ms);
     json_decref(actions);

@@ -126,6 +126,7 @@ static void lists_by_time_and_name(void **state)
     assert_int_equal(json_array_size(actions), 1);
     assert_int_equal(shown_number(json_array_get(actions, 0), "at"), 5);
     json_decref(actions);
+    expect_weir(0, "\ts5\tdone\t-\n", NULL, WORDS("actions", "--target", "zebra"));
     actions = ask_weir_json(0, WORDS("actions", "--limit", "3"));
     assert_int_equal(json_array_size(actions), 3);
     json_decref(actions);
