@@ -20,8 +20,6 @@
 #include "redis/refusal.h"
 
 #define AT_ONCE 20 /* each may have a MiB */
-#define CHOSEN_MAX 10000
-#define LOOKED_AT_MAX 1000000
 #define TRIES 5
 #define AGAIN_MS 500
 #define KEPT_MS "604800000" /* a week: what became of a letter */
@@ -290,40 +288,7 @@ static void act_on(struct acting *acting, const json_t *ids)
                     AT_ONCE, acting->verb->done);
 }
 
-/* ---- Choosing ---------------------------------------------------------------------------- */
-
-struct choice {
-    json_t *ids;
-    size_t most;
-};
-
-static bool choose(void *user, const redisReply *entry)
-{
-    struct choice *choice = user;
-    json_array_append_new(choice->ids, weir_slice_json(weir_value_element(entry, 0)));
-    return json_array_size(choice->ids) < choice->most;
-}
-
-/* The oldest come first: what waited longest is handled first. NULL after the sentence. */
-static json_t *choose_ids(struct acting *acting, int *code)
-{
-    struct weir_error error = {0};
-    int64_t limit = acting->session->settings.limit;
-    struct choice choice = {.ids = json_array(), .most = limit > 0 ? (size_t)limit : CHOSEN_MAX};
-    struct weir_letter_walk walk = {.key = acting->key,
-                                    .looked_at_most = LOOKED_AT_MAX,
-                                    .bytes_at_most = SIZE_MAX,
-                                    .found = choose,
-                                    .user = &choice};
-    if (weir_letters_walk(acting->session, &walk, &error) != WEIR_OK) {
-        *code = weir_fail_by(&error);
-        return json_decref(choice.ids), NULL;
-    }
-    if (json_array_size(choice.ids) >= choice.most)
-        weir_remark("there may be more than these %zu, the oldest; run it again for the rest",
-                    choice.most);
-    return choice.ids;
-}
+/* ---- The run ----------------------------------------------------------------------------- */
 
 static int run_over(struct acting *acting, const json_t *ids)
 {
@@ -369,7 +334,7 @@ static int run(struct weir_session *session, const struct verb *verb, const char
     snprintf(acting.token, sizeof(acting.token), "%016" PRIx64, weir_random_seed());
     weir_act_who(session, acting.who, sizeof(acting.who));
     if (count == 0)
-        chosen = choose_ids(&acting, &code);
+        chosen = weir_dead_choose(session, acting.key, &code);
     else
         chosen = json_array();
     for (int i = 0; i < count; i++)

@@ -10,6 +10,10 @@
 int weir_dead_replay(struct weir_session *session, const char *service, int count, char **ids);
 int weir_dead_drop(struct weir_session *session, const char *service, int count, char **ids);
 
+/* The ids of the letters that the settings' filter chooses, the oldest first; new. NULL after the
+ * sentence, with the code. */
+json_t *weir_dead_choose(struct weir_session *session, const char *key, int *code);
+
 /* The data of the only letter as the user has mended it in an editor ($VISUAL, $EDITOR, vi): a JSON
  * object. WEIR_EXIT_FINE, or the code after the sentence; `out` is closed by the caller in any
  * case.

@@ -38,4 +38,10 @@
 int weir_order_give(struct weir_session *session, const struct weir_saga_input *order, int count,
                     char *const *sagas);
 
+/* One of them, for order.c. WEIR_EXIT_FINE: it has been sent, there is no need for it, or with
+ * --dry-run it could be; else the code after the sentence. `awaited` names the saga, and gets what
+ * is to be waited for. */
+WEIR_CHECKED int weir_order_send(struct weir_session *session, const struct weir_saga_input *order,
+                                 struct weir_awaited *awaited);
+
 #endif
