@@ -17,6 +17,7 @@
 #include "redis/function_library.h"
 #include "support/command_line.h"
 #include "support/doctor.h"
+#include "support/ports.h"
 
 static struct test_server server;
 
@@ -215,6 +216,8 @@ static void lacks_rights(void **state)
 
 /* ---- Versions ------------------------------------------------------------------------------ */
 
+static char own_port[16];
+
 /* A server of another version, as far as the doctor can see: a process that answers as that would.
  */
 static void answer_as(int connection, const char *info)
@@ -230,7 +233,12 @@ static void answer_as(int connection, const char *info)
         else if (strstr(input, "INFO"))
             snprintf(output, sizeof(output), "$%zu\r\n%s\r\n", strlen(info), info);
         else if (strstr(input, "CONFIG"))
-            snprintf(output, sizeof(output), "*2\r\n$17\r\nmaxmemory-clients\r\n$3\r\n100\r\n");
+            snprintf(output, sizeof(output),
+                     "*4\r\n$17\r\nmaxmemory-clients\r\n$3\r\n100\r\n"
+                     "$21\r\nmin-replicas-to-write\r\n$1\r\n0\r\n");
+        else if (strstr(input, "SENTINEL")) /* it is both, and knows of itself */
+            snprintf(output, sizeof(output), "*2\r\n$9\r\n127.0.0.1\r\n$%zu\r\n%s\r\n",
+                     strlen(own_port), own_port);
         else if (strstr(input, "SCAN"))
             snprintf(output, sizeof(output), "*2\r\n$1\r\n0\r\n*0\r\n");
         else
@@ -242,6 +250,18 @@ static void answer_as(int connection, const char *info)
     close(connection);
 }
 
+static pid_t serve(int listener, const char *info)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        for (int connection; (connection = accept(listener, NULL, NULL)) >= 0;)
+            answer_as(connection, info);
+        _exit(0);
+    }
+    close(listener);
+    return child;
+}
+
 /* The one that is asked from now on. */
 static pid_t pretend(const char *info)
 {
@@ -251,13 +271,7 @@ static pid_t pretend(const char *info)
     unlink(address.sun_path);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(listener, 4), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        for (int connection; (connection = accept(listener, NULL, NULL)) >= 0;)
-            answer_as(connection, info);
-        _exit(0);
-    }
-    close(listener);
+    pid_t child = serve(listener, info);
     assert_non_null(getcwd(folder, sizeof(folder)));
     snprintf(url, sizeof(url), "unix://%s/%s", folder, address.sun_path);
     setenv("REDIS_URL", url, 1);
@@ -330,6 +344,22 @@ static void knows_replicas(void **state)
     expect_of(info, 1, "warning", "replicas", "10.0.0.3:6380", "in state wait_bgsave");
 }
 
+static void wants_a_cut_off_master_to_stop(void **state)
+{
+    char url[64];
+    int port = 0, listener = test_listen(&port);
+    (void)state;
+    snprintf(own_port, sizeof(own_port), "%d", port);
+    pid_t child = serve(listener, WELL "connected_slaves:0\r\n");
+    snprintf(url, sizeof(url), "redis-sentinel://127.0.0.1:%d/shop", port);
+    setenv("REDIS_URL", url, 1);
+    expect_finding(1, "warning", "replicas", "min-replicas-to-write", "is 0 while Sentinels watch");
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%d", port); /* nobody takes its place */
+    setenv("REDIS_URL", url, 1);
+    expect_nothing_of("replicas");
+    assert_int_equal(test_end(child, SIGKILL, 5000), 128 + SIGKILL);
+}
+
 /* The server that pretends is in the year 2027: whether this machine is, nobody knows. */
 static void remarks_on_clocks(void **state)
 {
@@ -354,6 +384,7 @@ int main(void)
         cmocka_unit_test(knows_versions),
         cmocka_unit_test(knows_what_could_not_be_written),
         cmocka_unit_test(knows_replicas),
+        cmocka_unit_test(wants_a_cut_off_master_to_stop),
         cmocka_unit_test(remarks_on_clocks),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);

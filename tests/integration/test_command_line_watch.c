@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -115,6 +116,26 @@ static void keeps_to_the_screen(void **state)
         lines++;
     assert_in_range(lines, 0, 8);
     expect_end(&terminal, "q", 0, 0);
+}
+
+/* Ctrl-Z: the shell gets its terminal back, and gives it again. */
+static void can_be_suspended(void **state)
+{
+    struct test_terminal terminal;
+    int status = 0;
+    (void)state;
+    start_weir(&terminal, WORDS("sagas", "--watch=24h"));
+    terminal_await(&terminal, "definition");
+    terminal_type(&terminal, "\032");
+    terminal_await(&terminal, "\033[?1049l");
+    AWAIT(waitpid(terminal.pid, &status, WNOHANG | WUNTRACED) == terminal.pid);
+    assert_true(WIFSTOPPED(status));
+    kill(terminal.pid, SIGCONT);
+    terminal_await(&terminal, SCREEN);
+    terminal_await(&terminal, "definition");
+    terminal_type(&terminal, "q");
+    assert_int_equal(terminal_end(&terminal), 0);
+    terminal_close(&terminal);
 }
 
 static void survives_a_server_that_goes(void **state)
@@ -257,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(draws_in_place, clear),
         cmocka_unit_test_setup(keeps_to_the_screen, clear),
+        cmocka_unit_test_setup(can_be_suspended, clear),
         cmocka_unit_test_setup(survives_a_server_that_goes, clear),
         cmocka_unit_test_setup(ends_before_a_silent_server, clear),
         cmocka_unit_test_setup(leaves_what_cannot_be_watched, clear),
