@@ -27,6 +27,8 @@ OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY  := $(BUILD)/libweir.a
 LUA      := $(sort $(wildcard framework/redis/functions/*.lua))
 PROGRAM_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard framework/commands/*.c))
+PAGE     := $(sort $(wildcard framework/dashboard/page/*.html framework/dashboard/page/*.css framework/dashboard/page/*.js))
+DASHBOARD := $(patsubst %.c,$(BUILD)/%.o,$(wildcard framework/dashboard/*.c))
 PROGRAMS := $(patsubst framework/programs/%.c,$(BUILD)/bin/%,$(wildcard framework/programs/weir*.c))
 WORKERS  := $(patsubst workers/%.c,$(BUILD)/bin/%,$(filter-out workers/shop%,$(wildcard workers/*.c)))
 WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
@@ -48,6 +50,20 @@ $(BUILD)/function_library_source.h: $(LUA)
 	$(Q)cat $(LUA) | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' > $@
 $(BUILD)/framework/redis/function_library.o $(patsubst %,$(BUILD)/tests/fault/%.o,test_upgrade test_upgrade_sagas): $(BUILD)/function_library_source.h
 
+# So do the files of the dashboard's page: each a C string (no trigraph in it), then the table.
+$(BUILD)/dashboard_page.h: $(PAGE) Makefile
+	$(call say,PAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)number=0; for file in $(PAGE); do number=$$((number + 1)); \
+	  printf 'static const char page_%s[] =\n' $$number; \
+	  sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/?/\\?/g' -e 's/.*/"&\\n"/' $$file; echo ';'; done > $@.part; \
+	{ cat $@.part; echo 'static const struct weir_page_file weir_page_files[] = {'; number=0; \
+	  for file in $(PAGE); do number=$$((number + 1)); \
+	  case $$file in *.html) type=text/html ;; *.css) type=text/css ;; *) type=text/javascript ;; esac; \
+	  printf '    {"/%s", "%s; charset=utf-8", page_%s, sizeof(page_%s) - 1},\n' "$${file##*/}" $$type $$number $$number; done; \
+	  echo '};'; } > $@; rm $@.part
+$(BUILD)/framework/dashboard/page.o: $(BUILD)/dashboard_page.h
+
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -57,10 +73,12 @@ $(LIBRARY): $(OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJECTS)
 
+$(BUILD)/bin/weir-dashboard: $(DASHBOARD)
+$(BUILD)/bin/weir-dashboard: private LDFLAGS += $(DASHBOARD)
 $(PROGRAMS): $(BUILD)/bin/%: $(BUILD)/framework/programs/%.o $(PROGRAM_SHARED) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out $(DASHBOARD),$^) $(LIBS)
 
 $(WORKERS): $(BUILD)/bin/%: $(BUILD)/workers/%.o $(WORKER_SHARED) $(LIBRARY)
 	$(call say,LINK,$@)
@@ -75,6 +93,11 @@ $(BUILD)/tests/%.o: tests/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -Itests -c -o $@ $<
+
+# Tests of the dashboard's rooms.
+DASHBOARD_TESTS := $(filter $(BUILD)/tests/unit/dashboard/%,$(TESTS))
+$(DASHBOARD_TESTS): | $(DASHBOARD) $(PROGRAM_SHARED)
+$(DASHBOARD_TESTS): private LDFLAGS += $(DASHBOARD) $(PROGRAM_SHARED)
 
 # What the tests of faults start beside a server.
 $(filter $(BUILD)/tests/fault/test_%,$(TESTS)): | $(TEST_TOOLS)
@@ -206,4 +229,4 @@ clean: ## remove the build folder
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/framework/man/*.d $(BUILD)/framework/programs/*.d $(BUILD)/framework/commands/*.d $(BUILD)/workers/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/framework/man/*.d $(BUILD)/framework/programs/*.d $(BUILD)/framework/commands/*.d $(BUILD)/framework/dashboard/*.d $(BUILD)/workers/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d)

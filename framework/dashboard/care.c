@@ -1,0 +1,169 @@
+/* Readiness, signs of life, metrics. */
+#include "dashboard/care.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/notify.h"
+#include "dashboard/trouble.h"
+#include "http/exposition.h"
+#include "weir.h"
+
+#define TICK_S 1.
+
+struct weir_care {
+    struct weir_care_settings settings;
+    struct weir_notify notify;
+    ev_timer tick;
+    int64_t beat_at;
+    bool trouble; /* as it was said last */
+    struct weir_metrics *metrics;
+    struct weir_family *actions, *refusals;
+    struct weir_gauge *streams, *answering;
+    struct weir_exposition *exposition;
+};
+
+/* ---- Metrics ----------------------------------------------------------------------------- */
+
+static const struct weir_family_about
+    actions_about = {.name = WEIR_CARE_ACTIONS,
+                     .help = "Actions of operators, by how they ended.",
+                     .labels = {"outcome"}},
+    refusals_about = {.name = WEIR_CARE_REFUSALS,
+                      .help = "Requests that were refused, by the reason.",
+                      .labels = {"reason"}},
+    streams_about = {.name = "weir_dashboard_streams", .help = "Pages that are being looked at."},
+    answering_about = {.name = "weir_dashboard_server_answers",
+                       .help = "1 while the server answers, 0 while it does not."};
+
+static bool server_answers(const struct weir_care *care)
+{
+    int64_t since_ms;
+    return !weir_board_in_trouble(care->settings.board, &since_ms) && since_ms > 0;
+}
+
+static void collect(void *user, struct weir_exposition *exposition)
+{
+    struct weir_care *care = user;
+    weir_gauge_set(care->streams, (double)weir_live_count(care->settings.live));
+    weir_gauge_set(care->answering, server_answers(care) ? 1 : 0);
+    weir_exposition_collected(exposition);
+}
+
+static bool is_ready(void *user, char *why, size_t room)
+{
+    struct weir_care *care = user;
+    struct weir_text sentence = {0};
+    int64_t since_ms;
+    if (server_answers(care))
+        return true;
+    (void)weir_board_in_trouble(care->settings.board, &since_ms);
+    weir_trouble_append(&sentence, since_ms);
+    weir_copy(why, room, sentence.at ? sentence.at : "");
+    weir_text_close(&sentence);
+    return false;
+}
+
+static enum weir_status open_metrics(struct weir_care *care, struct weir_error *error)
+{
+    static const char *const none[] = {NULL};
+    care->metrics = weir_metrics_new();
+    if (!care->metrics)
+        return weir_error_set(error, WEIR_NO_MEMORY, "memory ran out");
+    care->actions = weir_metrics_counters(care->metrics, &actions_about);
+    care->refusals = weir_metrics_counters(care->metrics, &refusals_about);
+    care->streams = weir_family_gauge(weir_metrics_gauges(care->metrics, &streams_about), none);
+    care->answering = weir_family_gauge(weir_metrics_gauges(care->metrics, &answering_about), none);
+    const struct weir_exposition_settings exposition = {
+        .loop = care->settings.loop,
+        .log = care->settings.log,
+        .address = care->settings.metrics,
+        .metrics = care->metrics,
+        .service = "dashboard",
+        .version = WEIR_VERSION,
+        .user = care,
+        .collect = collect,
+        .ready = is_ready,
+    };
+    care->exposition = weir_exposition_open(&exposition, error);
+    return care->exposition ? WEIR_OK : error->status;
+}
+
+void weir_care_count(struct weir_care *care, const char *family, const char *value)
+{
+    const char *const values[] = {value, NULL};
+    if (!care || !care->metrics)
+        return;
+    weir_count(weir_family_counter(
+        strcmp(family, WEIR_CARE_ACTIONS) == 0 ? care->actions : care->refusals, values));
+}
+
+/* ---- The service manager ----------------------------------------------------------------- */
+
+static void say_status(struct weir_care *care, bool trouble)
+{
+    struct weir_text sentence = {0};
+    int64_t since_ms;
+    (void)weir_board_in_trouble(care->settings.board, &since_ms);
+    weir_trouble_append(&sentence, since_ms);
+    weir_notify_say(&care->notify, "STATUS=", "%s",
+                    trouble && sentence.at ? sentence.at : "serving");
+    weir_text_close(&sentence);
+    care->trouble = trouble;
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct weir_care *care = timer->data;
+    int64_t now = weir_clock_monotonic_ms(), since_ms;
+    bool trouble = weir_board_in_trouble(care->settings.board, &since_ms);
+    (void)loop, (void)events;
+    weir_log_tell_repeats(care->settings.log);
+    if (trouble != care->trouble)
+        say_status(care, trouble);
+    if (care->notify.watchdog_ms > 0 && now - care->beat_at >= care->notify.watchdog_ms / 3 &&
+        weir_notify_say(&care->notify, "WATCHDOG=1", "%s", ""))
+        care->beat_at = now;
+}
+
+void weir_care_ready(struct weir_care *care)
+{
+    weir_notify_say(&care->notify, "READY=1", "%s", "");
+    say_status(care, false);
+}
+
+void weir_care_stopping(struct weir_care *care)
+{
+    weir_notify_say(&care->notify, "STOPPING=1", "%s", "");
+}
+
+struct weir_care *weir_care_open(const struct weir_care_settings *settings,
+                                 struct weir_error *error)
+{
+    struct weir_care *care = calloc(1, sizeof(*care));
+    if (!care) {
+        weir_error_set(error, WEIR_NO_MEMORY, "memory ran out");
+        return NULL;
+    }
+    care->settings = *settings;
+    weir_notify_open(&care->notify);
+    ev_timer_init(&care->tick, on_tick, TICK_S, TICK_S);
+    care->tick.data = care;
+    ev_timer_start(settings->loop, &care->tick);
+    if (!settings->metrics || open_metrics(care, error) == WEIR_OK)
+        return care;
+    weir_care_close(care);
+    return NULL;
+}
+
+void weir_care_close(struct weir_care *care)
+{
+    if (!care)
+        return;
+    ev_timer_stop(care->settings.loop, &care->tick);
+    weir_exposition_close(care->exposition);
+    weir_metrics_free(care->metrics);
+    weir_notify_close(&care->notify);
+    free(care);
+}
