@@ -34,6 +34,10 @@ missing_packages() {
     command -v strace >/dev/null || echo strace
     command -v python3 >/dev/null || echo python3
     command -v prometheus >/dev/null && command -v promtool >/dev/null || echo prometheus
+    [[ -x /usr/bin/chromium ]] || echo chromium
+    command -v chromedriver >/dev/null || echo chromium-driver
+    # Debian's own, whichever python3 comes first.
+    /usr/bin/python3 -c 'import selenium' 2>/dev/null || echo python3-selenium
     command -v mandoc >/dev/null || echo mandoc
     has_server || echo redis-server
 }
