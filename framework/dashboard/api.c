@@ -269,6 +269,7 @@ static void on_action_done(struct weir_job *job)
     struct weir_run *answer = &job->answer;
     unlink_action(action);
     weir_board_note(api->settings.board, answer);
+    weir_board_hurry(api->settings.board);
     weir_care_count(api->settings.care, WEIR_CARE_ACTIONS, outcome_of(answer));
     weir_log_info(api->settings.log, "dashboard.action", "action=%s exit=%d ms=%lld", action->what,
                   answer->code, (long long)answer->took_ms);

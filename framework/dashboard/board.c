@@ -280,6 +280,13 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
             return;
 }
 
+void weir_board_hurry(struct weir_board *board)
+{
+    for (struct weir_question *question = board->questions; question; question = question->next)
+        question->due_ms = 0;
+    ev_feed_event(board->loop, &board->tick, EV_TIMER);
+}
+
 struct weir_board *weir_board_open(struct ev_loop *loop, const char *redis, const char *prefix,
                                    struct weir_error *error)
 {

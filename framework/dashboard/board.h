@@ -48,6 +48,8 @@ uint64_t weir_listener_version(const struct weir_listener *listener);
 bool weir_board_in_trouble(const struct weir_board *board, int64_t *since_ms);
 /* The server's clock, as far as it can be told from its last answer; 0: not known. */
 int64_t weir_board_now_ms(const struct weir_board *board);
+/* Something has been changed: what is watched is asked again without a pause. */
+void weir_board_hurry(struct weir_board *board);
 /* An answer that came by another way shows that the server is there, or is not. */
 void weir_board_note(struct weir_board *board, const struct weir_run *answer);
 /* Whether the run ended without an answer of the server. */

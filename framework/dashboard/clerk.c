@@ -85,15 +85,32 @@ static char *join_remarks(const char *remarks)
     return joined.at;
 }
 
+/* What is about several things is one line for each: as JSON, an array. No JSON has a line end in
+ * it. */
+static char *make_array(const char *lines, size_t length, size_t *made)
+{
+    char *array = malloc(length + 3);
+    if (!array)
+        return NULL;
+    array[0] = '[';
+    for (size_t i = 0; i < length; i++)
+        array[1 + i] = lines[i] == '\n' ? ',' : lines[i];
+    memcpy(array + 1 + length, "]", 2);
+    *made = length + 2;
+    return array;
+}
+
 static void keep_result(struct weir_run *answer, char *result_take, size_t length)
 {
     while (length > 0 && result_take[length - 1] == '\n')
         length--;
-    if (length == 0) {
+    result_take[length] = '\0';
+    if (length > 0 && memchr(result_take, '\n', length))
+        answer->result = make_array(result_take, length, &answer->length);
+    if (length == 0 || answer->result) {
         free(result_take);
         return;
     }
-    result_take[length] = '\0';
     answer->result = result_take;
     answer->length = length;
 }

@@ -17,7 +17,7 @@ struct weir_run {
     bool reached;  /* the server has answered to the end */
     int64_t at_ms; /* by the server's clock; 0: not known */
     int64_t took_ms;
-    char *result; /* JSON, one line without its end; NULL: none */
+    char *result; /* JSON without line ends; NULL: none */
     size_t length;
     char *remarks; /* sentences, without "weir: ", joined by "; "; NULL: none */
 };

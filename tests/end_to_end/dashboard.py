@@ -541,7 +541,39 @@ def sign_in(browser, token):
         input.value = arguments[0]; document.querySelector('dialog button[type=submit]').click();""", token)
 
 
-def check_actions(browser, reading):
+def confirm(browser, title):
+    wait_for(f"asked: {title}", lambda: title in browser.text("dialog h2"))
+    browser.run("document.querySelector('dialog button[type=submit]').click()")
+
+
+def check_dead(browser, dashboard):
+    """A letter is mended and put back, once; others are dropped."""
+    redis("XADD", "{payments}:commands", "*", "type", "OpenAccount", "data", '{"customerId":"c9"}')
+    browser.go("/dead/payments")
+    letter = wait_for("the letter is listed", lambda: browser.run("""
+        const row = [...document.querySelectorAll('main [aria-label=Letters] tbody tr')].find((one) => /OpenAccount/.test(one.textContent));
+        const link = row?.querySelector('a'), name = link?.textContent; link?.click(); return name;"""))
+    wait_for("edit it", lambda: browser.click("Edit and replay"))
+    wait_for("its data is there", lambda: browser.run("return JSON.parse(document.querySelector('dialog textarea').value).customerId") == "c9")
+    browser.run("document.querySelector('dialog textarea').value = '[1]'")
+    confirm(browser, "Edit and replay")
+    shows(browser, "nonsense is refused at once", "no JSON object", "dialog [role=alert]")
+    browser.run("""document.querySelector('dialog textarea').value = '{"customerId":"c9","balance":70}'""")
+    confirm(browser, "Edit and replay")
+    wait_for("it has taken effect", lambda: redis("HGET", "{payments}:account:c9", "balance") == "70")
+    shows(browser, "back at the list", "Dead letters of payments", "main h1")
+    same("twice is refused", dashboard.post(f"/api/dead/payments/replay/{letter}", {}, Authorization="Bearer " + TOKEN).status, 409)
+    wait_for("the reasons are counted", lambda: browser.run("""
+        const rows = [...document.querySelectorAll('main [aria-label=Reasons] tbody tr')];
+        return rows.length === 1 && /No.such-type/.test(rows[0].textContent);"""))
+    browser.shot("dead-reasons")
+    browser.click("Drop all")
+    confirm(browser, "Drop the one letter?")
+    wait_for("they are gone", lambda: redis("XLEN", "{payments}:dead") == "0")
+    shows(browser, "and it says so", "There are none")
+
+
+def check_actions(browser, acting, reading):
     """A saga that is stuck is put right; only with the token."""
     start_saga("stuck-1", {"send-shipping-notification": "fail", "process-payment/compensate": "fail"})
     browser.go("/saga/stuck-1")
@@ -566,6 +598,7 @@ def check_actions(browser, reading):
     recorded = [one for one in weir("actions") if one["target"] == "stuck-1"]
     same("by whom and how", [(one["via"], one["action"], one["outcome"]) for one in recorded], [("dashboard", "resume", "done")])
     same("the token is kept for this tab", browser.run("return [sessionStorage.length, localStorage.getItem('weir-token')]"), [1, None])
+    check_dead(browser, acting)
     browser.click("Sign out", "header")
     wait_for("signed out", lambda: browser.run("return sessionStorage.getItem('weir-token')") is None)
     browser.driver.get(reading.url + "#/saga/order-00008")
@@ -664,7 +697,7 @@ def main():
         check_keys(browser)
         check_live(browser)
         check_hostile(browser)
-        check_actions(browser, reading)
+        check_actions(browser, acting, reading)
         check_console(browser)
         check_server_hangs(browser, acting)
         check_server_gone(browser, acting)

@@ -29,6 +29,22 @@ const listOf = ({ service, reason, type }) => `${path('dead', service, 'list')}$
 const countOf = ({ service }) => path('dead', service, 'count');
 const href = (service, options) => `#/dead/${encodeURIComponent(service)}${query(options)}`;
 
+const replayed = (answer) => {
+  const all = [answer.value].flat().filter(Boolean), done = all.filter((one) => one.replayed || one.dropped).length;
+  return all.length === 1 ? null : `${count(done)} of ${count(all.length)} letters.`;
+};
+
+function both(service, row) {
+  const all = row.count === 1 ? 'the one letter' : `all ${count(row.count)} letters`;
+  const settings = (verb) => ({ where: path('dead', service, verb), options: () => ({ reason: row.reason }), told: replayed });
+  const about = h('p', null, 'With the reason ', h('b', null, text(row.reason)), '.');
+  return h('div', { class: 'pair' },
+    act('Replay all', { ...settings('replay'), title: `Replay ${all}?`, button: 'Put them back', done: 'They were put back.',
+      body: [about, h('p', null, 'Mend the cause first. Those that cannot come back, such as steps of sagas, stay.')] }),
+    act('Drop all', { ...settings('drop'), title: `Drop ${all}?`, button: 'Drop them for good', danger: true, done: 'They were dropped.',
+      body: [about, h('p', null, 'The letters are deleted. Nothing brings them back.')] }));
+}
+
 function reasons(params, counted) {
   const columns = [
     { head: 'letters', class: 'right', cell: (row) => h('span', { class: 'number' }, count(row.count)) },
@@ -36,6 +52,7 @@ function reasons(params, counted) {
     { head: 'types', cell: (row) => text(Array.isArray(row.types) ? row.types.join(', ') : Object.keys(row.types ?? {}).join(', ')) },
     { head: 'newest', class: 'right', cell: (row) => since(row.newest) },
     { head: 'oldest', class: 'right', cell: (row) => since(row.oldest) },
+    { head: '', cell: (row) => both(params.service, row) },
   ];
   return panel('Reasons', table('Reasons', columns, counted.reasons, { key: (row) => row.reason,
     href: (row) => href(params.service, { reason: row.reason }) }),

@@ -182,7 +182,7 @@ export async function signIn(why) {
 }
 
 // Asks, then acts: `where` and `options` go to the JSON interface. Resolves with the answer or null.
-export async function action({ title, body, fields, button, danger, where, options, done, then }) {
+export async function action({ title, body, fields, button, danger, where, options, done, then, told }) {
   if (!app.info?.actions) {
     say('This dashboard is read-only: it is started with --allow-actions and a token to act.', true);
     return null;
@@ -193,7 +193,7 @@ export async function action({ title, body, fields, button, danger, where, optio
     title, body, fields, button, danger,
     act: async (values) => post(typeof where === 'function' ? where(values) : where, await options?.(values) ?? {}),
   });
-  if (answer) say(answer.remark ?? done ?? 'Done.');
+  if (answer) say(told?.(answer) ?? answer.remark ?? done ?? 'Done.');
   if (answer) app.watchAgain();
   then?.(answer);
   return answer;

@@ -66,6 +66,8 @@ static void acted(void **state)
     assert_string_equal(words_of("resume/a", true, "retry", "true"), "resume --retry -- a");
     assert_string_equal(words_of("projection/rebuild/v/p", true, NULL, NULL),
                         "projection --detach -- rebuild v/p");
+    assert_string_equal(words_of("dead/payments/drop", true, "reason", "x y"),
+                        "dead --yes --reason=x y -- payments drop");
     assert_string_equal(words_of("projection/skip/v/p", true, "entry", "1-2"),
                         "projection -- skip v/p 1-2");
 }
@@ -103,6 +105,8 @@ static void refused(void **state)
     assert_string_equal(words_of("sagas", true, NULL, NULL), weir_status_text(WEIR_NOT_FOUND));
     assert_string_equal(words_of("cancel/a", true, "wait", "60"), weir_status_text(WEIR_INVALID));
     assert_string_equal(words_of("cancel/a", true, "yes", ""), weir_status_text(WEIR_INVALID));
+    assert_string_equal(words_of("dead/payments/drop", true, "all", ""),
+                        weir_status_text(WEIR_INVALID));
 }
 
 static void many_operands(void **state)
