@@ -14,8 +14,6 @@
 
 #define WAIT_MS 8000
 #define SWEEP_S .5
-#define WRONG_TOKEN_S 1.
-#define WRONG_TOKENS_MAX 16 /* that wait for their refusal: so many guesses a second */
 #define ANSWER_MAX 16777216
 #define API "/api/"
 #define NOBODY "who has the token" /* that acts without a name */
@@ -38,105 +36,14 @@ struct action {
     struct action *next;
 };
 
-/* A wrong token, which is told so after a while. */
-struct guess {
-    ev_timer timer;
-    struct weir_api *api;
-    struct weir_http_request *request;
-    struct guess *next;
-};
-
 struct weir_api {
     struct weir_api_settings settings;
     ev_timer sweep;
     struct asker *askers;
     struct action *actions;
-    struct guess *guesses;
-    size_t guess_count;
 };
 
 /* ---- Refusals ---------------------------------------------------------------------------- */
-
-static void log_refusal(const struct weir_api *api, struct weir_http_request *request,
-                        const char *why)
-{
-    const char *host = weir_http_header(request, "Host");
-    weir_care_count(api->settings.care, WEIR_CARE_REFUSALS, why);
-    weir_log_warning(api->settings.log, "dashboard.refused", "why=%s path=%s host=%s", why,
-                     weir_http_path(request), host);
-}
-
-static void forget_guess(struct guess *guess)
-{
-    struct guess **at = &guess->api->guesses;
-    while (*at != guess)
-        at = &(*at)->next;
-    *at = guess->next;
-    guess->api->guess_count--;
-    ev_timer_stop(guess->api->settings.loop, &guess->timer);
-    free(guess);
-}
-
-static void on_guess_gone(void *user)
-{
-    forget_guess(user);
-}
-
-static void on_guess_over(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    struct guess *guess = timer->data;
-    struct weir_http_request *request = guess->request;
-    (void)loop, (void)events;
-    forget_guess(guess);
-    weir_respond_problem(request, 401, weir_access_refusal_of(WEIR_ACCESS_WRONG_TOKEN)->detail);
-}
-
-static void refuse_slowly(struct weir_api *api, struct weir_http_request *request)
-{
-    struct guess *guess = calloc(1, sizeof(*guess));
-    if (!guess) {
-        weir_respond_problem(request, 401, "this token is wrong");
-        return;
-    }
-    guess->api = api;
-    guess->request = request;
-    guess->next = api->guesses;
-    api->guesses = guess;
-    api->guess_count++;
-    ev_timer_init(&guess->timer, on_guess_over, WRONG_TOKEN_S, 0.);
-    guess->timer.data = guess;
-    ev_timer_start(api->settings.loop, &guess->timer);
-    weir_http_defer(request, on_guess_gone, guess);
-}
-
-/* Whether the request may go on; else it has been answered. While many wrong tokens wait, none is
- * looked at: whoever guesses learns nothing from being quick. */
-static bool admit(struct weir_api *api, struct weir_http_request *request, bool is_api)
-{
-    const struct weir_access_request asked = {
-        .post = weir_http_method(request) == WEIR_HTTP_POST,
-        .api = is_api,
-        .host = weir_http_header(request, "Host"),
-        .origin = weir_http_header(request, "Origin"),
-        .fetch_site = weir_http_header(request, "Sec-Fetch-Site"),
-        .authorization = weir_http_header(request, "Authorization"),
-        .content_type = weir_http_header(request, "Content-Type"),
-    };
-    if (is_api && asked.authorization && api->guess_count >= WRONG_TOKENS_MAX) {
-        weir_respond_problem(request, 429, "too many wrong tokens; try again in a second");
-        return false;
-    }
-    enum weir_access_verdict verdict = weir_access_judge(api->settings.access, &asked);
-    if (verdict == WEIR_ACCESS_GRANTED)
-        return true;
-    const struct weir_access_refusal *refusal = weir_access_refusal_of(verdict);
-    log_refusal(api, request, refusal->word);
-    if (verdict == WEIR_ACCESS_WRONG_TOKEN)
-        refuse_slowly(api, request);
-    else
-        weir_respond_problem(request, refusal->status, refusal->detail);
-    return false;
-}
 
 static void refuse_error(struct weir_http_request *request, const struct weir_error *error)
 {
@@ -396,7 +303,7 @@ void weir_api_handle(struct weir_api *api, struct weir_http_request *request)
         answer_ready(api, request);
         return;
     }
-    if (!admit(api, request, is_api))
+    if (!weir_door_admit(api->settings.door, request, is_api))
         return;
     path += is_api ? sizeof(API) - 1 : 0;
     if (!is_api)
@@ -411,11 +318,6 @@ void weir_api_handle(struct weir_api *api, struct weir_http_request *request)
         weir_live_begin(api->settings.live, request);
     else
         show(api, request, path);
-}
-
-bool weir_api_admit_page(struct weir_api *api, struct weir_http_request *request)
-{
-    return admit(api, request, false);
 }
 
 size_t weir_api_in_hand(const struct weir_api *api)

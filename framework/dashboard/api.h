@@ -6,6 +6,7 @@
 #include "dashboard/access.h"
 #include "dashboard/board.h"
 #include "dashboard/care.h"
+#include "dashboard/door.h"
 #include "dashboard/history.h"
 #include "dashboard/live.h"
 #include "http/server.h"
@@ -15,6 +16,7 @@ struct weir_api;
 struct weir_api_settings {
     struct ev_loop *loop;
     struct weir_log *log;
+    struct weir_door *door;
     const struct weir_access *access;
     struct weir_board *board;
     struct weir_clerk *actions; /* NULL: there are none */
@@ -32,9 +34,6 @@ void weir_api_close(struct weir_api *api);
 
 /* Every request that is about no file of the page. */
 void weir_api_handle(struct weir_api *api, struct weir_http_request *request);
-/* Whether a file of the page may be sent; else the request has been answered. */
-bool weir_api_admit_page(struct weir_api *api, struct weir_http_request *request);
-
 /* Actions that have begun and not ended. */
 size_t weir_api_in_hand(const struct weir_api *api);
 

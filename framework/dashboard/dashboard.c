@@ -41,6 +41,7 @@ struct dashboard {
     struct weir_history *history;
     struct weir_live *live;
     struct weir_care *care;
+    struct weir_door *door;
     struct weir_api *api;
     struct weir_http_server *http;
     ev_signal signals[SIGNALS];
@@ -58,7 +59,7 @@ static void handle(void *user, struct weir_http_request *request)
                                             : weir_page_find(weir_http_path(request));
     if (!file)
         weir_api_handle(dashboard->api, request);
-    else if (weir_api_admit_page(dashboard->api, request))
+    else if (weir_door_admit(dashboard->door, request, false))
         weir_page_answer(request, file);
 }
 
@@ -123,9 +124,12 @@ static enum weir_status open_api(struct dashboard *dashboard,
                                  const struct weir_dashboard_settings *settings, const char *shown,
                                  struct weir_error *error)
 {
+    dashboard->door =
+        weir_door_open(dashboard->loop, &dashboard->access, &dashboard->log, dashboard->care);
     const struct weir_api_settings api = {
         .loop = dashboard->loop,
         .log = &dashboard->log,
+        .door = dashboard->door,
         .access = &dashboard->access,
         .board = dashboard->board,
         .actions = dashboard->actions,
@@ -135,7 +139,7 @@ static enum weir_status open_api(struct dashboard *dashboard,
         .server = shown,
         .prefix = settings->prefix,
     };
-    dashboard->api = weir_api_open(&api);
+    dashboard->api = dashboard->door ? weir_api_open(&api) : NULL;
     if (!dashboard->api)
         return weir_error_set(error, WEIR_NO_MEMORY, "memory ran out");
     return open_http(dashboard, settings->listen, error);
@@ -189,6 +193,7 @@ static void close_parts(struct dashboard *dashboard)
 {
     weir_live_close(dashboard->live);
     weir_http_close(dashboard->http);
+    weir_door_close(dashboard->door);
     weir_history_close(dashboard->history);
     weir_care_close(dashboard->care);
     dashboard->care = NULL;

@@ -4,8 +4,8 @@ import { h } from './dom.js';
 import { span } from './format.js';
 
 // Two of those beside each other fit on a telephone.
-const ASIDE = { wide: 172, high: 62, across: 16, letters: 20 }, UPRIGHT = { wide: 140, high: 62, across: 12, letters: 17 };
-const AHEAD = 46, EDGE = 12;
+const ASIDE = { wide: 172, high: 62, across: 16, letters: 20 }, UPRIGHT = { wide: 146, high: 62, across: 10, letters: 16 };
+const AHEAD = 46, EDGE = 8;
 const REACHED = new Set(['succeeded', 'compensating', 'compensated']);
 const BACK_FROM = new Set(['failed', 'timed-out', 'compensating', 'compensated']);
 const BACK_TO = new Set(['compensating', 'compensated']);
@@ -84,7 +84,7 @@ function box(saga, step, place, shape, choose) {
   h('rect', { class: 'edge', width: 5, height: shape.high, rx: 2.5 }),
   h('text', { class: 'name', x: 14, y: 20 }, short(step.name, shape.letters)),
   h('text', { class: 'second', x: 14, y: 37 }, short(`${step.state ?? 'pending'}${attempts > 1 ? ` ×${attempts}` : ''}`, shape.letters + 4)),
-  h('text', { class: 'third', x: 14, y: 53 }, short(times(saga, step) || does, shape.letters + 7)));
+  h('text', { class: 'third', x: 14, y: 53 }, short(times(saga, step) || does, shape.letters + 6)));
 }
 
 export function picture(saga, upright, choose) {
