@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "call/registered.h"
 #include "redis/entry_id.h"
 #include "redis/key_names.h"
 #include "redis/reply.h"
@@ -66,42 +67,23 @@ static enum weir_query_result await_one(struct freshness *freshness, const char 
 
 static bool names_service(struct weir_slice sources, const char *service)
 {
-    size_t length = strlen(service);
-    while (sources.length > 0) {
-        const char *blank = memchr(sources.at, ' ', sources.length);
-        size_t word = blank ? (size_t)(blank - sources.at) : sources.length;
-        size_t taken = word + (blank ? 1 : 0);
-        if (word == length && memcmp(sources.at, service, length) == 0)
+    struct weir_slice source;
+    while (weir_registered_source(&sources, &source))
+        if (weir_slice_equals(source, service))
             return true;
-        sources.at += taken;
-        sources.length -= taken;
-    }
     return false;
-}
-
-/* The projection's name where the field is one of the view, copied into `name`. */
-static bool is_of_view(const struct freshness *freshness, struct weir_slice field, char *name,
-                       size_t room)
-{
-    size_t view = strlen(freshness->view);
-    if (field.length <= view + 1 || field.at[view] != '/' ||
-        memcmp(field.at, freshness->view, view) != 0 ||
-        !weir_name_valid(field.at + view + 1, field.length - view - 1))
-        return false;
-    snprintf(name, room, "%.*s", (int)(field.length - view - 1), field.at + view + 1);
-    return true;
 }
 
 static enum weir_query_result await_registered(struct freshness *freshness, const redisReply *all)
 {
     enum weir_query_result result = WEIR_QUERY_FOUND;
     struct weir_slice field, sources;
-    char name[72];
+    char name[WEIR_REGISTERED_MAX];
     bool found = false;
     for (size_t i = 0; result == WEIR_QUERY_FOUND && i + 1 < all->elements; i += 2) {
         if (!weir_reply_text(all->element[i], &field) ||
             !weir_reply_text(all->element[i + 1], &sources) ||
-            !is_of_view(freshness, field, name, sizeof name) ||
+            !weir_registered_projection(field, freshness->view, name) ||
             !names_service(sources, freshness->service))
             continue;
         found = true;

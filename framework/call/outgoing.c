@@ -96,6 +96,38 @@ enum weir_status weir_outgoing_send(const struct weir_outgoing *outgoing,
                                    : weir_error_set(error, first.status, "%s", first.text);
 }
 
+/* ---- Marks ------------------------------------------------------------------------------- */
+
+enum weir_mark_verdict weir_mark_judge(const struct weir_mark *mark, const char *entry, bool any)
+{
+    if (mark->kind == WEIR_MARK_DONE)
+        return WEIR_MARK_SAYS_DONE;
+    /* what became of another copy of this id says nothing of ours */
+    if (mark->kind == WEIR_MARK_NONE ||
+        (!any && (entry[0] == '\0' || !weir_slice_equals(mark->entry, entry))))
+        return WEIR_MARK_SAYS_NOTHING;
+    return mark->kind == WEIR_MARK_REFUSED ? WEIR_MARK_SAYS_REFUSED : WEIR_MARK_SAYS_UNKNOWN;
+}
+
+void weir_call_take_token(struct weir_call_answer *answer, const struct weir_mark *mark)
+{
+    char text[2 * WEIR_TOKEN_MAX];
+    if (mark->stream.length > 0 && mark->entry.length > 0)
+        snprintf(text, sizeof text, "%.*s/%.*s", (int)mark->stream.length, mark->stream.at,
+                 (int)mark->entry.length, mark->entry.at);
+    else
+        text[0] = '\0';
+    (void)weir_token_read(text, &answer->token);
+}
+
+void weir_call_reason(struct weir_call_answer *answer, struct weir_slice reason)
+{
+    snprintf(answer->reason, sizeof answer->reason, "%.*s", (int)reason.length, reason.at);
+    for (char *c = answer->reason; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+}
+
 /* ---- Its end ----------------------------------------------------------------------------- */
 
 struct call {
@@ -112,27 +144,14 @@ static void end(struct call *call, enum weir_call_result result, const char *for
 
 static void end(struct call *call, enum weir_call_result result, const char *format, ...)
 {
+    char reason[sizeof call->answer->reason];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(call->answer->reason, sizeof call->answer->reason, format, arguments);
+    vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    for (char *c = call->answer->reason; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = ' ';
+    weir_call_reason(call->answer, weir_slice_of(reason));
     call->known = true;
     call->result = result;
-}
-
-/* Where the mark names no place, or none that could be waited for, the token has none. */
-static void take_token(struct call *call, const struct weir_mark *mark)
-{
-    char text[2 * WEIR_TOKEN_MAX];
-    if (mark->stream.length > 0 && mark->entry.length > 0)
-        snprintf(text, sizeof text, "%.*s/%.*s", (int)mark->stream.length, mark->stream.at,
-                 (int)mark->entry.length, mark->entry.at);
-    else
-        text[0] = '\0';
-    (void)weir_token_read(text, &call->answer->token);
 }
 
 /* Done it is, but it counts only once it is as durable as the service asks; the mark was seen on
@@ -147,20 +166,18 @@ static void end_done(struct call *call, const struct weir_mark *mark)
         end(call, WEIR_CALL_UNKNOWN, "%s", error.text);
         return;
     }
-    take_token(call, mark);
+    weir_call_take_token(call->answer, mark);
     end(call, WEIR_CALL_DONE, "%s", "");
 }
 
 static void end_by(struct call *call, const struct weir_mark *mark)
 {
-    if (mark->kind == WEIR_MARK_DONE) {
+    enum weir_mark_verdict verdict = weir_mark_judge(mark, call->answer->entry, false);
+    if (verdict == WEIR_MARK_SAYS_DONE)
         end_done(call, mark);
-    } else if (call->answer->entry[0] != '\0' && mark->kind != WEIR_MARK_NONE &&
-               weir_slice_equals(mark->entry, call->answer->entry)) {
-        /* what became of another copy of this id says nothing of ours */
-        end(call, mark->kind == WEIR_MARK_REFUSED ? WEIR_CALL_REFUSED : WEIR_CALL_UNKNOWN, "%.*s",
+    else if (verdict != WEIR_MARK_SAYS_NOTHING)
+        end(call, verdict == WEIR_MARK_SAYS_REFUSED ? WEIR_CALL_REFUSED : WEIR_CALL_UNKNOWN, "%.*s",
             (int)mark->reason.length, mark->reason.at);
-    }
 }
 
 /* A server that does not serve now has done nothing, but what is to be done about it is the same:
@@ -220,5 +237,20 @@ enum weir_call_result weir_outgoing_call(const struct weir_outgoing *outgoing,
     }
     if (!call.known)
         await(&call, limit_ms);
+    return call.result;
+}
+
+enum weir_call_result weir_outgoing_confirm(const struct weir_outgoing *outgoing,
+                                            struct weir_client *client, int64_t limit_ms,
+                                            struct weir_call_answer *answer)
+{
+    struct call call = {.outgoing = outgoing, .client = client, .answer = answer};
+    memset(answer, 0, sizeof *answer);
+    snprintf(answer->id, sizeof answer->id, "%s", outgoing->id);
+    weir_patience_begin(&call.patience, limit_ms);
+    look(&call, false);
+    if (!call.known)
+        end(&call, WEIR_CALL_UNKNOWN, "%s",
+            "it was done, but the server does not know it any more");
     return call.result;
 }

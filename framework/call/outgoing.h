@@ -2,6 +2,7 @@
 #ifndef WEIR_CALL_OUTGOING_H
 #define WEIR_CALL_OUTGOING_H
 
+#include "message/mark.h"
 #include "redis/client.h"
 #include "redis/entry_id.h"
 #include "weir.h"
@@ -36,5 +37,26 @@ WEIR_CHECKED enum weir_call_result weir_outgoing_call(const struct weir_outgoing
                                                       struct weir_client *client, bool fresh,
                                                       int64_t limit_ms,
                                                       struct weir_call_answer *answer);
+
+/* Of a command that is known to be done: waits until that is as durable as its service asks. The
+ * answer is complete; UNKNOWN where it was not reached within the limit, or the mark is gone. */
+WEIR_CHECKED enum weir_call_result weir_outgoing_confirm(const struct weir_outgoing *outgoing,
+                                                         struct weir_client *client,
+                                                         int64_t limit_ms,
+                                                         struct weir_call_answer *answer);
+
+/* What a mark says of the command that came as `entry` ("": none has been sent). */
+enum weir_mark_verdict {
+    WEIR_MARK_SAYS_NOTHING,
+    WEIR_MARK_SAYS_DONE,
+    WEIR_MARK_SAYS_REFUSED,
+    WEIR_MARK_SAYS_UNKNOWN,
+};
+/* `any`: what became of another copy of this id counts as well. */
+enum weir_mark_verdict weir_mark_judge(const struct weir_mark *mark, const char *entry, bool any);
+/* The event that the mark names; none where it names none that could be waited for. */
+void weir_call_take_token(struct weir_call_answer *answer, const struct weir_mark *mark);
+/* One line of it. */
+void weir_call_reason(struct weir_call_answer *answer, struct weir_slice reason);
 
 #endif

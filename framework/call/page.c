@@ -95,19 +95,43 @@ static bool add_scored(json_t *array, struct weir_slice member, struct weir_slic
                                                   "score", make_score(score))) == 0;
 }
 
-/* Adds the elements from `elements`, fields and values in turn where the page is of a hash. */
-static bool add_elements(struct page *page, const redisReply *elements)
+/* Fields and values in turn where `value` is an object. */
+static bool add_all(json_t *value, const redisReply *elements)
 {
-    json_t *value = page->answer->value;
     size_t count = weir_reply_array(elements, 0) ? elements->elements : 0;
     bool added = true;
     for (size_t i = 0; added && json_is_array(value) && i < count; i++)
         added = json_array_append_new(value, weir_text_json(text_at(elements, i))) == 0;
     for (size_t i = 0; added && json_is_object(value) && i + 1 < count; i += 2)
         added = add_field(value, text_at(elements, i), text_at(elements, i + 1));
+    return added;
+}
+
+static bool add_elements(struct page *page, const redisReply *elements)
+{
+    bool added = add_all(page->answer->value, elements);
     if (!added)
         weir_error_set(page->error, WEIR_NO_MEMORY, "memory ran out");
     return added;
+}
+
+/* Members and scores in turn, `most` members at the most. */
+static bool add_ranked(json_t *array, const redisReply *elements, size_t most)
+{
+    bool added = true;
+    for (size_t i = 0; added && i + 1 < elements->elements && i < 2 * most; i += 2)
+        added = add_scored(array, text_at(elements, i), text_at(elements, i + 1));
+    return added;
+}
+
+json_t *weir_page_elements(const redisReply *elements, bool ranked)
+{
+    json_t *value = ranked ? json_array() : json_object();
+    if (value != NULL &&
+        (ranked ? add_ranked(value, elements, elements->elements) : add_all(value, elements)))
+        return value;
+    json_decref(value);
+    return NULL;
 }
 
 /* ---- Types ------------------------------------------------------------------------------- */
@@ -206,9 +230,8 @@ static bool read_sorted(struct page *page)
     if (reply == NULL)
         return false;
     page->answer->value = json_array();
-    added = page->answer->value != NULL;
-    for (size_t i = 0; added && i + 1 < reply->elements && i < 2 * (size_t)page->size; i += 2)
-        added = add_scored(page->answer->value, text_at(reply, i), text_at(reply, i + 1));
+    added =
+        page->answer->value != NULL && add_ranked(page->answer->value, reply, (size_t)page->size);
     if (reply->elements > 2 * (size_t)page->size)
         set_cursor(page, page->reverse ? page->kind->reversed : page->kind->letter, next);
     freeReplyObject(reply);

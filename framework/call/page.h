@@ -24,4 +24,8 @@ WEIR_CHECKED enum weir_query_result weir_page_read(struct weir_client *client, c
                                                    bool reverse, struct weir_query_answer *answer,
                                                    struct weir_error *error);
 
+/* The elements of an answer, in turn, as a read model's value: of a sorted set members and scores,
+ * of a hash fields and values. New; NULL: no memory. */
+WEIR_CHECKED json_t *weir_page_elements(const redisReply *elements, bool ranked);
+
 #endif
