@@ -394,6 +394,148 @@ enum weir_query_result weir_query(weir_caller *caller, const char *view, const c
                                   const struct weir_query_options *options,
                                   struct weir_query_answer *answer);
 
+/* ---- Sagas from outside ---------------------------------------------------------------------- */
+
+enum weir_start_result {
+    WEIR_START_COMPLETED,
+    WEIR_START_COMPENSATED, /* all that it had done is undone; `reason` says why */
+    WEIR_START_SUSPENDED,   /* it waits for an operator; `reason` says why */
+    WEIR_START_RUNNING, /* the server has it, and it has not ended within the limit: it will go on
+                         */
+    WEIR_START_REFUSED, /* it was not started and will not be: an argument is malformed, or there is
+                           no such definition */
+    WEIR_START_OTHER,   /* under this id a saga of another definition or with other data is there */
+    WEIR_START_ABSENT,  /* weir_desk_saga: there is no saga of that id */
+    WEIR_START_UNKNOWN, /* it may have been started, or not. To be repeated with the same id */
+};
+
+struct weir_start {
+    const char *definition;
+    const char *saga; /* 1 to 128 bytes, fit for an id in a key. A start may be repeated with the
+                         same id and the same data: there is one saga all the same */
+    bool fresh; /* nobody has used the id before, so that nothing is looked up. Where somebody has,
+                   nothing is lost by it */
+    const json_t *data; /* NULL: {}; borrowed for the call */
+    int64_t limit_ms;   /* for all of it, at most a day */
+};
+
+struct weir_start_answer {
+    char saga[129];
+    char state[16]; /* "running", "compensating", "completed", …; "": it is not there, or not yet */
+    char reason[256]; /* other than COMPLETED and RUNNING: one line */
+    const char *data; /* a saga that is there: its data's JSON; borrowed for the callback, NULL from
+                         weir_start */
+};
+
+/* Starts a saga and waits for its end. */
+enum weir_start_result weir_start(weir_caller *caller, const struct weir_start *start,
+                                  struct weir_start_answer *answer);
+
+/* Waits until the read models of `view` tell all that their services had published when this was
+ * called: the projections of all its processes, or the one named (NULL: all that are registered;
+ * where none is yet, it is waited for one).
+ * FOUND; WAITED where they have not come so far within the limit; FAILED where that cannot be told.
+ * `reason` (256 bytes) is one line, "" for FOUND. */
+enum weir_query_result weir_current(weir_caller *caller, const char *view, const char *projection,
+                                    int64_t limit_ms, char *reason);
+
+/* ---- Many at once ---------------------------------------------------------------------------- */
+/* For programs that serve many at once, such as gateways: one connection and one thread of its own
+ * for all of them. What is handed in goes to the server at once, together with what others have
+ * handed in; what waits costs no thread, and holds up nobody.
+ *
+ * Each function may be called from any thread and returns at once. false: nothing will be called;
+ * so much is in hand already, the desk is being closed, or memory ran out. Else `answered` is
+ * called exactly once, from the desk's thread, never from inside the call that asked for it, within
+ * the limit and little more. It may hand in the next thing, and must not block. What it is given is
+ * borrowed for the call. Texts and data handed in are copied.
+ *
+ * A server that cannot be reached is told at once where nothing has been sent yet; what has been
+ * sent is looked for, and sent again, until the limit is over. */
+typedef struct weir_desk weir_desk;
+
+/* `most` things may be in hand. The server need not be there. NULL and one sentence in `why` where
+ * URL or prefix are malformed, or there is no memory or thread. */
+weir_desk *weir_desk_open(const char *url, const char *prefix, size_t most, char *why, size_t room);
+/* Answers what is in hand, as if its limit were over, and ends the thread. Not from `answered`. */
+void weir_desk_close(weir_desk *desk_take); /* NULL: nothing */
+
+/* As weir_start. */
+typedef void weir_desk_started(void *user, enum weir_start_result result,
+                               const struct weir_start_answer *answer);
+bool weir_desk_start(weir_desk *desk, const struct weir_start *start, weir_desk_started *answered,
+                     void *user) __attribute__((warn_unused_result));
+/* How a saga stands: as weir_start, but without starting and without waiting for its end. RUNNING
+ * with the state "": a start of it waits for a coordinator. ABSENT only where none can be on its
+ * way any more; where that is not known within the limit, UNKNOWN. */
+bool weir_desk_saga(weir_desk *desk, const char *saga, int64_t limit_ms,
+                    weir_desk_started *answered, void *user) __attribute__((warn_unused_result));
+
+struct weir_command_call {
+    const char *service, *type;
+    const char *id;     /* NULL: a random one */
+    bool fresh;         /* nobody has used the id before, so that nothing is looked up */
+    bool first;         /* the id stands for one request: a refusal that is known already is the
+                           answer, of whichever copy, and it is not sent again. Where nothing is known
+                           of an id that is not fresh, another may be about to send it: a quarter of a
+                           second passes before it is sent again */
+    const json_t *data; /* NULL: {} */
+    int64_t limit_ms;
+};
+
+/* As weir_call. */
+typedef void weir_desk_called(void *user, enum weir_call_result result,
+                              const struct weir_call_answer *answer);
+bool weir_desk_call(weir_desk *desk, const struct weir_command_call *command,
+                    weir_desk_called *answered, void *user) __attribute__((warn_unused_result));
+
+/* As weir_current. */
+typedef void weir_desk_is_current(void *user, enum weir_query_result result, const char *reason);
+bool weir_desk_current(weir_desk *desk, const char *view, const char *projection, int64_t limit_ms,
+                       weir_desk_is_current *answered, void *user)
+    __attribute__((warn_unused_result));
+
+/* Reads of read models as they are at one moment, each by one command: a hash of up to about a
+ * thousand fields, whole, as an object of texts; members of a sorted set from rank `from` on, up to
+ * `count` (1 to 1000), as an array of {member, score}. `value` is borrowed for the call, NULL
+ * unless FOUND. A range that is empty is ABSENT. FAILED where it is larger, of another type, or the
+ * server has not answered or has refused. */
+typedef void weir_desk_read(void *user, enum weir_query_result result, const json_t *value,
+                            const char *reason);
+bool weir_desk_hash(weir_desk *desk, const char *view, const char *key, int64_t limit_ms,
+                    weir_desk_read *answered, void *user) __attribute__((warn_unused_result));
+bool weir_desk_range(weir_desk *desk, const char *view, const char *key, int64_t from,
+                     int64_t count, bool reverse, int64_t limit_ms, weir_desk_read *answered,
+                     void *user) __attribute__((warn_unused_result));
+
+/* The key "{service}:key" keeps the first text that anybody lays down there, up to 1024 bytes, for
+ * life_ms. `answered` gets what stands there: the same text for who was first. NULL: it cannot be
+ * told; `reason` is one line. For what has to be decided once by several programs, such as what a
+ * client's idempotency key stands for. */
+typedef void weir_desk_laid_down(void *user, const char *text, const char *reason);
+bool weir_desk_lay_down(weir_desk *desk, const char *service, const char *key, const char *text,
+                        int64_t life_ms, int64_t limit_ms, weir_desk_laid_down *answered,
+                        void *user) __attribute__((warn_unused_result));
+
+/* ---- A log from outside ---------------------------------------------------------------------- */
+/* Lines like those of workers, on standard error, from any thread. */
+
+typedef struct weir_journal weir_journal;
+
+enum weir_importance { WEIR_DEBUG, WEIR_INFO, WEIR_WARNING, WEIR_ERROR };
+
+/* `source` is borrowed; `level` and `format` are the words of --log-level and --log-format. NULL
+ * and one sentence in `why` where a word is not known or memory ran out. */
+weir_journal *weir_journal_open(const char *source, const char *level, const char *format,
+                                char *why, size_t room);
+/* `event` is a stable dotted name, `format` the fields as for weir_note. Warnings and errors that
+ * repeat themselves are counted. */
+void weir_journal_write(weir_journal *journal, enum weir_importance importance, const char *event,
+                        const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Tells the counts whose time has come; to be called about every second. */
+void weir_journal_tell(weir_journal *journal);
+void weir_journal_close(weir_journal *journal_take); /* NULL: nothing */
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,53 +1,24 @@
 /* The calls from outside a service: one blocking connection that is made anew where it was lost. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/pipe_guard.h"
 #include "call/asking.h"
+#include "call/current.h"
 #include "call/outgoing.h"
 #include "call/patience.h"
+#include "call/prefix.h"
+#include "call/starting.h"
+#include "call/turns.h"
 #include "message/envelope.h"
 #include "redis/endpoint.h"
-
-#define PREFIX_MAX 64
 
 struct weir_caller {
     struct weir_endpoint endpoint;
     struct weir_client client;
-    char prefix[PREFIX_MAX + 1];
+    char prefix[WEIR_PREFIX_MAX + 1];
 };
-
-/* ---- SIGPIPE ----------------------------------------------------------------------------- */
-
-/* A server that went away must not end the program that calls, whatever that has said about the
- * signal: it is held back in this thread, and what has come of it by us is taken away. */
-struct guard {
-    sigset_t before;
-    bool pending;
-};
-
-static void hold_signal(struct guard *guard)
-{
-    sigset_t pipe, pending;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigemptyset(&pending);
-    sigpending(&pending);
-    guard->pending = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe, &guard->before);
-}
-
-static void release_signal(const struct guard *guard)
-{
-    sigset_t pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    if (!guard->pending)
-        (void)sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
-    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
-}
 
 /* ---- The connection ---------------------------------------------------------------------- */
 
@@ -67,37 +38,24 @@ static int64_t connect_limit(int64_t limit_ms)
     return limit_ms < 200 ? 200 : limit_ms;
 }
 
-/* Keys of "x{y}" would lie in the slot of y. */
-static enum weir_status take_prefix(struct weir_caller *caller, const char *prefix,
-                                    struct weir_error *error)
-{
-    if (strlen(prefix) > PREFIX_MAX || strpbrk(prefix, "{} \t\r\n") != NULL ||
-        !weir_utf8_valid(prefix, strlen(prefix)))
-        return weir_error_set(error, WEIR_INVALID,
-                              "prefix: must be at most %d bytes without blanks and braces",
-                              PREFIX_MAX);
-    snprintf(caller->prefix, sizeof caller->prefix, "%s", prefix);
-    return WEIR_OK;
-}
-
 weir_caller *weir_caller_open(const char *url, const char *prefix, char *why, size_t room)
 {
     struct weir_error error = {0};
-    struct guard guard;
+    struct weir_pipe_guard guard;
     weir_caller *caller = calloc(1, sizeof *caller);
     if (caller == NULL) {
         snprintf(why, room, "memory ran out");
         return NULL;
     }
-    hold_signal(&guard);
-    if (take_prefix(caller, prefix != NULL ? prefix : "", &error) != WEIR_OK ||
+    weir_pipe_guard_hold(&guard);
+    if (weir_prefix_take(prefix, caller->prefix, &error) != WEIR_OK ||
         weir_endpoint_parse(url, &caller->endpoint, &error) != WEIR_OK ||
         connect_anew(caller, WEIR_ANSWER_LIMIT_MS, &error) != WEIR_OK) {
         snprintf(why, room, "%s", error.text);
         weir_caller_close(caller);
         caller = NULL;
     }
-    release_signal(&guard);
+    weir_pipe_guard_release(&guard);
     return caller;
 }
 
@@ -147,16 +105,16 @@ enum weir_call_result weir_call(weir_caller *caller, const char *service, const 
     struct weir_outgoing outgoing = {.service = service, .type = type, .id = used};
     struct weir_error error = {0};
     enum weir_call_result result;
-    struct guard guard;
+    struct weir_pipe_guard guard;
     char *text = data != NULL ? json_dumps(data, JSON_COMPACT) : NULL;
     if (data != NULL && text == NULL) {
         weir_error_set(&error, WEIR_INVALID, "data: is no JSON object, or memory ran out");
         return end(answer, used, WEIR_CALL_REFUSED, &error);
     }
-    hold_signal(&guard);
+    weir_pipe_guard_hold(&guard);
     outgoing.data = text;
     result = call(caller, &outgoing, id == NULL, limit_ms, answer);
-    release_signal(&guard);
+    weir_pipe_guard_release(&guard);
     free(text);
     return result;
 }
@@ -172,14 +130,78 @@ enum weir_query_result weir_query(weir_caller *caller, const char *view, const c
     enum weir_query_result result = WEIR_QUERY_FAILED;
     struct weir_query_answer fresh = {0}; /* the cursor may lie in the former answer */
     struct weir_error error = {0};
-    struct guard guard;
-    hold_signal(&guard);
+    struct weir_pipe_guard guard;
+    weir_pipe_guard_hold(&guard);
     if (weir_query_check(view, key, used, &error) == WEIR_OK &&
         connect_anew(caller, WEIR_ANSWER_LIMIT_MS, &error) == WEIR_OK)
         result = weir_query_ask(&caller->client, caller->prefix, view, key, used, &fresh, &error);
     else
         snprintf(fresh.reason, sizeof fresh.reason, "%s", error.text);
     *answer = fresh;
-    release_signal(&guard);
+    weir_pipe_guard_release(&guard);
     return result;
+}
+
+/* ---- Sagas ------------------------------------------------------------------------------- */
+
+/* One errand over the caller's own connection. */
+static void carry_out(weir_caller *caller, struct weir_errand *errand)
+{
+    struct weir_turns turns;
+    struct weir_pipe_guard guard;
+    weir_pipe_guard_hold(&guard);
+    weir_turns_begin(&turns, &caller->client, &caller->endpoint, caller->prefix);
+    weir_turns_add(&turns, errand);
+    weir_turns_finish(&turns);
+    weir_pipe_guard_release(&guard);
+}
+
+struct started {
+    enum weir_start_result result;
+    struct weir_start_answer *answer;
+};
+
+static void take_started(void *user, enum weir_start_result result,
+                         const struct weir_start_answer *answer)
+{
+    struct started *started = user;
+    started->result = result;
+    *started->answer = *answer;
+    started->answer->data = NULL;
+}
+
+enum weir_start_result weir_start(weir_caller *caller, const struct weir_start *start,
+                                  struct weir_start_answer *answer)
+{
+    struct started started = {WEIR_START_UNKNOWN, answer};
+    struct weir_errand *errand = weir_starting_new(start, take_started, &started);
+    memset(answer, 0, sizeof *answer);
+    if (errand != NULL)
+        carry_out(caller, errand);
+    else
+        snprintf(answer->reason, sizeof answer->reason, "memory ran out, or the data is no JSON");
+    return started.result;
+}
+
+struct is_current {
+    enum weir_query_result result;
+    char *reason;
+};
+
+static void take_is_current(void *user, enum weir_query_result result, const char *reason)
+{
+    struct is_current *is = user;
+    is->result = result;
+    snprintf(is->reason, 256, "%s", reason);
+}
+
+enum weir_query_result weir_current(weir_caller *caller, const char *view, const char *projection,
+                                    int64_t limit_ms, char *reason)
+{
+    struct is_current is = {WEIR_QUERY_FAILED, reason};
+    struct weir_errand *errand = weir_current_new(view, projection, limit_ms, take_is_current, &is);
+    snprintf(reason, 256, "memory ran out");
+    if (errand != NULL)
+        carry_out(caller, errand);
+    return is.result;
 }
