@@ -31,6 +31,8 @@ PAGE     := $(sort $(wildcard framework/dashboard/page/*.html framework/dashboar
 DASHBOARD := $(patsubst %.c,$(BUILD)/%.o,$(wildcard framework/dashboard/*.c))
 PROGRAMS := $(patsubst framework/programs/%.c,$(BUILD)/bin/%,$(wildcard framework/programs/weir*.c))
 WORKERS  := $(patsubst workers/%.c,$(BUILD)/bin/%,$(filter-out workers/shop%,$(wildcard workers/*.c)))
+GATEWAY  := $(BUILD)/bin/gateway
+GATEWAY_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(filter-out workers/gateway/main.c,$(wildcard workers/gateway/*.c)) workers/shop.c)
 WORKER_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard workers/shop*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/functions/test_*.c tests/integration/test_*.c tests/fault/test_*.c))
 TEST_TOOLS := $(BUILD)/tests/fault/flaky_proxy $(BUILD)/tests/fault/clock_shim.so $(BUILD)/tests/fault/fail_memory_preload.so
@@ -40,7 +42,7 @@ TEST_SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 .PHONY: all manual check check-unit tests chaos bench install uninstall install-units clean format layout lint sanitize sanitize-build crash-points fuzz fuzzers planted-defects help
 .SECONDARY:
 
-all: $(LIBRARY) $(PROGRAMS) $(WORKERS) ## build the library, the programs and the sample workers
+all: $(LIBRARY) $(PROGRAMS) $(WORKERS) $(GATEWAY) ## build the library, the programs and the sample workers
 
 # The function library travels inside the programs: the .lua files, one behind the other, as one
 # C string each line.
@@ -85,6 +87,16 @@ $(WORKERS): $(BUILD)/bin/%: $(BUILD)/workers/%.o $(WORKER_SHARED) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(GATEWAY): $(BUILD)/workers/gateway/main.o $(GATEWAY_SHARED) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libmicrohttpd)
+$(BUILD)/workers/gateway/%.o: CPPFLAGS += -Iworkers
+
+# What of the gateway is pure: no server, no HTTP.
+$(filter $(BUILD)/tests/unit/gateway/%,$(TESTS)): $(patsubst %,$(BUILD)/workers/gateway/%.o,route fields key problem)
+$(BUILD)/tests/unit/gateway/%.o: CPPFLAGS += -Iworkers
+
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SHARED) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -125,6 +137,12 @@ $(CHAOS): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/chaos/*.c))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# The clients of tests/end_to_end/gateway_under_kill.sh.
+CLIENTS := $(BUILD)/tests/gateway/clients
+$(CLIENTS): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/gateway/*.c))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 chaos: all $(CHAOS) $(TEST_TOOLS) ## build what scripts/chaos.sh needs
 
 # What scripts/bench.sh measures with.
@@ -135,7 +153,7 @@ $(BENCH): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c)) $(LIBRARY)
 
 bench: all $(BENCH) ## build what scripts/bench.sh needs
 
-tests: $(TESTS) $(FUZZERS) $(CHAOS) $(TEST_TOOLS) ## build the test programs
+tests: $(TESTS) $(FUZZERS) $(CHAOS) $(CLIENTS) $(TEST_TOOLS) ## build the test programs
 
 check: all tests ## run all tests but the end-to-end scripts
 	$(Q)tests/run.sh $(BUILD) $(TESTS) $(FUZZERS)
@@ -229,4 +247,4 @@ clean: ## remove the build folder
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/framework/man/*.d $(BUILD)/framework/programs/*.d $(BUILD)/framework/commands/*.d $(BUILD)/framework/dashboard/*.d $(BUILD)/workers/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/framework/man/*.d $(BUILD)/framework/programs/*.d $(BUILD)/framework/commands/*.d $(BUILD)/framework/dashboard/*.d $(BUILD)/workers/*.d $(BUILD)/workers/*/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d)

@@ -1,0 +1,106 @@
+/* The shop over HTTP. It holds no state that matters: it may be killed, and several may run. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "door.h"
+
+#define EXIT_FAILURE_INSIDE 70
+#define EXIT_NO_ADDRESS 71
+#define DRAIN_SLACK_MS 3000
+
+/* Waits for a signal that asks for the end, for a second at the most. */
+static bool asked_to_stop(const sigset_t *signals)
+{
+    return sigtimedwait(signals, NULL, &(struct timespec){1, 0}) > 0;
+}
+
+/* A file that is there is whole: others look at any time. */
+static bool write_address(const struct settings *settings, const char *address)
+{
+    char beside[4096];
+    FILE *file;
+    bool written;
+    if (settings->address_file == NULL)
+        return true;
+    snprintf(beside, sizeof beside, "%s.%ld", settings->address_file, (long)getpid());
+    file = fopen(beside, "w");
+    if (file == NULL)
+        return false;
+    written = fprintf(file, "%s\n", address) > 0;
+    written = fclose(file) == 0 && written;
+    return written && rename(beside, settings->address_file) == 0;
+}
+
+/* No new connections; what is in hand is answered, within its own limit. */
+static void drain(struct gateway *gateway, struct door *door)
+{
+    int64_t until = request_now() + gateway->settings.wait_ms + DRAIN_SLACK_MS;
+    weir_journal_write(gateway->journal, WEIR_INFO, "gateway.stopping", "in_hand=%lld",
+                       (long long)atomic_load(&gateway->in_hand));
+    atomic_store(&gateway->stopping, true);
+    door_stop_listening(door);
+    while (atomic_load(&gateway->in_hand) > 0 && request_now() < until)
+        nanosleep(&(struct timespec){0, 5000000}, NULL);
+}
+
+static int serve(struct gateway *gateway, const sigset_t *signals)
+{
+    char why[256];
+    struct door *door = door_open(gateway, why, sizeof why);
+    if (door == NULL) {
+        weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "reason=%s", why);
+        return EXIT_NO_ADDRESS;
+    }
+    if (!write_address(&gateway->settings, door_address(door)))
+        weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "reason=%s",
+                           "the address cannot be written to its file");
+    weir_journal_write(gateway->journal, WEIR_INFO, "gateway.started", "address=%s version=%s",
+                       door_address(door), WEIR_VERSION);
+    while (!asked_to_stop(signals)) {
+        door_sweep(door);
+        weir_journal_tell(gateway->journal);
+    }
+    drain(gateway, door);
+    weir_desk_close(gateway->desk);
+    gateway->desk = NULL;
+    door_close(door);
+    weir_journal_write(gateway->journal, WEIR_INFO, "gateway.stopped", NULL);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct gateway gateway;
+    const struct settings *settings = &gateway.settings;
+    char why[256];
+    sigset_t signals;
+    int code = settings_read(&gateway.settings, argc, argv);
+    if (code >= 0)
+        return code;
+    signal(SIGPIPE, SIG_IGN);
+    json_object_seed(0); /* while there is one thread */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread begins */
+    gateway.journal =
+        weir_journal_open("gateway", settings->log_level, settings->log_format, why, sizeof why);
+    if (gateway.journal == NULL) {
+        fprintf(stderr, "gateway: %s\n", why);
+        return 64;
+    }
+    gateway.desk = weir_desk_open(settings->redis, settings->prefix,
+                                  2 * (size_t)settings->most_requests + 200, why, sizeof why);
+    if (gateway.desk == NULL) {
+        fprintf(stderr, "gateway: %s\n", why);
+        weir_journal_close(gateway.journal);
+        return 64;
+    }
+    code = serve(&gateway, &signals);
+    weir_desk_close(gateway.desk);
+    weir_journal_close(gateway.journal);
+    return code;
+}
