@@ -7,20 +7,23 @@ build=${WEIR_BUILD:-$root/build}
 bin=$build/bin
 coordinator=weir-coordinator
 workers=(orders payments catalog notifications views)
+servers=(gateway) # what people reach by HTTP
 start_limit=${SHOP_START_LIMIT:-60}
 stop_limit=${SHOP_STOP_LIMIT:-15}
 
 usage() {
     cat <<TEXT
 Usage: scripts/shop.sh up [DIR]          start the shop; what runs already is left alone
-       scripts/shop.sh start NAME [DIR]  start one more process of a worker (NAME as in build/bin),
-                                         or with NAME redis the server again after it has died
+       scripts/shop.sh start NAME [DIR]  start one more process of a worker or the gateway (NAME as in
+                                         build/bin), or with NAME redis the server again after it
+                                         has died
        scripts/shop.sh status [DIR]      what runs; exit code 0 where all of it does, else 1
        scripts/shop.sh down [DIR]        stop everything; the data stays in DIR
 
 DIR is the folder of the shop: redis.sock, redis.port, the server's append-only file, and
-<name>.pid and <name>.log of each process, and <name>.metrics, the address at which it serves
-/metrics, /healthz and /readyz. Left out, it is the folder "run" of the project.
+<name>.pid and <name>.log of each process; <name>.metrics, the address at which a worker serves
+/metrics, /healthz and /readyz; <name>.address, that of the gateway. Left out, it is the folder "run"
+of the project.
 A worker that dies is started again within a second, the server is not. A worker that ends in
 order (SIGTERM), or with 64, 77 or 78, which no restart can mend, stays down.
 
@@ -95,6 +98,10 @@ started_names() {
     return 0
 }
 
+serves() { # NAME
+    [[ " ${servers[*]} " == *" $(program_of "$1") "* ]]
+}
+
 # A process just begun is for a moment still a copy of this script.
 await_program() { # PID CONDITION...
     local pid=$1
@@ -164,8 +171,13 @@ choose_port() {
     local port
     if [[ -r $dir/redis.port ]] && port=$(<"$dir/redis.port") && port_is_free "$port"; then
         printf '%s\n' "$port"
-        return
+    else
+        random_port
     fi
+}
+
+random_port() {
+    local port
     while :; do
         port=$((20000 + RANDOM % 12000))
         port_is_free "$port" && printf '%s\n' "$port" && return
@@ -244,27 +256,46 @@ note_metrics() { # NAME PID BYTES
     [[ -z $address || -e $dir/stopping ]] || put "$address" "$dir/$1.metrics"
 }
 
+# The address that it had before, so that clients find it again; else a free port, chosen as for the
+# server, since one that the system gives may be some client's when it is wanted again.
+address_for() { # NAME
+    local address=''
+    [[ -r $dir/$1.address ]] && address=$(<"$dir/$1.address")
+    printf '%s\n' "${address:-127.0.0.1:$(random_port)}"
+}
+
+# The words of its command line, into `options`.
+choose_options() { # NAME
+    if serves "$1"; then
+        options=(--listen "$(address_for "$1")" --address-file "$dir/$1.address" --simulate)
+    else
+        options=(--consumer "$(consumer_of "$1")")
+    fi
+}
+
 # Runs as a process of its own, one for each worker, until the worker ends in order or the shop
 # goes down.
 supervise() { # NAME
-    local name=$1 program code pid said begin=()
+    local name=$1 program code pid said begin=() options=()
     program=$(program_of "$name")
     read -ra begin <<<"${SHOP_WORKER_COMMAND:-}"
     put "$BASHPID" "$dir/$name.supervisor"
     while in_charge "$name"; do
         rm -f "$dir/$name.metrics"
         said=$(stat -c %s "$dir/$name.log" 2>/dev/null || echo 0)
-        "${begin[@]}" "$bin/$program" --redis "${SHOP_WORKER_URL:-$url}" --consumer "$(consumer_of "$name")" \
+        choose_options "$name"
+        "${begin[@]}" "$bin/$program" --redis "${SHOP_WORKER_URL:-$url}" "${options[@]}" \
             </dev/null >>"$dir/$name.log" 2>&1 &
         pid=$!
         put "$pid" "$dir/$name.pid"
-        [[ -z ${WEIR_METRICS:-} ]] || note_metrics "$name" "$pid" "$said" &
+        [[ -z ${WEIR_METRICS:-} ]] || serves "$name" || note_metrics "$name" "$pid" "$said" &
         code=0
         wait "$pid" || code=$?
         [[ $code -ne 0 ]] || break
         printf '%s supervisor: %s (pid %s) ended with %s\n' "$(date -u +%FT%TZ)" "$name" "$pid" \
             "$code" >>"$dir/$name.log"
         [[ $code != 64 && $code != 77 && $code != 78 ]] || exit "$code"
+        [[ $code != 71 ]] || rm -f "$dir/$name.address" # somebody else has the port
         sleep 0.3
     done
     if in_charge "$name" || [[ -e $dir/stopping ]]; then
@@ -281,13 +312,36 @@ launch_worker() { # NAME
     await_program $! supervised "$1"
 }
 
+# One that serves is ready when it says so itself.
+server_ready() { # NAME
+    local address line=''
+    address=$(cat "$dir/$1.address" 2>/dev/null) && living "$1" >/dev/null || return 1
+    {
+        exec 3<>"/dev/tcp/${address%:*}/${address##*:}" || return 1
+        printf 'GET /readyz HTTP/1.0\r\n\r\n' >&3
+        read -r -t 5 line <&3
+        exec 3>&-
+    } 2>/dev/null
+    [[ $line == *' 200 '* ]]
+}
+
 # A worker is ready when it has put itself, with its pid, among the live workers of its service.
 worker_ready() { # NAME
     local pid key entry
+    if serves "$1"; then
+        server_ready "$1"
+        return
+    fi
     pid=$(living "$1") || return 1
     key="${WEIR_NAMESPACE:-}{$(service_of "$(program_of "$1")")}:workers"
     entry=$(redis hget "$key" "$(consumer_of "$1")" 2>/dev/null) || return 1
     [[ $entry =~ \"pid\":\ ?${pid}[^0-9] ]]
+}
+
+describe() { # NAME PID
+    local address=''
+    serves "$1" && address=$(cat "$dir/$1.address" 2>/dev/null)
+    printf '%-18s running, pid %s%s\n' "$1" "$2" "${address:+, http://$address}"
 }
 
 wait_ready() { # NAME...
@@ -298,7 +352,7 @@ wait_ready() { # NAME...
             ((SECONDS < deadline)) || fail_with_log "$name" "$name was not ready in $start_limit s"
             sleep 0.05
         done
-        printf '%-18s running, pid %s\n' "$name" "$(<"$dir/$name.pid")"
+        describe "$name" "$(<"$dir/$name.pid")"
     done
 }
 
@@ -312,7 +366,7 @@ fail_with_log() { # NAME MESSAGE
 
 build_programs() {
     local name
-    for name in weir "$coordinator" "${workers[@]}"; do
+    for name in weir "$coordinator" "${workers[@]}" "${servers[@]}"; do
         [[ -x $bin/$name ]] && continue
         printf 'building\n'
         make -s -C "$root" BUILD="$build" -j"$(nproc)" >&2 || fail "the build failed"
@@ -326,7 +380,7 @@ load_definitions() {
 }
 
 forget_processes() {
-    rm -f "$dir"/*.pid "$dir"/*.metrics "$dir"/*.supervisor "$dir"/redis.sock "$dir"/redis.url "$dir"/stopping
+    rm -f "$dir"/*.pid "$dir"/*.metrics "$dir"/*.address "$dir"/*.supervisor "$dir"/redis.sock "$dir"/redis.url "$dir"/stopping
 }
 
 # Sets `url`: that of the running shop; else the user's server; else our own.
@@ -368,10 +422,10 @@ command_up() {
         server_answers || fail "no server answers at REDIS_URL" 69
     fi
     load_definitions
-    for name in "$coordinator" "${workers[@]}"; do
+    for name in "$coordinator" "${workers[@]}" "${servers[@]}"; do
         supervised "$name" || launch_worker "$name"
     done
-    wait_ready "$coordinator" "${workers[@]}"
+    wait_ready "$coordinator" "${workers[@]}" "${servers[@]}"
     trap - EXIT
 }
 
@@ -409,7 +463,7 @@ command_start() { # NAME
 show() { # NAME; false where it does not run
     local pid
     if pid=$(living "$1"); then
-        printf '%-18s running, pid %s\n' "$1" "$pid"
+        describe "$1" "$pid"
     elif supervised "$1"; then
         printf '%-18s restarting\n' "$1"
         return 1

@@ -11,7 +11,7 @@ top=$dir
 first="$top/first shop"
 second=$top/second
 third=$top/third
-names=(weir-coordinator orders payments catalog notifications views)
+names=(weir-coordinator orders payments catalog notifications views gateway)
 
 shop() { # ARGUMENTS of shop.sh
     "$root/scripts/shop.sh" "$@"
@@ -80,17 +80,19 @@ up_and_status() {
     check 'everyone is ready when up returns' same \
         "$(for name in sagas orders payments catalog notifications views; do redis HLEN "{$name}:workers"; done | sort -u)" 1
     check 'status: 0' same "$(code_of shop status "$first")" 0
-    check 'status names all seven' same "$(grep -c 'running, pid' "$top/last.out")" 7
+    check 'status names all eight' same "$(grep -c 'running, pid' "$top/last.out")" 8
     before=$(pids "$first")
     check 'up once more: 0' same "$(code_of shop up "$first")" 0
     check 'and changes nothing' same "$(pids "$first")" "$before"
+    check 'up told where the gateway is' grep -q "http://$(<"$first/gateway.address")\$" "$first/up.out"
     order_completes one
 }
 
 # ---- Death and return -----------------------------------------------------------------------
 
 killed_workers() {
-    local name before began took
+    local name before began took address
+    address=$(<"$first/gateway.address")
     for name in "${names[@]}"; do
         before=$(<"$first/$name.pid")
         began=$(now_ms)
@@ -100,6 +102,7 @@ killed_workers() {
         check "$name is back after $took ms" test "$took" -le 1000
     done
     check 'status is fine again' await shop_is_whole
+    check 'the gateway is where it was' same "$(<"$first/gateway.address")" "$address"
     order_completes two
 }
 
@@ -147,7 +150,7 @@ more_workers() {
     check 'start payments: 0' same "$(code_of shop start payments "$first")" 0
     check 'a second process with its own pid file and log' processes_run "$first" payments payments-2
     check 'known to the server as another' same "$(redis HLEN '{payments}:workers')" 2
-    check 'status names eight' same "$(shop status "$first" | grep -c 'running, pid')" 8
+    check 'status names nine' same "$(shop status "$first" | grep -c 'running, pid')" 9
     check 'start of an unknown worker: refused' test "$(code_of shop start nonsense "$first")" -ne 0
     check 'start without a shop: refused' test "$(code_of shop start payments "$top/none")" -ne 0
     check 'an unknown command: 64' same "$(code_of shop dance "$first")" 64
@@ -159,6 +162,7 @@ more_workers() {
 two_shops() {
     mkdir "$second"
     shop_up "$second"
+    check 'two gateways have two addresses' test "$(<"$first/gateway.address")" != "$(<"$second/gateway.address")"
     check 'two shops have two ports' test "$(<"$first/redis.port")" -ne "$(<"$second/redis.port")"
     dir=$second
     order_completes four
@@ -171,7 +175,7 @@ two_shops() {
 
 down_and_up() {
     check 'down: 0' same "$(code_of shop down "$first")" 0
-    check 'no pid file is left' same "$(find "$first" -name '*.pid' -o -name '*.sock' -o -name '*.supervisor')" ''
+    check 'no pid file is left' same "$(find "$first" -name '*.pid' -o -name '*.sock' -o -name '*.supervisor' -o -name '*.address')" ''
     check 'no process is left' same "$(left_over "$first")" ''
     check 'the logs are left' test -s "$first/payments-2.log"
     check 'status: 1' same "$(code_of shop status "$first")" 1
