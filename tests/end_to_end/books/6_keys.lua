@@ -15,6 +15,7 @@ local KEYS_OF = {
               ['checkpoint:'] = 'hash', ['projection:'] = 'hash', ['skipped:'] = 'set',
               ['rebuild-differences:'] = 'list' },
     weir = { projections = 'hash', services = 'hash', actions = 'stream' },
+    gateway = { ['key:'] = 'string' },
 }
 
 -- The type that a key should have; nil where it should not be there.
@@ -30,10 +31,10 @@ end
 
 -- ---- Lives -------------------------------------------------------------------------------------
 
--- Marks, notes of waits, ended sagas and what a comparison has found go by themselves, nothing else
--- does.
+-- Marks, notes of waits, clients' keys, ended sagas and what a comparison has found go by themselves,
+-- nothing else does.
 local function has_life(key)
-    if key:find('^{[^}]*}:seen:') or key:find('^{[^}]*}:note:') or key:find('^{[^}]*}:rebuild%-differences:') then return true end
+    if key:find('^{gateway}:key:') or key:find('^{[^}]*}:seen:') or key:find('^{[^}]*}:note:') or key:find('^{[^}]*}:rebuild%-differences:') then return true end
     local saga = sagas[key:match('^{sagas}:saga:(.*)$') or '']
     return saga ~= nil and saga.hash ~= nil and saga.hash.endedAt ~= nil
 end
