@@ -439,6 +439,9 @@ static void durability_is_waited_for_beside(void **state)
     struct told closed = TOLD;
     assert_true(weir_desk_call(desk, &command, on_call, &closed));
     AWAIT(marks("b") == 2);
+    weir_desk_close(desk); /* waits for it */
+    desk = NULL;
+    assert_int_equal(times(&closed), 1);
     test_do(&server, "CONFIG SET appendfsync everysec");
     json_decref(data);
 }
