@@ -7,23 +7,23 @@ build=${WEIR_BUILD:-$root/build}
 bin=$build/bin
 coordinator=weir-coordinator
 workers=(orders payments catalog notifications views)
-servers=(gateway) # what people reach by HTTP
+servers=(gateway weir-dashboard) # what people reach by HTTP
 start_limit=${SHOP_START_LIMIT:-60}
 stop_limit=${SHOP_STOP_LIMIT:-15}
 
 usage() {
     cat <<TEXT
 Usage: scripts/shop.sh up [DIR]          start the shop; what runs already is left alone
-       scripts/shop.sh start NAME [DIR]  start one more process of a worker or the gateway (NAME as in
-                                         build/bin), or with NAME redis the server again after it
+       scripts/shop.sh start NAME [DIR]  start one more process of a worker, the gateway or the dashboard
+                                         (NAME as in build/bin), or with NAME redis the server again after it
                                          has died
        scripts/shop.sh status [DIR]      what runs; exit code 0 where all of it does, else 1
        scripts/shop.sh down [DIR]        stop everything; the data stays in DIR
 
 DIR is the folder of the shop: redis.sock, redis.port, the server's append-only file, and
 <name>.pid and <name>.log of each process; <name>.metrics, the address at which a worker serves
-/metrics, /healthz and /readyz; <name>.address, that of the gateway. Left out, it is the folder "run"
-of the project.
+/metrics, /healthz and /readyz; gateway.address and dashboard.address; dashboard.token, which the
+dashboard wants from who acts. Left out, it is the folder "run" of the project.
 A worker that dies is started again within a second, the server is not. A worker that ends in
 order (SIGTERM), or with 64, 77 or 78, which no restart can mend, stays down.
 
@@ -256,21 +256,37 @@ note_metrics() { # NAME PID BYTES
     [[ -z $address || -e $dir/stopping ]] || put "$address" "$dir/$1.metrics"
 }
 
+address_file() { # NAME
+    printf '%s\n' "$dir/${1#weir-}.address"
+}
+
 # The address that it had before, so that clients find it again; else a free port, chosen as for the
 # server, since one that the system gives may be some client's when it is wanted again.
 address_for() { # NAME
-    local address=''
-    [[ -r $dir/$1.address ]] && address=$(<"$dir/$1.address")
+    local address='' file
+    file=$(address_file "$1")
+    [[ -r $file ]] && address=$(<"$file")
     printf '%s\n' "${address:-127.0.0.1:$(random_port)}"
 }
 
 # The words of its command line, into `options`.
 choose_options() { # NAME
-    if serves "$1"; then
-        options=(--listen "$(address_for "$1")" --address-file "$dir/$1.address" --simulate)
-    else
+    if ! serves "$1"; then
         options=(--consumer "$(consumer_of "$1")")
+        return
     fi
+    options=(--listen "$(address_for "$1")" --address-file "$(address_file "$1")")
+    if [[ $(program_of "$1") == gateway ]]; then
+        options+=(--simulate)
+    else
+        options+=(--allow-actions --token-file "$dir/dashboard.token")
+    fi
+}
+
+# Kept, as the address is: who has it open goes on.
+make_token() {
+    [[ -s $dir/dashboard.token ]] && return
+    (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' ' >"$dir/dashboard.token")
 }
 
 # Runs as a process of its own, one for each worker, until the worker ends in order or the shop
@@ -288,14 +304,14 @@ supervise() { # NAME
             </dev/null >>"$dir/$name.log" 2>&1 &
         pid=$!
         put "$pid" "$dir/$name.pid"
-        [[ -z ${WEIR_METRICS:-} ]] || serves "$name" || note_metrics "$name" "$pid" "$said" &
+        [[ -z ${WEIR_METRICS:-} || $program == gateway ]] || note_metrics "$name" "$pid" "$said" &
         code=0
         wait "$pid" || code=$?
         [[ $code -ne 0 ]] || break
         printf '%s supervisor: %s (pid %s) ended with %s\n' "$(date -u +%FT%TZ)" "$name" "$pid" \
             "$code" >>"$dir/$name.log"
         [[ $code != 64 && $code != 77 && $code != 78 ]] || exit "$code"
-        [[ $code != 71 ]] || rm -f "$dir/$name.address" # somebody else has the port
+        [[ $code != 71 ]] || rm -f "$(address_file "$name")" # somebody else has the port
         sleep 0.3
     done
     if in_charge "$name" || [[ -e $dir/stopping ]]; then
@@ -315,7 +331,7 @@ launch_worker() { # NAME
 # One that serves is ready when it says so itself.
 server_ready() { # NAME
     local address line=''
-    address=$(cat "$dir/$1.address" 2>/dev/null) && living "$1" >/dev/null || return 1
+    address=$(cat "$(address_file "$1")" 2>/dev/null) && living "$1" >/dev/null || return 1
     {
         exec 3<>"/dev/tcp/${address%:*}/${address##*:}" || return 1
         printf 'GET /readyz HTTP/1.0\r\n\r\n' >&3
@@ -340,7 +356,7 @@ worker_ready() { # NAME
 
 describe() { # NAME PID
     local address=''
-    serves "$1" && address=$(cat "$dir/$1.address" 2>/dev/null)
+    serves "$1" && address=$(cat "$(address_file "$1")" 2>/dev/null)
     printf '%-18s running, pid %s%s\n' "$1" "$2" "${address:+, http://$address}"
 }
 
@@ -422,6 +438,7 @@ command_up() {
         server_answers || fail "no server answers at REDIS_URL" 69
     fi
     load_definitions
+    make_token
     for name in "$coordinator" "${workers[@]}" "${servers[@]}"; do
         supervised "$name" || launch_worker "$name"
     done

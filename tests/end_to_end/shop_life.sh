@@ -11,7 +11,7 @@ top=$dir
 first="$top/first shop"
 second=$top/second
 third=$top/third
-names=(weir-coordinator orders payments catalog notifications views gateway)
+names=(weir-coordinator orders payments catalog notifications views gateway weir-dashboard)
 
 shop() { # ARGUMENTS of shop.sh
     "$root/scripts/shop.sh" "$@"
@@ -80,12 +80,25 @@ up_and_status() {
     check 'everyone is ready when up returns' same \
         "$(for name in sagas orders payments catalog notifications views; do redis HLEN "{$name}:workers"; done | sort -u)" 1
     check 'status: 0' same "$(code_of shop status "$first")" 0
-    check 'status names all eight' same "$(grep -c 'running, pid' "$top/last.out")" 8
+    check 'status names all nine' same "$(grep -c 'running, pid' "$top/last.out")" 9
     before=$(pids "$first")
     check 'up once more: 0' same "$(code_of shop up "$first")" 0
     check 'and changes nothing' same "$(pids "$first")" "$before"
+    check 'and where the dashboard is' grep -q "http://$(<"$first/dashboard.address")\$" "$first/up.out"
+    check 'which shows the shop' shows_a_page "$first"
+    check 'its token is for one user alone' same "$(stat -c %a "$first/dashboard.token")" 600
     check 'up told where the gateway is' grep -q "http://$(<"$first/gateway.address")\$" "$first/up.out"
     order_completes one
+}
+
+shows_a_page() { # DIR
+    local address line
+    address=$(<"$1/dashboard.address")
+    exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
+    printf 'GET /api/top HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3
+    line=$(cat <&3)
+    exec 3>&-
+    [[ $line == 'HTTP/1.1 200 '*'"service":"payments"'* ]]
 }
 
 # ---- Death and return -----------------------------------------------------------------------
@@ -150,7 +163,7 @@ more_workers() {
     check 'start payments: 0' same "$(code_of shop start payments "$first")" 0
     check 'a second process with its own pid file and log' processes_run "$first" payments payments-2
     check 'known to the server as another' same "$(redis HLEN '{payments}:workers')" 2
-    check 'status names nine' same "$(shop status "$first" | grep -c 'running, pid')" 9
+    check 'status names ten' same "$(shop status "$first" | grep -c 'running, pid')" 10
     check 'start of an unknown worker: refused' test "$(code_of shop start nonsense "$first")" -ne 0
     check 'start without a shop: refused' test "$(code_of shop start payments "$top/none")" -ne 0
     check 'an unknown command: 64' same "$(code_of shop dance "$first")" 64
