@@ -13,6 +13,7 @@
 #include "weir.h"
 
 #define WAIT_MS 8000
+#define DEAR_WAIT_MS 27000 /* within the limit of the HTTP server */
 #define SWEEP_S .5
 #define ANSWER_MAX 16777216
 #define API "/api/"
@@ -23,7 +24,7 @@ struct asker {
     struct weir_listener listener;
     struct weir_api *api;
     struct weir_http_request *request;
-    int64_t since_ms;
+    int64_t until_ms;
     struct asker *next;
 };
 
@@ -104,7 +105,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
     for (struct asker *asker = api->askers, *next; asker; asker = next) {
         struct weir_http_request *request = asker->request;
         next = asker->next;
-        if (now - asker->since_ms < WAIT_MS)
+        if (now < asker->until_ms)
             continue;
         forget_asker(asker);
         refuse_for_trouble(api, request);
@@ -122,12 +123,13 @@ static void show(struct weir_api *api, struct weir_http_request *request, const 
     }
     asker->api = api;
     asker->request = request;
-    asker->since_ms = weir_clock_monotonic_ms();
     asker->listener = (struct weir_listener){.heard = on_heard, .once = true};
     enum weir_status status =
         weir_route_words_of(weir_http_target(request), path, false, &words, &error);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
+        asker->until_ms = weir_clock_monotonic_ms() + (words.route->dear ? DEAR_WAIT_MS : WAIT_MS);
         status = weir_board_listen(api->settings.board, &words, &asker->listener, &error);
+    }
     if (status != WEIR_OK) {
         free(asker);
         refuse_error(request, &error);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 
 #define WAITING_MAX 64
+#define DEAR_WAITING_MAX 4
 #define QUESTIONS_MAX 128
 #define TICK_S 0.25
 #define WATCH_MS 1000
@@ -27,12 +28,12 @@ struct weir_question {
 };
 
 struct weir_board {
-    struct weir_clerk *clerk;
+    struct weir_clerk *clerk, *patient; /* the second for what is dear */
     struct ev_loop *loop;
     ev_timer tick;
     struct weir_question *questions;
-    size_t count, running;
-    int64_t progress_ms; /* when a run last ended, or one began with none before it */
+    size_t count, running; /* runs of the first clerk */
+    int64_t progress_ms;   /* when one of them last ended, or began with none before it */
     bool lost;
     int64_t answered_at_ms, answered_ms; /* the last answer: by the server's clock, by ours */
 };
@@ -71,6 +72,11 @@ int64_t weir_board_now_ms(const struct weir_board *board)
 }
 
 /* ---- Questions --------------------------------------------------------------------------- */
+
+static bool is_dear(const struct weir_question *question)
+{
+    return question->job.words.route->dear;
+}
 
 static void forget(struct weir_question *question)
 {
@@ -160,8 +166,10 @@ static void on_done(struct weir_job *job)
     int64_t now = weir_clock_monotonic_ms();
     bool lost = weir_run_lost(&answer);
     job->answer = (struct weir_run){0};
-    board->running--;
-    board->progress_ms = now;
+    if (!is_dear(question)) {
+        board->running--;
+        board->progress_ms = now;
+    }
     weir_board_note(board, &answer);
     keep(question, &answer);
     question->due_ms = now + (lost ? WATCH_MS : pause_of(question));
@@ -176,9 +184,10 @@ static bool start(struct weir_question *question)
     struct weir_board *board = question->board;
     question->job.done = on_done;
     question->job.user = question;
-    if (!weir_clerk_submit(board->clerk, &question->job))
+    bool dear = is_dear(question);
+    if (!weir_clerk_submit(dear ? board->patient : board->clerk, &question->job))
         return false;
-    if (board->running++ == 0)
+    if (!dear && board->running++ == 0)
         board->progress_ms = weir_clock_monotonic_ms();
     question->running = true;
     return true;
@@ -218,6 +227,10 @@ static struct weir_question *add(struct weir_board *board, char *key_take,
 enum weir_status weir_board_listen(struct weir_board *board, struct weir_words *words_take,
                                    struct weir_listener *listener, struct weir_error *error)
 {
+    if (words_take->route->dear && !listener->once) {
+        weir_words_close(words_take);
+        return weir_error_set(error, WEIR_INVALID, "this is too dear to be watched");
+    }
     char *key = weir_words_key(words_take);
     struct weir_question *question = key ? find(board, key) : NULL;
     if (!key) {
@@ -297,7 +310,10 @@ struct weir_board *weir_board_open(struct ev_loop *loop, const char *redis, cons
     }
     board->loop = loop;
     board->clerk = weir_clerk_open(loop, redis, prefix, WAITING_MAX, error);
-    if (!board->clerk) {
+    if (board->clerk)
+        board->patient = weir_clerk_open(loop, redis, prefix, DEAR_WAITING_MAX, error);
+    if (!board->patient) {
+        (void)weir_clerk_close(board->clerk, 0);
         free(board);
         return NULL;
     }
@@ -312,7 +328,8 @@ bool weir_board_close(struct weir_board *board, int64_t limit_ms)
     if (!board)
         return true;
     ev_timer_stop(board->loop, &board->tick);
-    if (!weir_clerk_close(board->clerk, limit_ms))
+    bool ended = weir_clerk_close(board->clerk, limit_ms);
+    if (!weir_clerk_close(board->patient, ended ? limit_ms : 0) || !ended)
         return false;
     for (struct weir_question *question; (question = board->questions);) {
         for (struct weir_listener *at = question->listeners; at; at = at->next)

@@ -31,7 +31,8 @@ bool weir_board_close(struct weir_board *board, int64_t limit_ms);
 
 /* Takes the words. Who wants it once joins a run that waits or goes on, or causes one; who watches
  * causes one a second at most, and fewer where it is dear: in time, in bytes, or by the route's
- * `every_ms`. WEIR_TOO_LARGE: too much is asked already. */
+ * `every_ms`. What is dear cannot be watched (WEIR_INVALID), and is run beside the rest.
+ * WEIR_TOO_LARGE: too much is asked already. */
 WEIR_CHECKED enum weir_status weir_board_listen(struct weir_board *board,
                                                 struct weir_words *words_take,
                                                 struct weir_listener *listener,

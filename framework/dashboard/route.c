@@ -23,7 +23,7 @@ static const struct weir_route routes[] = {
     {.command = "scheduled", .operands_maximum = 1, .options = {"limit"}},
     {.command = "actions", .options = {"limit", "since", "who", "target"}},
     {.command = "readers", .operands_minimum = 1, .operands_maximum = 1, .every_ms = 5000},
-    {.command = "doctor", .every_ms = 30000},
+    {.command = "doctor", .dear = true},
     {.command = "projection", .verb = "list"},
     {.command = "projection",
      .verb = "show",

@@ -20,6 +20,7 @@ struct weir_route {
     int operands_minimum, operands_maximum;
     bool joined; /* what stands behind the verb is one operand, though it has slashes */
     bool action; /* else it shows something */
+    bool dear;   /* may take long with many keys: nobody watches it, and nobody waits behind it */
     const char *last_operand; /* an argument that is one more operand, the last; or NULL */
     const char *fixed;        /* a word that is always given, or NULL */
     int64_t every_ms;         /* who watches it is told at most so often; 0: once a second */

@@ -269,6 +269,7 @@ def check_requests(dashboard):
                    "/api/sagas?limit=100000", "/api/sagas?state=nonsense", "/api/services?search=", "/api/saga/a/b",
                    "/api/top?limit=1", "/api/sagas?json=false"):
         same(target, ask("GET", target).status, 400)
+    same("what is dear is not watched", ask("GET", "/api/live?topic=doctor").status, 400)
     for target in ("/api/start/place-order", "/api/install", "/api/query/views/x", "/api/definition/load/x",
                    "/api/projection/forget/shop", "/api/", "/api/dead/payments", "/..%2f..%2fetc/passwd", "/api/--help"):
         same(target, ask("GET", target).status, 404)
@@ -427,6 +428,7 @@ SCREENS = [
     ("model", "/models/views%2Fshop", "notifications"),
     ("scheduled", "/scheduled", "Due first"),
     ("actions", "/actions", "definition load"),
+    ("doctor", "/doctor", "appendonly"),
 ]
 
 

@@ -25,7 +25,7 @@ const ROUTES = [
   [/^\/dead\/([^/]+)\/([^/]+)$/, later('./dead.js', 'letter'), 'service', 'id'],
   [/^\/models$/, later('./models.js', 'models')], [/^\/models\/([^/]+)$/, later('./models.js', 'model'), 'name'],
   [/^\/scheduled$/, later('./lists.js', 'scheduled')], [/^\/scheduled\/([^/]+)$/, later('./lists.js', 'scheduled'), 'name'],
-  [/^\/actions$/, later('./lists.js', 'actions')],
+  [/^\/actions$/, later('./lists.js', 'actions')], [/^\/doctor$/, later('./doctor.js', 'doctor')],
 ];
 
 const lost = { title: () => 'Nothing here', topics: () => [], render: () => h('p', { class: 'empty' }, 'There is no such screen.') };
@@ -71,6 +71,7 @@ async function go() {
   place('nav').classList.remove('open');
   place('menu').setAttribute('aria-expanded', 'false');
   live.watch(topics());
+  screen.enter?.();
   paint();
   if (turn > 1) window.scrollTo(0, 0);
   if (turn > 1) place('main').focus({ preventScroll: true });

@@ -46,16 +46,9 @@ function ofServer({ usedMemory, maxMemory }) {
     ? [{ bad: true, words: `The server's memory is nearly full: ${bytes(usedMemory)} of ${bytes(maxMemory)}` }] : [];
 }
 
-// What the overview does not tell already.
-function ofDoctor(findings) {
-  return (Array.isArray(findings) ? findings : []).filter((one) => one.level !== 'ok' &&
-    !['dead', 'workers', 'projections', 'sagas'].includes(one.check))
-    .map((one) => ({ bad: one.level === 'error', words: `${one.check}: ${one.about}: ${one.text}` }));
-}
-
-export function attention(top, doctor, now) {
+export function attention(top, now) {
   const all = [...ofSagas(top), ...top.services.flatMap((one) => ofService(one, now)),
-    ...top.projections.flatMap((one) => ofProjection(one, now)), ...ofServer(top.server), ...ofDoctor(doctor)];
+    ...top.projections.flatMap((one) => ofProjection(one, now)), ...ofServer(top.server)];
   return all.sort((one, other) => (other.bad ?? false) - (one.bad ?? false));
 }
 
@@ -113,12 +106,12 @@ function plots(history, now) {
 
 export const overview = {
   title: () => 'Overview',
-  topics: () => ['history', 'doctor'],
+  topics: () => ['history'],
   render() {
-    const top = known('top'), doctor = app.data.get('doctor'), history = app.data.get('history');
+    const top = known('top'), history = app.data.get('history');
     if (top.instead) return [heading('Overview'), top.instead];
     const now = app.now(), value = top.value;
-    return [heading('Overview'), showAttention(attention(value, doctor?.result, now)), tiles(value),
+    return [heading('Overview', h('a', { href: '#/doctor', class: 'aside' }, 'Have the doctor look')), showAttention(attention(value, now)), tiles(value),
       panel('The last hour', plots(history?.result, now)),
       panel('Services', table('Services', serviceColumns, value.services,
         { key: (row) => row.service, href: (row) => `#/services/${row.service}`,
