@@ -76,11 +76,10 @@ $(LIBRARY): $(OBJECTS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJECTS)
 
 $(BUILD)/bin/weir-dashboard: $(DASHBOARD)
-$(BUILD)/bin/weir-dashboard: private LDFLAGS += $(DASHBOARD)
 $(PROGRAMS): $(BUILD)/bin/%: $(BUILD)/framework/programs/%.o $(PROGRAM_SHARED) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out $(DASHBOARD),$^) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(LIBRARY) $(LIBS)
 
 $(WORKERS): $(BUILD)/bin/%: $(BUILD)/workers/%.o $(WORKER_SHARED) $(LIBRARY)
 	$(call say,LINK,$@)

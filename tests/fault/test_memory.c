@@ -414,7 +414,7 @@ static enum weir_status a_scrape(struct weir_text *result)
     static const struct weir_family_about times = {
         .name = "times_seconds", .help = "T.", .bounds_ns = bounds, .bound_count = 1};
     struct weir_metrics *metrics = weir_metrics_new();
-    char value[8];
+    char value[16];
     if (metrics == NULL)
         return WEIR_NO_MEMORY;
     struct weir_family *family = weir_metrics_counters(metrics, &counts);
