@@ -29,6 +29,14 @@ struct projection {
     size_t source_count;
 };
 
+/* Large, and none for those that join another. */
+struct plan {
+    struct source sources[SOURCES_MAX];
+    size_t source_count;
+    struct projection projections[PROJECTIONS_MAX];
+    size_t projection_count;
+};
+
 struct current {
     struct weir_errand errand;
     struct current *joined; /* others that are answered with it */
@@ -36,10 +44,7 @@ struct current {
     void *user;
     char view[65], projection[65]; /* "": all */
     enum stage stage;
-    struct source sources[SOURCES_MAX];
-    size_t source_count;
-    struct projection projections[PROJECTIONS_MAX];
-    size_t projection_count;
+    struct plan *plan; /* what the register says; NULL: it has not been read */
     int64_t pause;
     enum weir_query_result result;
     struct weir_error why;
@@ -60,8 +65,8 @@ static void ask_positions(const struct current *current, const struct projection
     const char *arguments[2 + SOURCES_MAX] = {"HMGET"};
     arguments[1] = weir_key_checkpoint(checkpoint, prefix, current->view, projection->name);
     for (size_t i = 0; i < projection->source_count; i++)
-        arguments[2 + i] =
-            weir_key_events(streams[i], prefix, current->sources[projection->sources[i]].service);
+        arguments[2 + i] = weir_key_events(streams[i], prefix,
+                                           current->plan->sources[projection->sources[i]].service);
     weir_pipeline_add_words(pipeline, 2 + projection->source_count, arguments, NULL);
 }
 
@@ -72,12 +77,13 @@ static void ask(struct weir_errand *errand, const char *prefix, struct weir_pipe
     if (current->stage == ASKS_REGISTER)
         weir_pipeline_add(pipeline, "HGETALL", weir_key_projections(key, prefix), NULL);
     else if (current->stage == ASKS_ENDS)
-        for (size_t i = 0; i < current->source_count; i++)
+        for (size_t i = 0; i < current->plan->source_count; i++)
             weir_pipeline_add(pipeline, "XINFO", "STREAM",
-                              weir_key_events(key, prefix, current->sources[i].service), NULL);
+                              weir_key_events(key, prefix, current->plan->sources[i].service),
+                              NULL);
     else
-        for (size_t i = 0; i < current->projection_count; i++)
-            ask_positions(current, &current->projections[i], prefix, pipeline);
+        for (size_t i = 0; i < current->plan->projection_count; i++)
+            ask_positions(current, &current->plan->projections[i], prefix, pipeline);
 }
 
 /* ---- The register ------------------------------------------------------------------------ */
@@ -86,22 +92,22 @@ static void ask(struct weir_errand *errand, const char *prefix, struct weir_pipe
 static size_t place_of(struct current *current, struct weir_slice service)
 {
     size_t place = 0;
-    while (place < current->source_count &&
-           !weir_slice_equals(service, current->sources[place].service))
+    while (place < current->plan->source_count &&
+           !weir_slice_equals(service, current->plan->sources[place].service))
         place++;
-    if (place == SOURCES_MAX || place < current->source_count)
+    if (place == SOURCES_MAX || place < current->plan->source_count)
         return place;
-    snprintf(current->sources[place].service, sizeof current->sources[place].service, "%.*s",
-             (int)service.length, service.at);
-    current->source_count++;
+    snprintf(current->plan->sources[place].service, sizeof current->plan->sources[place].service,
+             "%.*s", (int)service.length, service.at);
+    current->plan->source_count++;
     return place;
 }
 
 static bool add_projection(struct current *current, const char *name, struct weir_slice sources)
 {
-    struct projection *projection = &current->projections[current->projection_count];
+    struct projection *projection = &current->plan->projections[current->plan->projection_count];
     struct weir_slice service;
-    if (current->projection_count == PROJECTIONS_MAX)
+    if (current->plan->projection_count == PROJECTIONS_MAX)
         return false;
     *projection = (struct projection){.source_count = 0};
     snprintf(projection->name, sizeof projection->name, "%s", name);
@@ -112,7 +118,7 @@ static bool add_projection(struct current *current, const char *name, struct wei
             return false;
         projection->sources[projection->source_count++] = place;
     }
-    current->projection_count++;
+    current->plan->projection_count++;
     return true;
 }
 
@@ -132,6 +138,13 @@ static void take_register(struct current *current, const redisReply *reply)
     char name[WEIR_REGISTERED_MAX];
     struct weir_slice field, sources;
     bool room = true;
+    free(current->plan); /* of a look before, that found none */
+    current->plan = calloc(1, sizeof *current->plan);
+    if (current->plan == NULL) {
+        weir_error_set(&current->why, WEIR_NO_MEMORY, "memory ran out");
+        end(current, WEIR_QUERY_FAILED);
+        return;
+    }
     for (size_t i = 0; room && weir_reply_array(reply, 0) && i + 1 < reply->elements; i += 2)
         if (weir_reply_text(reply->element[i], &field) &&
             weir_reply_text(reply->element[i + 1], &sources) &&
@@ -143,9 +156,9 @@ static void take_register(struct current *current, const redisReply *reply)
                        "%s has more than %d projections, or they read more than %d services",
                        current->view, PROJECTIONS_MAX, SOURCES_MAX);
         end(current, WEIR_QUERY_FAILED);
-    } else if (current->projection_count == 0) {
+    } else if (current->plan->projection_count == 0) {
         not_yet(current, "no projection is registered", "");
-    } else if (current->source_count == 0) {
+    } else if (current->plan->source_count == 0) {
         end(current, WEIR_QUERY_FOUND); /* they read nothing */
     } else {
         current->stage = ASKS_ENDS;
@@ -158,13 +171,13 @@ static void take_register(struct current *current, const redisReply *reply)
  * published. */
 static void take_ends(struct current *current, redisReply *const *replies)
 {
-    for (size_t i = 0; i < current->source_count; i++) {
+    for (size_t i = 0; i < current->plan->source_count; i++) {
         struct weir_slice id = {"", 0};
-        current->sources[i].end = (struct weir_entry_id){0};
+        current->plan->sources[i].end = (struct weir_entry_id){0};
         if (weir_reply_array(replies[i], 2) &&
             weir_reply_text(weir_reply_named(replies[i], "last-generated-id"), &id) &&
-            !weir_entry_id_read(id, &current->sources[i].end))
-            current->sources[i].end = (struct weir_entry_id){0};
+            !weir_entry_id_read(id, &current->plan->sources[i].end))
+            current->plan->sources[i].end = (struct weir_entry_id){0};
     }
     current->stage = ASKS_POSITIONS;
 }
@@ -183,10 +196,10 @@ static bool has_passed(const struct weir_entry_id *end, const redisReply *positi
 /* The service whose newest events some projection has not come to; NULL: there is none. */
 static const char *lags_behind(const struct current *current, redisReply *const *replies)
 {
-    for (size_t i = 0; i < current->projection_count; i++) {
-        const struct projection *projection = &current->projections[i];
+    for (size_t i = 0; i < current->plan->projection_count; i++) {
+        const struct projection *projection = &current->plan->projections[i];
         for (size_t j = 0; j < projection->source_count; j++) {
-            const struct source *source = &current->sources[projection->sources[j]];
+            const struct source *source = &current->plan->sources[projection->sources[j]];
             if (!has_passed(&source->end, weir_reply_at(replies[i], j)))
                 return source->service;
         }
@@ -256,8 +269,9 @@ static void answer(struct weir_errand *errand)
         next = one->joined;
         one->answered(one->user, current->result, why);
         if (one != current)
-            free(one);
+            free(one); /* it had no plan of its own */
     }
+    free(current->plan);
     free(current);
 }
 

@@ -27,7 +27,7 @@ static const char *const mixes[] = {"orders", "plain-orders", "products", "reads
 
 static struct {
     const char *address, *out;
-    int clients, seconds, lose_percent, pause_ms;
+    int clients, seconds, lose_percent, pause_ms, customers, products;
     uint64_t seed;
     enum mix mix;
     FILE *file;
@@ -36,7 +36,8 @@ static struct {
     atomic_size_t latency_count;
     uint32_t *latencies; /* µs */
     int64_t end_ms;
-} all = {.clients = 200, .seconds = 10, .seed = 1, .lose_percent = 2};
+} all = {
+    .clients = 200, .seconds = 10, .seed = 1, .lose_percent = 2, .customers = 20, .products = 5};
 
 static int64_t now_us(void)
 {
@@ -99,12 +100,15 @@ struct order {
 
 static void make_order(struct client *client, struct order *order)
 {
-    unsigned kind = dice(client, 100), customer = dice(client, 20), product = dice(client, 5);
+    unsigned kind = dice(client, 100), customer = dice(client, (unsigned)all.customers),
+             product = dice(client, (unsigned)all.products);
     char named[96] = "";
     const char *simulate = "";
-    snprintf(order->key, sizeof(order->key), "k%d-%d", client->number, client->count);
+    snprintf(order->key, sizeof(order->key), "k%llu-%d-%d", (unsigned long long)all.seed,
+             client->number, client->count);
     order->named = dice(client, 2) == 0;
-    snprintf(order->id, sizeof(order->id), "o%d-%d", client->number, client->count++);
+    snprintf(order->id, sizeof(order->id), "o%llu-%d-%d", (unsigned long long)all.seed,
+             client->number, client->count++);
     if (order->named)
         snprintf(named, sizeof(named), "\"orderId\":\"%s\",", order->id);
     order->wanted = kind < 10 ? "bad" : "good";
@@ -197,8 +201,8 @@ static void make_product(struct client *client)
     char body[256];
     struct http_answer answer;
     snprintf(body, sizeof(body),
-             "{\"productId\":\"b%d-%d\",\"name\":\"Lamp\",\"price\":1999,\"stock\":10}",
-             client->number, client->count++);
+             "{\"productId\":\"b%llu-%d-%d\",\"name\":\"Lamp\",\"price\":1999,\"stock\":10}",
+             (unsigned long long)all.seed, client->number, client->count++);
     ask(client, "POST", "/products", NULL, body, &answer);
 }
 
@@ -257,9 +261,10 @@ static void report(double seconds)
 static bool read_options(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"address", 1, NULL, 'a'}, {"clients", 1, NULL, 'c'}, {"seconds", 1, NULL, 's'},
-        {"seed", 1, NULL, 'r'},    {"mix", 1, NULL, 'm'},     {"out", 1, NULL, 'o'},
-        {"lose", 1, NULL, 'l'},    {"pause", 1, NULL, 'p'},   {NULL, 0, NULL, 0}};
+        {"address", 1, NULL, 'a'},  {"clients", 1, NULL, 'c'}, {"seconds", 1, NULL, 's'},
+        {"seed", 1, NULL, 'r'},     {"mix", 1, NULL, 'm'},     {"out", 1, NULL, 'o'},
+        {"lose", 1, NULL, 'l'},     {"pause", 1, NULL, 'p'},   {"customers", 1, NULL, 'C'},
+        {"products", 1, NULL, 'P'}, {NULL, 0, NULL, 0}};
     for (int found; (found = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (found) {
         case 'a':
@@ -280,6 +285,12 @@ static bool read_options(int argc, char **argv)
         case 'l':
             all.lose_percent = atoi(optarg);
             break;
+        case 'C':
+            all.customers = atoi(optarg);
+            break;
+        case 'P':
+            all.products = atoi(optarg);
+            break;
         case 'p':
             all.pause_ms = atoi(optarg);
             break;
@@ -292,7 +303,8 @@ static bool read_options(int argc, char **argv)
             return false;
         }
     }
-    return all.address && all.clients > 0 && all.clients <= CLIENTS_MAX && all.seconds > 0;
+    return all.address && all.clients > 0 && all.clients <= CLIENTS_MAX && all.seconds > 0 &&
+           all.customers > 0 && all.products > 0;
 }
 
 int main(int argc, char **argv)
@@ -304,7 +316,7 @@ int main(int argc, char **argv)
     if (!read_options(argc, argv) || !(all.latencies = malloc(LATENCIES_MAX * sizeof(uint32_t)))) {
         fprintf(stderr, "usage: clients --address HOST:PORT [--clients N] [--seconds N] [--seed N] "
                         "[--mix orders|plain-orders|products|reads] [--out FILE] [--lose PERCENT] "
-                        "[--pause MS]\n");
+                        "[--pause MS] [--customers N] [--products N]\n");
         return 64;
     }
     all.file = all.out ? fopen(all.out, "w") : NULL;

@@ -13,7 +13,7 @@
 
 #include "handlers.h"
 
-#define HEADERS_MAX 32768     /* bytes of a connection's memory: beyond, the library says 431 */
+#define HEADERS_MAX 16384     /* bytes of a connection's memory: beyond, the library says 431 */
 #define DISCARDED_MAX 1048576 /* of a body that is too large and comes all the same */
 #define BACKLOG 512
 
