@@ -32,6 +32,7 @@ missing_packages() {
     command -v spin >/dev/null || echo spin
     command -v patch >/dev/null || echo patch
     command -v strace >/dev/null || echo strace
+    command -v curl >/dev/null || echo curl
     command -v python3 >/dev/null || echo python3
     command -v prometheus >/dev/null && command -v promtool >/dev/null || echo prometheus
     [[ -x /usr/bin/chromium ]] || echo chromium
