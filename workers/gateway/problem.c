@@ -32,7 +32,7 @@ static const struct problem_kind kinds[PROBLEM_COUNT] = {
     [PROBLEM_BUSY] = {"busy", "Too much is in hand", 503, 1,
                       "Nothing has been done. Repeat it a little later."},
     [PROBLEM_NO_SERVER] = {"no-server", "The shop cannot be reached", 503, 1,
-                           "Nothing has been read."},
+                           "Nothing has been done. Repeat it a little later."},
     [PROBLEM_UNKNOWN] = {"outcome-unknown", "It is not known whether it was accepted", 503, 1,
                          "It may have been done, or be done yet, or not. Repeat it with the same "
                          "Idempotency-Key or orderId: then it is done once."},
