@@ -47,12 +47,12 @@ function both(service, row) {
 
 function reasons(params, counted) {
   const columns = [
-    { head: 'letters', class: 'right', cell: (row) => h('span', { class: 'number' }, count(row.count)) },
     { head: 'reason', class: 'grow', cell: (row) => h('a', { href: href(params.service, { reason: row.reason }) }, text(row.reason)) },
+    { head: 'letters', class: 'right', cell: (row) => h('span', { class: 'number' }, count(row.count)) },
     { head: 'types', cell: (row) => text(Array.isArray(row.types) ? row.types.join(', ') : Object.keys(row.types ?? {}).join(', ')) },
     { head: 'newest', class: 'right', cell: (row) => since(row.newest) },
     { head: 'oldest', class: 'right', cell: (row) => since(row.oldest) },
-    { head: '', cell: (row) => both(params.service, row) },
+    { head: '', class: 'wide', cell: (row) => both(params.service, row) },
   ];
   return panel('Reasons', table('Reasons', columns, counted.reasons, { key: (row) => row.reason,
     href: (row) => href(params.service, { reason: row.reason }) }),
