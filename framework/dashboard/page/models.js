@@ -10,23 +10,28 @@ const behind = (row) => (typeof row.behind === 'number' ? `${count(row.behind)}$
 
 // ---- A rebuild's way --------------------------------------------------------------------------
 
-const part = (done, all) => (all > 0 ? Math.max(0, Math.min(1, done / all)) : 0);
+const going = (rebuild) => rebuild !== null && rebuild.outcome === null;
+const nameOf = (rebuild) => (rebuild.task === 'verify' ? 'Comparison' : 'Rebuild');
+
+function stateOf(rebuild) {
+  if (!going(rebuild)) return state(rebuild.outcome);
+  if (rebuild.event) return state('stopped');
+  return rebuild.paused ? state('paused') : state('running');
+}
 
 function progress(rebuild) {
   if (!rebuild) return null;
-  const known = ['done', 'total', 'applied', 'events', 'swapped', 'keys'].filter((name) => typeof rebuild[name] === 'number');
-  const done = rebuild.done ?? rebuild.applied ?? rebuild.swapped, all = rebuild.total ?? rebuild.events ?? rebuild.keys;
-  const share = typeof done === 'number' && typeof all === 'number' ? part(done, all) : null;
+  const facts = [['Started', at(rebuild.startedAt)], rebuild.endedAt ? ['Ended', at(rebuild.endedAt)] : null,
+    going(rebuild) ? ['Phase', text(rebuild.phase ?? '–')] : null,
+    ['Events folded', [count(rebuild.folded), rebuild.total === null ? null : ` of ${count(rebuild.total)}`]],
+    ['Keys moved', count(rebuild.moved)], rebuild.differing > 0 ? ['Differing', count(rebuild.differing)] : null].filter(Boolean);
   return h('div', { class: 'rebuild' },
-    h('p', null, h('b', null, 'Rebuild '), state(rebuild.state ?? rebuild.phase ?? 'running'),
-      share === null ? null : ` ${Math.floor(share * 100)} %`),
-    share === null ? null : h('svg', { class: 'bar', viewBox: '0 0 100 10', preserveAspectRatio: 'none', role: 'img',
-      'aria-label': `${Math.floor(share * 100)} percent` },
-    h('rect', { class: 'track', width: 100, height: 10 }), h('rect', { class: 'spent', width: share * 100, height: 10 })),
-    h('dl', { class: 'fields' }, Object.entries(rebuild).filter(([name, value]) => value !== null && typeof value !== 'object' && !['state'].includes(name))
-      .map(([name, value]) => h('div', { key: name }, h('dt', null, name),
-        h('dd', null, /(since|started|at)$/i.test(name) && value > 1e12 ? at(value) : typeof value === 'number' ? count(value) : text(value))))),
-    known.length === 0 ? null : null);
+    h('p', null, h('b', null, `${nameOf(rebuild)} `), stateOf(rebuild), ` ${rebuild.percent} %`),
+    h('svg', { class: 'bar', viewBox: '0 0 100 10', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${rebuild.percent} percent` },
+      h('rect', { class: 'track', width: 100, height: 10 }), h('rect', { class: 'spent', width: rebuild.percent, height: 10 })),
+    rebuild.why ? h('p', { class: 'bad' }, text(rebuild.why)) : null,
+    rebuild.event ? h('p', { class: 'bad' }, text(rebuild.event.reason ?? 'an event stops it')) : null,
+    h('dl', { class: 'facts' }, facts.map(([label, fact]) => h('div', null, h('dt', null, label), h('dd', null, fact)))));
 }
 
 const columns = [
@@ -35,7 +40,7 @@ const columns = [
   { head: 'worker', cell: (row) => text(row.worker ?? '–') },
   { head: 'behind', class: 'right', cell: (row) => h('span', { class: row.behind > 0 ? 'number' : 'number none' }, behind(row)) },
   { head: 'oldest event', class: 'right', cell: (row) => since(row.oldest) },
-  { head: 'rebuild', cell: (row) => (row.rebuild ? state(row.rebuild.state ?? row.rebuild.phase ?? 'running') : null) },
+  { head: 'rebuild', cell: (row) => (row.rebuild && going(row.rebuild) ? [stateOf(row.rebuild), ` ${row.rebuild.percent} %`] : null) },
   { head: 'reason', class: 'grow', cell: (row) => (row.reason ? h('span', { class: 'bad' }, text(row.reason)) : null) },
 ];
 
@@ -61,7 +66,8 @@ const sourceColumns = [
 ];
 
 function buttons(value) {
-  const name = value.projection, stopped = ['stopped', 'parked'].includes(value.state), rebuild = value.rebuild;
+  const name = value.projection, rebuild = value.rebuild;
+  const stopped = ['stopped', 'parked'].includes(value.state) || (rebuild !== null && going(rebuild) && rebuild.event !== null);
   const entry = value.event?.entry ?? null;
   return h('div', { class: 'actions', role: 'group', 'aria-label': 'Actions' },
     stopped ? [
@@ -70,7 +76,7 @@ function buttons(value) {
       act('Skip the event', { title: `Skip the event that stops ${name}?`, button: 'Skip it', danger: true, where: `projection/skip/${NAME(name)}`,
         body: [h('p', null, 'The event goes to the view’s dead letters, and the projection goes on behind it.')],
         options: () => (entry ? { entry } : {}), done: 'The event was skipped.' })] : null,
-    rebuild ? act('Abandon the rebuild', { title: `Abandon the rebuild of ${name}?`, button: 'Abandon it', danger: true,
+    rebuild && going(rebuild) ? act('Abandon the rebuild', { title: `Abandon the rebuild of ${name}?`, button: 'Abandon it', danger: true,
       where: `projection/abandon/${NAME(name)}`, body: [h('p', null, 'What was rebuilt is cleared away. The live model stays as it is.')],
       done: 'The rebuild is abandoned.' })
       : act('Rebuild', { title: `Rebuild ${name}?`, button: 'Rebuild it', where: `projection/rebuild/${NAME(name)}`,

@@ -17,7 +17,7 @@ export const app = {
 
 const MARKS = { running: '▸', compensating: '◂', suspended: '‖', completed: '✓', compensated: '↺',
   succeeded: '✓', failed: '✕', 'timed-out': '⌛', skipped: '–', pending: '·', alive: '●', silent: '◌',
-  gone: '○', ok: '✓', reading: '✓', behind: '▲', unattended: '■', forgotten: '✕', idle: '◌', stopped: '‖', parked: '‖', waiting: '·' };
+  gone: '○', ok: '✓', reading: '✓', behind: '▲', unattended: '■', forgotten: '✕', idle: '◌', stopped: '‖', parked: '‖', paused: '‖', done: '✓', waiting: '·' };
 
 // A state is told by a word and a mark, and by its colour only besides.
 export function state(word) {
