@@ -564,6 +564,16 @@ enter_folder() { # DIR
 }
 
 # One command at a time changes what runs in the folder.
+# What the caller has open, such as the lock of a script that starts a shop, is not for processes that
+# outlive it. (255 is this script.)
+close_inherited() {
+    local open
+    for open in /proc/"$BASHPID"/fd/*; do
+        open=${open##*/}
+        [[ ! $open =~ ^[0-9]+$ || $open -le 2 || $open -eq 255 ]] || eval "exec $open>&-"
+    done
+}
+
 lock_folder() {
     exec 9>"$dir/lock"
     flock 9
@@ -582,6 +592,7 @@ main() {
     *) usage >&2 && exit 64 ;;
     esac
     [[ $# -le 1 ]] || { usage >&2 && exit 64; }
+    close_inherited
     if [[ $command == supervise ]]; then
         dir=$1
         choose_url

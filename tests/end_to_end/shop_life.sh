@@ -193,7 +193,12 @@ down_and_up() {
     check 'the logs are left' test -s "$first/payments-2.log"
     check 'status: 1' same "$(code_of shop status "$first")" 1
     check 'the other shop runs on' same "$(code_of shop status "$second")" 0
+    # What the caller has open is not for processes that outlive it.
+    exec 8>"$top/held"
+    flock 8
     check 'up again: 0' same "$(code_of shop up "$first")" 0
+    exec 8>&-
+    check 'nothing of the shop holds what its caller held' flock -n "$top/held" true
     dir=$first
     check 'with the data of before' same "$(redis HMGET '{sagas}:saga:five' state version | tr '\n' ' ')" 'completed 1 '
     order_completes six
