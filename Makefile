@@ -162,7 +162,7 @@ check-unit: all $(UNIT_TESTS) ## run the unit tests alone
 	$(Q)tests/run.sh $(BUILD) $(UNIT_TESTS)
 
 SANITIZED := BUILD=build/sanitize \
-  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+  CFLAGS="-O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 sanitize: ## build with ASan and UBSan into build/sanitize and run the tests there
 	$(Q)$(MAKE) $(SANITIZED) check
 sanitize-build: ## only build them

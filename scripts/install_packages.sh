@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that weir is built and run with, where any is missing.
+# Installs the Debian packages that weir is built and run with, where any is missing; with --tests
+# those of the tests, too, a browser and Prometheus among them.
 set -euo pipefail
 
 fail() {
@@ -28,6 +29,11 @@ missing_packages() {
     has_header ev.h || echo libev-dev
     has_header microhttpd.h || echo libmicrohttpd-dev
     has_header uthash.h || echo uthash-dev
+    has_server || echo redis-server
+    [[ -z $tests ]] || missing_for_tests
+}
+
+missing_for_tests() {
     has_header cmocka.h || echo libcmocka-dev
     command -v spin >/dev/null || echo spin
     command -v patch >/dev/null || echo patch
@@ -40,7 +46,6 @@ missing_packages() {
     # Debian's own, whichever python3 comes first.
     /usr/bin/python3 -c 'import selenium' 2>/dev/null || echo python3-selenium
     command -v mandoc >/dev/null || echo mandoc
-    has_server || echo redis-server
 }
 
 as_root() {
@@ -91,6 +96,12 @@ install_missing() { # PACKAGE...
     fi
 }
 
+tests=
+case ${1:-} in
+'') ;;
+--tests) tests=1 ;;
+*) fail "only --tests is known, not '$1'" ;;
+esac
 policy=/usr/sbin/policy-rc.d
 policy_is_ours=
 mapfile -t missing < <(missing_packages)

@@ -81,7 +81,7 @@ finish() {
     [[ $failed -eq 0 && $passed -gt 0 ]]
 }
 
-scripts/install_packages.sh
+scripts/install_packages.sh --tests
 mkdir -p "$logs"
 check build make CI=1 -j"$(nproc)" all tests bench
 if [[ $failed -gt 0 ]]; then
