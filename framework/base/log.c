@@ -15,15 +15,20 @@
 
 #define VALUE_LIMIT 1024
 
-static const struct {
-    const char *name;
-    const char *colour;
-} levels[] = {
-    [WEIR_LOG_DEBUG] = {"debug", "\x1b[2m"},
-    [WEIR_LOG_INFO] = {"info", "\x1b[32m"},
-    [WEIR_LOG_WARNING] = {"warning", "\x1b[33m"},
-    [WEIR_LOG_ERROR] = {"error", "\x1b[31m"},
-};
+const char *const weir_log_level_words[] = {[WEIR_LOG_DEBUG] = "debug",
+                                            [WEIR_LOG_INFO] = "info",
+                                            [WEIR_LOG_WARNING] = "warning",
+                                            [WEIR_LOG_ERROR] = "error",
+                                            [WEIR_LOG_ERROR + 1] = NULL};
+const char *const weir_log_format_words[] = {[WEIR_LOG_TEXT] = "text",
+                                             [WEIR_LOG_JSON] = "json",
+                                             [WEIR_LOG_AUTO] = "auto",
+                                             [WEIR_LOG_AUTO + 1] = NULL};
+
+static const char *const colours[] = {[WEIR_LOG_DEBUG] = "\x1b[2m",
+                                      [WEIR_LOG_INFO] = "\x1b[32m",
+                                      [WEIR_LOG_WARNING] = "\x1b[33m",
+                                      [WEIR_LOG_ERROR] = "\x1b[31m"};
 
 enum conversion {
     TEXT,
@@ -221,10 +226,10 @@ static void begin_line(struct weir_text *line, const struct weir_log *log,
         weir_text_append_string(line, "{\"ts\":\"");
     append_time(line, ms_ago);
     if (log->format == WEIR_LOG_JSON)
-        weir_text_format(line, "\",\"level\":\"%s\",\"source\":", levels[level].name);
+        weir_text_format(line, "\",\"level\":\"%s\",\"source\":", weir_log_level_words[level]);
     else
-        weir_text_format(line, " %s%-5s%s ", colour ? levels[level].colour : "", levels[level].name,
-                         colour ? "\x1b[0m" : "");
+        weir_text_format(line, " %s%-5s%s ", colour ? colours[level] : "",
+                         weir_log_level_words[level], colour ? "\x1b[0m" : "");
 }
 
 static void append_event(struct weir_text *line, const struct weir_log *log, const char *event)

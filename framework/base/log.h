@@ -15,6 +15,27 @@ enum weir_log_format {
     WEIR_LOG_AUTO, /* text where the sink is a terminal, JSON otherwise: never in a weir_log */
 };
 
+/* Their words, each at its number; NULL ends them. */
+extern const char *const weir_log_level_words[], *const weir_log_format_words[];
+
+/* For programs' tables of options: an int of their settings for each. */
+#define WEIR_LOG_OPTIONS(level_place, format_place)                                                \
+    {.name = "log-level",                                                                          \
+     .environment = "WEIR_LOG_LEVEL",                                                              \
+     .kind = WEIR_OPTION_CHOICE,                                                                   \
+     .offset = (level_place),                                                                      \
+     .initial = "info",                                                                            \
+     .choices = weir_log_level_words,                                                              \
+     .value_name = "LEVEL",                                                                        \
+     .help = "least important lines to write"},                                                    \
+    {                                                                                              \
+        .name = "log-format", .environment = "WEIR_LOG_FORMAT", .kind = WEIR_OPTION_CHOICE,        \
+        .offset = (format_place), .initial = "auto", .choices = weir_log_format_words,             \
+        .value_name = "FORMAT",                                                                    \
+        .help = "one line per event, for people or for machines; auto: text where standard error " \
+                "is a terminal"                                                                    \
+    }
+
 struct weir_log {
     enum weir_log_level level; /* what is below it is not written */
     enum weir_log_format format;

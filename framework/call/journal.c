@@ -24,9 +24,8 @@ static int place_of(const char *word, const char *const *words)
 weir_journal *weir_journal_open(const char *source, const char *level, const char *format,
                                 char *why, size_t room)
 {
-    static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-    static const char *const formats[] = {"auto", "text", "json", NULL};
-    int level_place = place_of(level, levels), format_place = place_of(format, formats);
+    int level_place = place_of(level, weir_log_level_words);
+    int format_place = place_of(format, weir_log_format_words);
     struct weir_journal *journal = NULL;
     if (level_place < 0)
         snprintf(why, room, "log level '%.32s': must be debug, info, warning or error", level);

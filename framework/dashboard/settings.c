@@ -3,12 +3,10 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "http/exposition.h"
 #include "redis/endpoint.h"
-
-static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-static const char *const formats[] = {"text", "json", "auto", NULL}; /* as in weir_log_format */
 
 #define AT(member) .offset = offsetof(struct weir_dashboard_settings, member)
 const struct weir_option weir_dashboard_options[] = {
@@ -56,23 +54,8 @@ const struct weir_option weir_dashboard_options[] = {
      .initial = "",
      .value_name = "PREFIX",
      .help = "what stands before every key"},
-    {.name = "log-level",
-     .environment = "WEIR_LOG_LEVEL",
-     .kind = WEIR_OPTION_CHOICE,
-     AT(log_level),
-     .initial = "info",
-     .choices = levels,
-     .value_name = "LEVEL",
-     .help = "least important lines to write"},
-    {.name = "log-format",
-     .environment = "WEIR_LOG_FORMAT",
-     .kind = WEIR_OPTION_CHOICE,
-     AT(log_format),
-     .initial = "auto",
-     .choices = formats,
-     .value_name = "FORMAT",
-     .help = "one line per event, for people or for machines; auto: text where standard error is a "
-             "terminal"},
+    WEIR_LOG_OPTIONS(offsetof(struct weir_dashboard_settings, log_level),
+                     offsetof(struct weir_dashboard_settings, log_format)),
     WEIR_EXPOSITION_OPTION(offsetof(struct weir_dashboard_settings, metrics)),
     {.name = "help", .letter = 'h', .kind = WEIR_OPTION_FLAG, AT(help), .help = "print this"},
     {.name = "version", .kind = WEIR_OPTION_FLAG, AT(version), .help = "print the version"},

@@ -9,6 +9,7 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/streams.h"
 #include "http/exposition.h"
 #include "message/json_memory.h"
@@ -18,9 +19,6 @@
 #define EXIT_USAGE 64
 #define EXIT_FAILURE_INSIDE 70
 #define TEN_YEARS_MS WEIR_DELAY_MAX_MS
-
-static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-static const char *const formats[] = {"text", "json", "auto", NULL}; /* as in weir_log_format */
 
 #define AT(member) .offset = offsetof(struct weir_worker_settings, member)
 static const struct weir_option table[] = {
@@ -53,23 +51,8 @@ static const struct weir_option table[] = {
      .maximum = 100000,
      .value_name = "N",
      .help = "messages in hand at once, at the most"},
-    {.name = "log-level",
-     .environment = "WEIR_LOG_LEVEL",
-     .kind = WEIR_OPTION_CHOICE,
-     AT(log_level),
-     .initial = "info",
-     .choices = levels,
-     .value_name = "LEVEL",
-     .help = "least important lines to write"},
-    {.name = "log-format",
-     .environment = "WEIR_LOG_FORMAT",
-     .kind = WEIR_OPTION_CHOICE,
-     AT(log_format),
-     .initial = "auto",
-     .choices = formats,
-     .value_name = "FORMAT",
-     .help = "one line per event, for people or for machines; auto: text where standard error is a "
-             "terminal"},
+    WEIR_LOG_OPTIONS(offsetof(struct weir_worker_settings, log_level),
+                     offsetof(struct weir_worker_settings, log_format)),
     WEIR_EXPOSITION_OPTION(offsetof(struct weir_worker_settings, metrics)),
     {.name = "claim-idle",
      .environment = "WEIR_CLAIM_IDLE",
