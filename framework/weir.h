@@ -447,8 +447,9 @@ enum weir_query_result weir_current(weir_caller *caller, const char *view, const
  * Each function may be called from any thread and returns at once. false: nothing will be called;
  * so much is in hand already, the desk is being closed, or memory ran out. Else `answered` is
  * called exactly once, from the desk's thread, never from inside the call that asked for it, within
- * the limit and little more. It may hand in the next thing, and must not block. What it is given is
- * borrowed for the call. Texts and data handed in are copied.
+ * the limit, or up to two seconds later where the server keeps silent. It may hand in the next
+ * thing, and must not block. What it is given is borrowed for the call. Texts and data handed in
+ * are copied.
  *
  * A server that cannot be reached is told at once where nothing has been sent yet; what has been
  * sent is looked for, and sent again, until the limit is over. */
