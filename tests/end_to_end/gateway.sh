@@ -291,6 +291,40 @@ slow_clients() {
     end_own
 }
 
+# As many as the HTTP library takes at once, and then nobody else: none may be forgotten until the
+# next one comes.
+crowd_at_once() {
+    local i fd fds=() line answered=0
+    own_gateway crowded
+    for ((i = 0; i < 128; i++)); do
+        exec {fd}<>"/dev/tcp/${address%:*}/${address##*:}"
+        fds+=("$fd")
+        printf 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n' >&"$fd"
+        while read -r -t 10 line <&"$fd" && [[ $line != $'\r' ]]; do :; done
+        read -r -t 10 -N 18 line <&"$fd" || true
+    done
+    check 'a crowd is there' same "$line" '{"status":"alive"}'
+    kill -STOP "$own_pid"
+    await stopped || fault 'a crowd' 'the gateway does not stop'
+    for fd in "${fds[@]}"; do
+        printf 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n' >&"$fd"
+    done
+    kill -CONT "$own_pid"
+    for fd in "${fds[@]}"; do
+        read -r -t 3 line <&"$fd" || break
+        [[ $line != *' 200 '* ]] || answered=$((answered + 1))
+    done
+    check 'and each of it is answered' same "$answered" 128
+    for fd in "${fds[@]}"; do
+        exec {fd}>&-
+    done
+    end_own
+}
+
+stopped() {
+    [[ $(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$own_pid/status") == T ]]
+}
+
 all_ended() { # PID...
     local pid
     for pid in "$@"; do
@@ -478,6 +512,7 @@ main() {
     views_away
     suspended
     slow_clients
+    crowd_at_once
     too_many
     no_simulation
     server_away

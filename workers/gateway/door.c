@@ -1,10 +1,12 @@
 /* libmicrohttpd does all reading and writing in one thread by epoll, so that a slow client holds
  * nobody up. A request that has come whole is suspended, goes on in the desk's thread, and is
- * resumed when its answer is there. */
+ * resumed when its answer is there. The thread is ours: that of the library (0.9.75 to 1.0.1), when
+ * it has got as many events as it takes at once, waits for the next one before it looks at them. */
 #include "door.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #define HEADERS_MAX 16384     /* bytes of a connection's memory: beyond, the library says 431 */
 #define DISCARDED_MAX 1048576 /* of a body that is too large and comes all the same */
 #define BACKLOG 512
+#define LOOK_UP_MS 1000
 
 /* Those of one connection's requests that are on their way between client and gateway have to be
  * done by `until`; 0: the request is in our hands. */
@@ -28,6 +31,9 @@ struct connection {
 struct door {
     struct gateway *gateway;
     struct MHD_Daemon *daemon;
+    pthread_t thread;
+    atomic_bool quiet;  /* no new connections are to be taken */
+    atomic_bool closed; /* the thread is to end */
     int socket;
     char address[96];
     pthread_mutex_t mutex;
@@ -296,6 +302,43 @@ static int listen_at(struct door *door, char *why, size_t room)
     return listener;
 }
 
+/* ---- The thread -------------------------------------------------------------------------- */
+
+/* Until something happens, or the library has something to do. A library that is not run by its own
+ * thread does not wake ours when a request is resumed: hence the second descriptor. */
+static void await_events(struct door *door, int events)
+{
+    MHD_UNSIGNED_LONG_LONG library_ms;
+    struct pollfd both[] = {{.fd = events, .events = POLLIN},
+                            {.fd = door->gateway->wake, .events = POLLIN}};
+    int ms = LOOK_UP_MS;
+    uint64_t count;
+    if (MHD_get_timeout(door->daemon, &library_ms) == MHD_YES && library_ms < LOOK_UP_MS)
+        ms = (int)library_ms;
+    if (poll(both, 2, ms) > 0 && both[1].revents != 0)
+        (void)!read(door->gateway->wake, &count, sizeof count);
+}
+
+static void *run(void *user)
+{
+    struct door *door = user;
+    int events = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    bool listens = true;
+    while (!atomic_load(&door->closed)) {
+        await_events(door, events);
+        if (listens && atomic_load(&door->quiet)) {
+            (void)MHD_quiesce_daemon(door->daemon);
+            close(door->socket);
+            listens = false;
+        }
+        (void)MHD_run(door->daemon);
+    }
+    MHD_stop_daemon(door->daemon);
+    if (listens)
+        close(door->socket);
+    return NULL;
+}
+
 struct door *door_open(struct gateway *gateway, char *why, size_t room)
 {
     struct door *door = calloc(1, sizeof *door);
@@ -309,13 +352,13 @@ struct door *door_open(struct gateway *gateway, char *why, size_t room)
     door->socket = listen_at(door, why, room);
     if (door->socket >= 0) {
         door->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
-            on_request, door, MHD_OPTION_LISTEN_SOCKET, door->socket, MHD_OPTION_NOTIFY_COMPLETED,
-            on_completed, door, MHD_OPTION_NOTIFY_CONNECTION, on_connection, door,
-            MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, door, MHD_OPTION_CONNECTION_LIMIT,
+            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, door,
+            MHD_OPTION_LISTEN_SOCKET, door->socket, MHD_OPTION_NOTIFY_COMPLETED, on_completed, door,
+            MHD_OPTION_NOTIFY_CONNECTION, on_connection, door, MHD_OPTION_UNESCAPE_CALLBACK,
+            leave_escapes, door, MHD_OPTION_CONNECTION_LIMIT,
             (unsigned)gateway->settings.most_connections, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX, MHD_OPTION_END);
-        if (door->daemon != NULL)
+        if (door->daemon != NULL && pthread_create(&door->thread, NULL, run, door) == 0)
             return door;
         snprintf(why, room, "the HTTP server does not start");
         close(door->socket);
@@ -332,14 +375,15 @@ const char *door_address(const struct door *door)
 
 void door_stop_listening(struct door *door)
 {
-    int listener = (int)MHD_quiesce_daemon(door->daemon);
-    if (listener >= 0)
-        close(listener);
+    atomic_store(&door->quiet, true);
+    gateway_wake(door->gateway);
 }
 
 void door_close(struct door *door)
 {
-    MHD_stop_daemon(door->daemon);
+    atomic_store(&door->closed, true);
+    gateway_wake(door->gateway);
+    pthread_join(door->thread, NULL);
     pthread_mutex_destroy(&door->mutex);
     free(door);
 }

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,15 +93,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "gateway: %s\n", why);
         return 64;
     }
+    gateway.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     gateway.desk = weir_desk_open(settings->redis, settings->prefix,
                                   2 * (size_t)settings->most_requests + 200, why, sizeof why);
-    if (gateway.desk == NULL) {
-        fprintf(stderr, "gateway: %s\n", why);
+    if (gateway.desk == NULL || gateway.wake < 0) {
+        fprintf(stderr, "gateway: %s\n", gateway.wake < 0 ? "no descriptors are left" : why);
+        weir_desk_close(gateway.desk);
         weir_journal_close(gateway.journal);
         return 64;
     }
     code = serve(&gateway, &signals);
     weir_desk_close(gateway.desk);
     weir_journal_close(gateway.journal);
+    close(gateway.wake);
     return code;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #define VIEW_LEAST_MS 500
 
@@ -51,14 +52,24 @@ bool request_random_id(char *id)
 
 /* ---- Answering --------------------------------------------------------------------------- */
 
+/* A counter that is full wakes as well. */
+void gateway_wake(const struct gateway *gateway)
+{
+    static const uint64_t one = 1;
+    (void)!write(gateway->wake, &one, sizeof one);
+}
+
 /* From here on the request may be gone: the connection's thread answers and frees it. */
 static void finish(struct request *request)
 {
+    struct gateway *gateway = request->gateway;
     if (request->counted)
-        atomic_fetch_sub(&request->gateway->in_hand, 1);
+        atomic_fetch_sub(&gateway->in_hand, 1);
     request->counted = false;
-    if (request->suspended)
-        MHD_resume_connection(request->line);
+    if (!request->suspended)
+        return;
+    MHD_resume_connection(request->line);
+    gateway_wake(gateway);
 }
 
 static void put(struct request *request, unsigned status, const char *type, char *body_take)

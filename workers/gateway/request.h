@@ -24,7 +24,10 @@ struct gateway {
     weir_journal *journal;
     atomic_llong in_hand; /* requests that have been begun and are not answered */
     atomic_bool stopping;
+    int wake; /* eventfd: the door's thread has something to do */
 };
+
+void gateway_wake(const struct gateway *gateway);
 
 struct reply {
     unsigned status;
