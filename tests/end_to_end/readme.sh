@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Follows the README's "Your first worker" word for word in a copy of the sources: saves the
-# program that stands there, runs the commands that stand there, and looks at what they say.
+# Follows the README's "Your first worker" and "The shop over HTTP" word for word in a copy of the
+# sources: saves the program that stands there, runs the commands that stand there, and looks at what
+# they say.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -24,9 +25,9 @@ fail() {
     exit 1
 }
 
-# The code block behind "<!-- first-worker: NAME -->", the Nth of that name.
-block() { # NAME N
-    awk -v mark="<!-- first-worker: $1 -->" -v wanted="$2" '
+# The code block behind "<!-- TOPIC: NAME -->", the Nth of that name.
+block() { # NAME N [TOPIC]
+    awk -v mark="<!-- ${3:-first-worker}: $1 -->" -v wanted="$2" '
         $0 == mark && ++seen == wanted { found = 1; next }
         found && /^```/ { if (inside) exit; inside = 1; next }
         found && inside' "$root/README.md"
@@ -82,3 +83,7 @@ until [ "$(redis-cli -s run/redis.sock HGET '{greetings}:person:eve' greeted)" =
     read -rt 0.1 <> <(:) || true
 done
 echo "ok: a thousand commands counted once, through a kill -9"
+
+statuses=$(bash -c "$(block try 1 gateway)" 2>/dev/null | sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' | xargs)
+[ "$statuses" = '201 201 201 409 200' ] || fail "the gateway answered $statuses"
+echo "ok: the gateway's answers"
