@@ -84,6 +84,7 @@ until [ "$(redis-cli -s run/redis.sock HGET '{greetings}:person:eve' greeted)" =
 done
 echo "ok: a thousand commands counted once, through a kill -9"
 
-statuses=$(bash -c "$(block try 1 gateway)" 2>/dev/null | sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' | xargs)
+statuses=$(bash -c "$(block try 1 gateway)" 2>/dev/null | grep -o 'HTTP/[0-9.]* [0-9]*' |
+    sed 's/.* //' | xargs)
 [ "$statuses" = '201 201 201 409 200' ] || fail "the gateway answered $statuses"
 echo "ok: the gateway's answers"
