@@ -97,7 +97,7 @@ static enum weir_outcome moved(weir_context *context, const struct weir_saga_cas
     WEIR_CRASH_POINT(SAGA_CARRIED_OUT);
     weir_saga_commands_close(&commands);
     weir_context_will_move(context, weir_saga_moved(one, before));
-    weir_measure_saga(context->delivery, one);
+    weir_measure_saga(context->delivery, one, before);
     return WEIR_DONE;
 }
 

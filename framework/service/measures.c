@@ -214,11 +214,13 @@ void weir_measures_take_ended(struct weir_delivery *delivery)
         weir_observe(delivery->saga_ended, delivery->saga_took_ms * MS);
 }
 
-void weir_measure_saga(struct weir_delivery *delivery, const struct weir_saga_case *one)
+void weir_measure_saga(struct weir_delivery *delivery, const struct weir_saga_case *one,
+                       enum weir_saga_state before)
 {
     const struct weir_measures *measures = delivery->worker->measures;
     enum weir_saga_state state = one->saga->state;
-    if (measures == NULL || (state != WEIR_SAGA_COMPLETED && state != WEIR_SAGA_COMPENSATED))
+    bool ended = state == WEIR_SAGA_COMPLETED || state == WEIR_SAGA_COMPENSATED;
+    if (measures == NULL || !ended || state == before)
         return;
     const char *const values[] = {one->definition->name, weir_saga_state_text(state)};
     delivery->saga_ended = weir_family_histogram(measures->sagas_ended, values);

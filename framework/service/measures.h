@@ -62,7 +62,9 @@ static inline void weir_measure_ended(struct weir_delivery *delivery)
         weir_measures_take_ended(delivery);
 }
 
-/* The commit that is being made ends a saga, if it has: to be observed once it is in. */
-void weir_measure_saga(struct weir_delivery *delivery, const struct weir_saga_case *one);
+/* The commit that is being made ends the saga, if it has brought it from `before` to an end: to be
+ * observed once it is in. */
+void weir_measure_saga(struct weir_delivery *delivery, const struct weir_saga_case *one,
+                       enum weir_saga_state before);
 
 #endif

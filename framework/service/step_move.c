@@ -129,7 +129,7 @@ static bool carry_out(struct weir_delivery *delivery, struct weir_saga_case *one
     weir_saga_carry_out(one, before, &effects, &commands);
     weir_saga_commands_close(&commands);
     weir_context_will_move(&delivery->context, weir_saga_moved(one, before));
-    weir_measure_saga(delivery, one);
+    weir_measure_saga(delivery, one, before);
     return true;
 }
 

@@ -78,6 +78,26 @@ static void ends_by_the_coordinator_are_observed(void **state)
     test_worker_end_well(&replier);
 }
 
+/* A late answer is noted in the saga, which has ended before. */
+static void an_end_is_observed_once(void **state)
+{
+    (void)state;
+    struct test_worker steps = test_worker_start(&server, STEPS, "one", SERVED);
+    struct test_worker coordinator = test_coordinator_start(&server, "c", SERVED);
+    test_define(&server, "chain", 1, "'steps':[" STEP("a", "'timeoutMs':100,'attempts':1") "]");
+    test_saga_begin(&server, "s", "chain", "{'how':{'a':'swallow'}}");
+    AWAIT(test_saga_is(&server, "s", "compensated"));
+    AWAIT(observed(&coordinator, "compensated") + observed(&steps, "compensated") == 1);
+    long long revision = test_number(&server, "{sagas}:saga:s", "revision");
+    test_do(&server, "XADD {sagas}:replies * type StepSucceeded saga s step a action execute id "
+                     "s/a/execute data {}");
+    AWAIT(test_number(&server, "{sagas}:saga:s", "revision") == revision + 1);
+    test_sagas_await_rest(&server, 15000);
+    assert_true(observed(&coordinator, "compensated") + observed(&steps, "compensated") == 1);
+    test_worker_end_well(&coordinator);
+    test_worker_end_well(&steps);
+}
+
 /* Ended sagas by hand, `first` of them of "a", the others of "b", whose last one has no hash. */
 static void put_sagas(const char *in, int count, int first)
 {
@@ -157,6 +177,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(ends_by_workers_are_observed),
         TEST(ends_by_the_coordinator_are_observed),
+        TEST(an_end_is_observed_once),
         TEST(states_are_exact_and_definitions_by_a_sample),
         TEST(a_state_that_cannot_be_told_is_left_out),
         TEST(definitions_are_bounded),
