@@ -81,7 +81,7 @@ static bool tended(const struct weir_link *link, int64_t now)
         return true;
     if (link->state == WEIR_LINK_READY)
         return link->owed == 0 || now - link->progress_at <= 3 * link->settings.silence_limit_ms;
-    return ev_is_active(&link->timer);
+    return ev_is_active(&link->timer) || ev_is_active(&link->sentinels.timer);
 }
 
 static void beat(struct weir_worker *worker, int64_t now)

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "support/ports.h"
 #include "support/sagas.h"
 #include "support/work_service.h"
 #include "support/worker.h"
@@ -176,6 +177,27 @@ static void a_server_that_is_away_ends_nobody(void **state)
     test_worker_end_well(&one);
 }
 
+/* Each Sentinel that says nothing takes a second, and the next one's turn comes at once. */
+static void silent_sentinels_end_nobody(void **state)
+{
+    (void)state;
+    int port, listening = test_listen(&port);
+    char url[600] = "redis-sentinel://";
+    assert_true(listening >= 0);
+    for (int i = 0; i < 30; i++)
+        snprintf(url + strlen(url), sizeof(url) - strlen(url), "%s127.0.0.1:%d", i > 0 ? "," : "",
+                 port);
+    strcat(url, "/shop");
+    begin_to_manage("@weir-test-manager");
+    struct test_worker one = test_worker_launch(url, WORK, "one", NULL);
+    AWAIT(has_said("STATUS=waiting for redis-sentinel://"));
+    int before = beats_so_far();
+    AWAIT(beats_so_far() >= before + 5);
+    assert_int_equal(test_worker_logged(&one, "link.lost"), 0); /* they are still being asked */
+    test_worker_end_well(&one);
+    close(listening);
+}
+
 static void a_loop_that_stands_still_gives_no_sign(void **state)
 {
     (void)state;
@@ -223,11 +245,9 @@ static void a_coordinator_does_the_same(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        managed(ready_needs_a_server),
-        managed(a_server_that_is_away_ends_nobody),
-        managed(a_loop_that_stands_still_gives_no_sign),
-        managed(a_wrong_password_stops_it),
-        managed(a_coordinator_does_the_same),
+        managed(ready_needs_a_server),        managed(a_server_that_is_away_ends_nobody),
+        managed(silent_sentinels_end_nobody), managed(a_loop_that_stands_still_gives_no_sign),
+        managed(a_wrong_password_stops_it),   managed(a_coordinator_does_the_same),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make_service);
