@@ -21,11 +21,13 @@ static void malformed_calls_write_nothing(void **state)
     expect_untouched("!ERR malformed*", REPLAY "1-1 t who 1000 type");
     expect_untouched("!ERR malformed*", REPLAY "1-1 t who 1000 type A data");
     expect_untouched("!ERR malformed*", REPLAY "1-1 t who soon type A");
+    expect_untouched("!ERR malformed*", REPLAY "1-1 t who 0 type A");
     expect_untouched("!ERR malformed*", REPLAY "x t who 1000 type A");
     expect_untouched("!ERR malformed*", REPLAY "1 t who 1000 type A");
     expect_untouched("!ERR malformed*", "FCALL weir_replay 2 {s}:dead {s}:commands 1-1 t w 9 a b");
     expect_untouched("!ERR malformed*", DROP "- t who 1000");
     expect_untouched("!ERR malformed*", DROP "1-1 t who");
+    expect_untouched("!ERR malformed*", DROP "1-1 t who 0");
     struct words words = {.count = 0};
     static const char *const head[] = {"FCALL", "weir_replay", "3", "{s}:dead", "{s}:commands",
                                        "{s}:d", "1-1",         "t", "who",      "1000"};

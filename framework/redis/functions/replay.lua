@@ -1,7 +1,8 @@
 -- weir_replay: puts the message of a dead letter back into its service's inbox, once.
 -- KEYS    1 {S}:dead  2 {S}:commands  3 {S}:dead:<letter>, what became of it
 -- ARGV    1 the letter  2 a token of the asker's own for this request  3 who asks
---         4 for how long, in ms, what became of it is kept  5… the message's fields, names and values
+--         4 for how long, in ms, at least 1, what became of it is kept  5… the message's fields,
+--         names and values
 -- Returns {"replayed", entry in the inbox}: now, or by this very request before;
 --         {"gone", what key 3 holds or ""}: the letter is not there; nothing was written
 -- Errors  WRONGTYPE, NOPERM, and the server's own where the inbox takes no further entry; nothing was
@@ -19,6 +20,11 @@ local function fate(key, token)
     return text, asked == token and entry or nil
 end
 
+-- A life of 0 would be refused by the last write, behind the others.
+local function can_be_noted(args)
+    return id_parts(args[1]) and args[4] ~= '0'
+end
+
 local function is_letter(stream, id)
     return #redis.call('XRANGE', stream, id, id) == 1
 end
@@ -31,7 +37,7 @@ end
 
 local function replay(keys, args)
     local fields = #args - 4
-    if fields < 2 or fields % 2 == 1 or fields > ARGUMENTS_MAX or not id_parts(args[1]) then
+    if fields < 2 or fields % 2 == 1 or fields > ARGUMENTS_MAX or not can_be_noted(args) then
         return redis.error_reply('ERR malformed call of weir_replay')
     end
     local problem = other_than(LETTER, keys)
@@ -58,7 +64,7 @@ register('weir_replay', 3, { 'text', 'text', 'text', 'number' }, replay)
 -- Errors  WRONGTYPE, NOPERM; nothing was written
 
 local function drop(keys, args)
-    if not id_parts(args[1]) then
+    if not can_be_noted(args) then
         return redis.error_reply('ERR malformed call of weir_drop')
     end
     local problem = other_than({ 'stream', 'string' }, keys)
