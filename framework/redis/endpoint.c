@@ -177,7 +177,7 @@ static enum weir_status read_settings(struct weir_slice settings, struct weir_en
 static enum weir_status read_sentinel(struct weir_slice rest, struct weir_endpoint *endpoint,
                                       struct weir_error *error)
 {
-    struct weir_slice hosts, name = {"", 0};
+    struct weir_slice hosts = {"", 0}, name = {"", 0};
     if (take_login(&rest, endpoint, error) != WEIR_OK)
         return error->status;
     (void)take_part(&rest, '/', &hosts);
