@@ -74,17 +74,17 @@ static void suspend(int number)
     errno = before;
 }
 
-static void handle(int number, void (*handler)(int))
+static void handle(int number, void (*handler)(int), int flags)
 {
-    struct sigaction action = {.sa_handler = handler};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
     sigaction(number, &action, NULL);
 }
 
 void weir_screen_catch(void)
 {
-    handle(SIGINT, note_end);
-    handle(SIGTERM, note_end);
-    handle(SIGHUP, note_end);
+    handle(SIGINT, note_end, 0);
+    handle(SIGTERM, note_end, 0);
+    handle(SIGHUP, note_end, 0);
 }
 
 int weir_screen_exit_code(void)
@@ -105,8 +105,9 @@ void weir_screen_open(void)
     weir_screen_catch();
     screen.keys = isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &screen.before) == 0;
     screen.taken = 1;
-    handle(SIGWINCH, note_resize);
-    handle(SIGTSTP, suspend);
+    /* What is being drawn is written to its end: a line that is broken off is lost to stdio. */
+    handle(SIGWINCH, note_resize, SA_RESTART);
+    handle(SIGTSTP, suspend, SA_RESTART);
     take();
 }
 
@@ -114,8 +115,8 @@ void weir_screen_close(void)
 {
     give_back();
     screen.taken = screen.keys = 0;
-    handle(SIGWINCH, SIG_DFL);
-    handle(SIGTSTP, SIG_DFL);
+    handle(SIGWINCH, SIG_DFL, 0);
+    handle(SIGTSTP, SIG_DFL, 0);
 }
 
 int weir_screen_lines(void)

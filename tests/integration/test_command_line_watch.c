@@ -52,6 +52,13 @@ static void add_saga(const char *id)
     test_do(&server, "ZADD {sagas}:state:running 5 %s", id);
 }
 
+static void add_many_sagas(void)
+{
+    for (char id[] = "s00"; id[1] < '4'; id[1]++)
+        for (id[2] = '0'; id[2] <= '9'; id[2]++)
+            add_saga(id);
+}
+
 static void start_weir(struct test_terminal *terminal, const char *const *words)
 {
     const char *all[16] = {test_program("weir")};
@@ -101,9 +108,7 @@ static void keeps_to_the_screen(void **state)
 {
     struct test_terminal terminal;
     (void)state;
-    for (char id[] = "s00"; id[1] < '4'; id[1]++)
-        for (id[2] = '0'; id[2] <= '9'; id[2]++)
-            add_saga(id);
+    add_many_sagas();
     start_weir(&terminal, WORDS("sagas", "--watch=24h"));
     terminal_await(&terminal, "weir sagas");
     terminal_await(&terminal, "\033[0m\033[K");
@@ -115,6 +120,21 @@ static void keeps_to_the_screen(void **state)
     for (const char *at = terminal.text + terminal.seen; (at = strstr(at, "\033[K")); at++)
         lines++;
     assert_in_range(lines, 0, 8);
+    expect_end(&terminal, "q", 0, 0);
+}
+
+/* Resized again and again while it draws: no line is broken off, which would be a failed output. */
+static void is_drawn_whole_while_resized(void **state)
+{
+    struct test_terminal terminal;
+    (void)state;
+    add_many_sagas();
+    start_weir(&terminal, WORDS("sagas", "--watch=24h"));
+    terminal_await(&terminal, "weir sagas");
+    for (int i = 0; i < 200; i++) {
+        terminal_resize(&terminal, 60 + i % 2, 24);
+        terminal_await(&terminal, "\033[H"); /* it has begun to draw */
+    }
     expect_end(&terminal, "q", 0, 0);
 }
 
@@ -278,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(draws_in_place, clear),
         cmocka_unit_test_setup(keeps_to_the_screen, clear),
+        cmocka_unit_test_setup(is_drawn_whole_while_resized, clear),
         cmocka_unit_test_setup(can_be_suspended, clear),
         cmocka_unit_test_setup(survives_a_server_that_goes, clear),
         cmocka_unit_test_setup(ends_before_a_silent_server, clear),
