@@ -20,6 +20,8 @@ struct weir_question {
     char *key;
     struct weir_job job;
     bool running, answered;
+    bool outdated; /* something was changed while it ran */
+    bool repeated; /* it runs again for that reason: those who wait are answered in any case */
     struct weir_listener *listeners;
     struct weir_run last;
     uint64_t version;
@@ -134,10 +136,19 @@ static void keep(struct weir_question *question, struct weir_run *answer)
     question->answered = true;
 }
 
-static void tell(struct weir_question *question, const struct weir_run *answer)
+static void tell_each(struct weir_listener *listener, bool once, const struct weir_run *answer)
 {
-    struct weir_listener *listener = question->listeners, *next;
-    struct weir_listener *once = NULL, **at = &question->listeners;
+    for (struct weir_listener *next; listener; listener = next) {
+        next = listener->next;
+        if (listener->once == once)
+            listener->heard(listener, answer);
+    }
+}
+
+/* Those who want it once, who leave by that. */
+static struct weir_listener *take_once(struct weir_question *question)
+{
+    struct weir_listener *listener, *once = NULL, **at = &question->listeners;
     while ((listener = *at)) {
         if (!listener->once) {
             at = &listener->next;
@@ -148,14 +159,26 @@ static void tell(struct weir_question *question, const struct weir_run *answer)
         listener->question = NULL;
         once = listener;
     }
-    for (listener = question->listeners; listener; listener = next) {
-        next = listener->next;
-        listener->heard(listener, answer);
-    }
-    for (listener = once; listener; listener = next) {
-        next = listener->next;
-        listener->heard(listener, answer);
-    }
+    return once;
+}
+
+static bool is_wanted_once(const struct weir_question *question)
+{
+    const struct weir_listener *listener = question->listeners;
+    while (listener && !listener->once)
+        listener = listener->next;
+    return listener != NULL;
+}
+
+static bool start(struct weir_question *question);
+
+/* Who has changed something, and then asks, is not told what was so before. */
+static bool start_again(struct weir_question *question)
+{
+    bool again = question->outdated && !question->repeated && is_wanted_once(question);
+    question->outdated = false;
+    question->repeated = again && start(question);
+    return question->repeated;
 }
 
 static void on_done(struct weir_job *job)
@@ -172,9 +195,12 @@ static void on_done(struct weir_job *job)
     }
     weir_board_note(board, &answer);
     keep(question, &answer);
-    question->due_ms = now + (lost ? WATCH_MS : pause_of(question));
-    tell(question, lost ? &answer : &question->last);
-    question->running = false;
+    question->due_ms = question->outdated ? now : now + (lost ? WATCH_MS : pause_of(question));
+    bool again = start_again(question);
+    struct weir_listener *once = again ? NULL : take_once(question);
+    tell_each(question->listeners, false, lost ? &answer : &question->last);
+    tell_each(once, true, lost ? &answer : &question->last);
+    question->running = again;
     weir_run_close(&answer);
     forget_unless_wanted(question);
 }
@@ -296,7 +322,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 void weir_board_hurry(struct weir_board *board)
 {
     for (struct weir_question *question = board->questions; question; question = question->next)
-        question->due_ms = 0;
+        question->due_ms = 0, question->outdated = question->running && !is_dear(question);
     ev_feed_event(board->loop, &board->tick, EV_TIMER);
 }
 
