@@ -99,16 +99,15 @@ $(BUILD)/tests/unit/gateway/%.o: CPPFLAGS += -Iworkers
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SHARED) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(LIBRARY) $(LIBS) -lcmocka
 $(BUILD)/tests/%.o: tests/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -Itests -c -o $@ $<
 
 # Tests of the dashboard's rooms.
-DASHBOARD_TESTS := $(filter $(BUILD)/tests/unit/dashboard/%,$(TESTS))
-$(DASHBOARD_TESTS): | $(DASHBOARD) $(PROGRAM_SHARED)
-$(DASHBOARD_TESTS): private LDFLAGS += $(DASHBOARD) $(PROGRAM_SHARED)
+DASHBOARD_TESTS := $(filter $(BUILD)/tests/unit/dashboard/% $(BUILD)/tests/integration/test_dashboard%,$(TESTS))
+$(DASHBOARD_TESTS): $(DASHBOARD) $(PROGRAM_SHARED)
 
 # What the tests of faults start beside a server.
 $(filter $(BUILD)/tests/fault/test_%,$(TESTS)): | $(TEST_TOOLS)

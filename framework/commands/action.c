@@ -219,6 +219,7 @@ void weir_action_record(struct weir_session *session, int code)
     bool unknown = weir_failed_unknown() && code != WEIR_EXIT_FINE;
     if (!*acted->outcome)
         weir_act_outcome(session, "%s", unknown ? "unknown: an answer was lost" : outcome_of(code));
+    session->unknown = session->unknown || (unknown && acted->action);
     if (acted->action)
         record(session, acted->outcome);
     json_decref(acted->more);

@@ -134,6 +134,7 @@ struct weir_session {
      * NULL: this process's user, by "weir". Borrowed. */
     const char *who, *via;
     struct weir_acted acted;
+    bool unknown; /* of what the last run has asked to be changed an answer was lost */
 };
 
 struct weir_command {

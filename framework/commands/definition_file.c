@@ -98,14 +98,18 @@ static enum weir_status write_all(const struct load *load, const char *name, con
     struct weir_client *client = load->client;
     snprintf(latest, sizeof(latest), "%" PRId64, load->latest);
     enum weir_status status = queue(weir_client_ask(client, error, "MULTI", NULL), error);
-    if (status == WEIR_OK)
-        status = queue(weir_client_ask(client, error, "HSET", load->key, load->version, content,
-                                       "latest", latest, NULL),
-                       error);
-    if (status == WEIR_OK)
-        status = queue(weir_client_ask(client, error, "SADD", load->index, name, NULL), error);
     if (status != WEIR_OK)
         return status;
+    status = queue(weir_client_ask(client, error, "HSET", load->key, load->version, content,
+                                   "latest", latest, NULL),
+                   error);
+    if (status == WEIR_OK)
+        status = queue(weir_client_ask(client, error, "SADD", load->index, name, NULL), error);
+    if (status != WEIR_OK) {
+        struct weir_error ignored = {0}; /* so that what comes next is not queued */
+        (void)!queue(weir_client_ask(client, &ignored, "DISCARD", NULL), &ignored);
+        return status;
+    }
     redisReply *reply = weir_client_ask(client, error, "EXEC", NULL);
     if (!reply)
         return error->status;

@@ -206,11 +206,16 @@ static enum weir_status write_skip(const struct mending *mending, const char *ke
     char skip[WEIR_KEY_MAX + WEIR_ENTRY_ID_MAX];
     snprintf(skip, sizeof(skip), "%s %s", mending->event.stream, mending->event.entry);
     const char *const multi[] = {"MULTI"}, *const set[] = {"HSET", key, "skip", skip},
-                      *const retry[] = {"HINCRBY", key, "retry", "1"}, *const exec[] = {"EXEC"};
-    if (say(mending, error, multi, 1, written) == WEIR_OK &&
-        say(mending, error, set, 4, written) == WEIR_OK &&
-        say(mending, error, retry, 4, written) == WEIR_OK)
-        (void)!say(mending, error, exec, 1, written);
+                      *const retry[] = {"HINCRBY", key, "retry", "1"}, *const exec[] = {"EXEC"},
+                      *const discard[] = {"DISCARD"};
+    if (say(mending, error, multi, 1, written) != WEIR_OK)
+        return error->status;
+    if (say(mending, error, set, 4, written) == WEIR_OK)
+        (void)!say(mending, error, retry, 4, written);
+    if (error->status == WEIR_OK)
+        return say(mending, error, exec, 1, written);
+    struct weir_error ignored = {0}; /* so that what comes next is not queued */
+    (void)!say(mending, &ignored, discard, 1, written);
     return error->status;
 }
 

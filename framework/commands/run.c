@@ -94,6 +94,7 @@ static int run_recorded(const struct weir_command *command, struct weir_session 
         return code;
     session->command = command;
     session->acted = (struct weir_acted){0};
+    session->unknown = false;
     (void)weir_failed_unknown(); /* of an earlier run */
     code = command->run(session, operands, argv + 1);
     weir_action_record(session, code);
@@ -181,6 +182,8 @@ int weir_command_run_again(const struct weir_command *command, struct weir_sessi
 {
     const char *prefix = session->settings.prefix;
     int operands = 0;
+    if (!weir_client_quiet(&session->client))
+        weir_client_close(&session->client);
     session->settings = (struct weir_settings){0};
     int code = read_flags(command, &session->settings, argc, argv, &operands);
     session->settings.prefix = prefix;

@@ -16,7 +16,7 @@ int weir_command_run(const struct weir_command *command, int argc, char **argv);
 
 /* The same for a process that runs one command after the other: over the session's own endpoint
  * and prefix (`session->settings.prefix`, whatever the flags say), with --json, and its connection
- * is kept. */
+ * is kept for the next run, where it can still be used then. */
 int weir_command_run_again(const struct weir_command *command, struct weir_session *session,
                            int argc, char **argv);
 

@@ -166,7 +166,7 @@ static void on_action_gone(void *user)
 
 static const char *outcome_of(const struct weir_run *answer)
 {
-    if (weir_run_lost(answer))
+    if (answer->unknown)
         return "unknown";
     return weir_run_status(answer, true) == 200 ? "done" : "failed";
 }
@@ -182,7 +182,7 @@ static void on_action_done(struct weir_job *job)
     weir_care_count(api->settings.care, WEIR_CARE_ACTIONS, outcome_of(answer));
     weir_log_info(api->settings.log, "dashboard.action", "action=%s exit=%d ms=%lld", action->what,
                   answer->code, (long long)answer->took_ms);
-    if (action->request && weir_run_lost(answer) && answer->code == WEIR_EXIT_FAILED)
+    if (action->request && answer->unknown)
         weir_respond_problem(action->request, 504,
                              answer->remarks ? answer->remarks
                                              : "the answer was lost; it may or may not be done");

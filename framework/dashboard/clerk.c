@@ -115,11 +115,15 @@ static void keep_result(struct weir_run *answer, char *result_take, size_t lengt
     answer->length = length;
 }
 
+/* A connection that does not even tell the time, as in the midst of a transaction that was broken
+ * off, is of no use to those who come after. */
 static void ask_the_time(struct weir_session *session, struct weir_run *answer)
 {
     struct weir_error error = {0};
     answer->reached = weir_client_connected(&session->client) &&
                       weir_session_now(session, &answer->at_ms, &error) == WEIR_OK;
+    if (!answer->reached)
+        weir_client_close(&session->client);
 }
 
 /* Flags are moved about in the words, hence a copy of the pointers. */
@@ -143,6 +147,7 @@ static void run(struct weir_session *session, struct weir_job *job)
     if (output.result && output.remarks) {
         weir_output_set(&output);
         answer->code = run_words(session, &job->words);
+        answer->unknown = session->unknown;
         weir_output_set(NULL);
         ask_the_time(session, answer);
     }

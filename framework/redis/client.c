@@ -2,6 +2,7 @@
 #include "redis/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,15 @@ static void lose(const struct weir_client *client, struct weir_error *error, con
 bool weir_client_connected(const struct weir_client *client)
 {
     return client->connection && client->connection->err == 0;
+}
+
+bool weir_client_quiet(const struct weir_client *client)
+{
+    if (!weir_client_connected(client))
+        return false;
+    const redisReader *reader = client->connection->reader;
+    struct pollfd look = {.fd = client->connection->fd, .events = POLLIN};
+    return reader->pos == reader->len && poll(&look, 1, 0) == 0;
 }
 
 void weir_client_set_timeout(struct weir_client *client, int64_t timeout_ms)

@@ -29,6 +29,9 @@ void weir_client_close(struct weir_client *client);
 void weir_client_set_timeout(struct weir_client *client, int64_t timeout_ms);
 /* Whether there is a connection that can be used, as far as is known here. */
 bool weir_client_connected(const struct weir_client *client);
+/* Between two commands: whether the connection is as it should be then. The server has not closed
+ * it, and nothing lies on it that would be taken for the next command's answer. */
+bool weir_client_quiet(const struct weir_client *client);
 
 /* Sends one command as an argument vector and waits for the answer. NULL and an error where the
  * answer is an error (WEIR_REFUSED, WEIR_DENIED, WEIR_UNAVAILABLE by its prefix) or was lost
