@@ -165,8 +165,9 @@ const struct weir_command weir_command_actions = {
     .summary = "Lists what operators have done, the newest first",
     .notes =
         "Recorded are cancel, resume, signal, dead replay and drop, projection retry, skip,\n"
-        "rebuild, abandon and forget, readers retire, definition load and install, by weir and by\n"
-        "the dashboard; about 10,000 are kept. Starting sagas and sending messages is not.\n"
+        "rebuild, abandon and forget, readers retire, services forget, definition load and\n"
+        "install, by weir and by the dashboard; about 10,000 are kept. Starting sagas and sending\n"
+        "messages is not.\n"
         "An action \"begun\" is of a run over many targets, and has an entry with its outcome, "
         "too,\n"
         "unless it was killed.\n"

@@ -6,6 +6,7 @@
 #include "commands/event_readers.h"
 #include "commands/print.h"
 #include "commands/projection_verbs.h"
+#include "commands/service_forget.h"
 #include "commands/service_look.h"
 #include "commands/service_names.h"
 #include "commands/service_tables.h"
@@ -18,6 +19,7 @@ static const struct weir_option options[] = {
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(search),
      .help = "find others, too, by looking through all keys of the server"},
+    WEIR_OPERATOR_OPTION,
     WEIR_WATCH_OPTION,
     WEIR_COMMON_OPTIONS};
 
@@ -131,8 +133,20 @@ static enum weir_status complete(struct weir_session *session, json_t *rows, int
 
 /* ---- The command ------------------------------------------------------------------------- */
 
-static int check(int count, char **names)
+static bool forgets(int count, char **names)
 {
+    return count > 1 && strcmp(names[0], "forget") == 0;
+}
+
+static bool shows(int count, char **names)
+{
+    return !forgets(count, names);
+}
+
+static int check(const struct weir_settings *settings, int count, char **names)
+{
+    if (forgets(count, names) && (count > 2 || settings->search))
+        return weir_fail(WEIR_EXIT_USAGE, "services forget takes the name of one service");
     for (int i = 0; i < count; i++)
         if (!weir_name_valid(names[i], strlen(names[i])))
             return weir_fail(WEIR_EXIT_USAGE,
@@ -157,11 +171,13 @@ static int run(struct weir_session *session, int count, char **names)
     struct weir_error error = {0};
     int64_t now_ms = 0;
     json_t *known = NULL, *chosen = NULL, *rows = NULL;
-    int code = check(count, names);
+    int code = check(&session->settings, count, names);
     if (code == WEIR_EXIT_FINE)
         code = weir_session_connect(session);
     if (code != WEIR_EXIT_FINE)
         return code;
+    if (forgets(count, names))
+        return weir_service_forget(session, names[1]);
     if (weir_session_now(session, &now_ms, &error) == WEIR_OK)
         known = find(session, &error);
     if (known)
@@ -182,8 +198,8 @@ static int run(struct weir_session *session, int count, char **names)
 
 const struct weir_command weir_command_services = {
     .name = "services",
-    .operands = "[service…]",
-    .summary = "Shows how each service stands",
+    .operands = "[forget] [service…]",
+    .summary = "Shows how each service stands, or forgets one that is no more",
     .notes =
         "A service is listed when a worker of it has run, or a definition names it. The columns:\n"
         "  workers    how many are alive; others have been silent for 15s, or gone for 1m\n"
@@ -193,9 +209,12 @@ const struct weir_command weir_command_services = {
         "  state      ok, behind (the oldest waits for more than a minute), or unattended (no\n"
         "             worker is alive)\n"
         "With one service named, its streams, the readers of its events and its projections\n"
-        "follow. What the server does not tell is '-', and why it does not stands at the end.",
+        "follow. What the server does not tell is '-', and why it does not stands at the end.\n"
+        "forget takes a service out of the list, which else stays there for ever. It is refused\n"
+        "while the service has live workers; its messages and its state stay as they are.",
     .options = options,
     .operands_minimum = 0,
     .operands_maximum = SERVICES_MAX,
     .run = run,
+    .shows = shows,
 };

@@ -10,6 +10,7 @@ static const struct {
     {NULL, "service", "services"},         {NULL, "view", "services"},
     {NULL, "saga", "definitions"},         {"definition", "NAME", "definitions"},
     {"projection", "NAME", "projections"}, {NULL, "FILE", "files"},
+    {"services", "forget", "services"}, /* it may stand there, and a name as well */
 };
 
 const char *weir_completion_list(const struct weir_command *command, const char *name)

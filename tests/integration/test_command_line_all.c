@@ -61,6 +61,8 @@ static const struct row {
     {"services", WORDS("services"), 0, 0, WORDS("services", "or ders"), 0},
     {"services", WORDS("services", "orders"), 0, 1, WORDS("services", "--watch=1"), 0},
     {"services", WORDS("services", "--search"), 0, 0, WORDS("services", "--search=1"), 0},
+    {"services forget", WORDS("services", "forget", "former"), 0, 1,
+     WORDS("services", "forget", "a", "b"), CHANGES},
     {"workers", WORDS("workers"), 0, 0, WORDS("workers", "a", "b"), 0},
     {"workers", WORDS("workers", "orders"), 0, 0, WORDS("workers", "or ders"), 0},
     {"scheduled", WORDS("scheduled"), 0, 0, WORDS("scheduled", "--limit", "0"), 0},
@@ -184,6 +186,7 @@ static void add_odd_things(void)
     test_do(&full, "HSET {orders}:workers %s nonsense", "\033[31mghost");
     test_do(&full, "XGROUP CREATE {orders}:events lazy 0");
     test_do(&full, "HSET {weir}:projections old/model orders");
+    test_do(&full, "HSET {weir}:services former 5");
     test_do(&full,
             "XADD {weir}:actions * who %s via weir action %s target s1 details {} outcome fine",
             "\033[2Jsomebody", "dead replay");

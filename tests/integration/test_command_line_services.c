@@ -435,6 +435,51 @@ static void overview_bears_what_is_denied_and_wrong(void **state)
     expect_weir(1, NULL, "NOPERM", WORDS("top", "--json", "--redis", url));
 }
 
+/* ---- Forgetting ----------------------------------------------------------------------------- */
+
+static void forgets_what_is_no_more(void **state)
+{
+    (void)state;
+    enroll("former");
+    enroll("orders");
+    give_sign("former", "w1", server_ms() - HOUR_MS, "");
+    test_do(&server, "XADD {former}:commands * type T");
+    test_do(&server, "XADD {former}:dead * reason r");
+    expect_weir(0, "former is forgotten", "its messages stay: 1 in its inboxes, 1 dead letters",
+                WORDS("services", "forget", "former", "--as", "ada"));
+    expect_weir(0, "orders", NULL, WORDS("services"));
+    assert_int_equal(test_ask_integer(&server, "HEXISTS {weir}:services former"), 0);
+    assert_int_equal(test_ask_integer(&server, "XLEN {former}:commands"), 1);
+    expect_weir(0, "ada\tweir\tservices forget\tformer\tdone", NULL, WORDS("actions"));
+    expect_weir(1, NULL, "no service former is registered", WORDS("services", "forget", "former"));
+    json_t *found = ask_weir_json(0, WORDS("services", "forget", "orders"));
+    assert_string_equal(shown_text(found, "service"), "orders");
+    assert_true(json_is_true(json_object_get(found, "forgotten")));
+    json_decref(found);
+}
+
+static void forgets_nothing_that_lives(void **state)
+{
+    (void)state;
+    enroll("orders");
+    give_sign("orders", "w1", server_ms(), "");
+    expect_weir(1, NULL, "orders has 1 live workers, 0 of them silent",
+                WORDS("services", "forget", "orders"));
+    give_sign("orders", "w1", server_ms() - MINUTE_MS / 2, "");
+    expect_weir(1, NULL, "orders has 1 live workers, 1 of them silent",
+                WORDS("services", "forget", "orders"));
+    test_do(&server, "DEL {orders}:workers");
+    test_do(&server, "SET {orders}:workers x");
+    expect_weir(1, NULL, "whether orders has workers is not told",
+                WORDS("services", "forget", "orders"));
+    assert_int_equal(test_ask_integer(&server, "HEXISTS {weir}:services orders"), 1);
+    assert_int_equal(test_ask_integer(&server, "EXISTS {weir}:actions"), 0);
+    expect_weir(64, NULL, "takes the name of one service",
+                WORDS("services", "forget", "orders", "payments"));
+    expect_weir(64, NULL, "does more than to show",
+                WORDS("services", "forget", "orders", "--watch"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +489,8 @@ int main(void)
         cmocka_unit_test_setup(finds_services_that_are_not_registered, clear),
         cmocka_unit_test_setup(shows_readers_and_projections_of_one, clear),
         cmocka_unit_test_setup(tells_what_it_cannot_tell, clear),
+        cmocka_unit_test_setup(forgets_what_is_no_more, clear),
+        cmocka_unit_test_setup(forgets_nothing_that_lives, clear),
         cmocka_unit_test_setup(lists_workers, clear),
         cmocka_unit_test_setup(lists_what_is_due_when, clear),
         cmocka_unit_test_setup(shows_members_that_cannot_be_read, clear),

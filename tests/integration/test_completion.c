@@ -88,6 +88,8 @@ static const struct offer {
     {"start place-order re", ""},
     {"send pa", "payments "},
     {"dead ", "orders payments "},
+    {"services pa", "payments "},
+    {"services forget pa", "payments "},
     {"dead orders sh", "show "},
     {"projection show vi", "views/shop "},
     {"projection views/sh", ""},
