@@ -33,11 +33,13 @@ static void on_first(void *user, const redisReply *entries)
         weir_gauge_set(source->gauge, age);
 }
 
-/* Without a position it stands before the first event. */
+/* Without a position it stands before the first event. What the positions tell of is counted by
+ * now, as the answers come in order. */
 static void on_positions(void *user, const redisReply *positions)
 {
     struct weir_projection *projection = user;
     char from[WEIR_ENTRY_ID_MAX + 1];
+    projection->applied->value = projection->live.applied;
     if (!weir_reply_array(positions, projection->sources.count))
         return;
     for (size_t i = 0; i < projection->sources.count; i++) {
@@ -59,8 +61,8 @@ void weir_lag_measure(void *self, struct weir_metrics *metrics, struct weir_coll
     const char *arguments[2 + WEIR_PROJECTION_SOURCES_MAX] = {"HMGET", projection->keys.live};
     const char *values[] = {projection->runtime->service, projection->name, NULL};
     struct weir_family *family = weir_metrics_gauges(metrics, &lag);
-    weir_family_counter(weir_metrics_counters(metrics, &applied), values)->value =
-        projection->live.applied;
+    projection->applied = weir_family_counter(weir_metrics_counters(metrics, &applied), values);
+    projection->applied->value = projection->live.applied; /* should no answer come */
     for (size_t i = 0; i < sources->count; i++) {
         values[2] = sources->at[i].service;
         projection->lag[i] =

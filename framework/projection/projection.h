@@ -24,6 +24,7 @@ struct weir_projection {
     struct weir_turn turn;
     struct weir_history history; /* looked at where the live model begins */
     struct weir_lag_source lag[WEIR_PROJECTION_SOURCES_MAX];
+    struct weir_counter *applied; /* in the metrics; NULL: not asked for yet */
     bool stopping;
 };
 
