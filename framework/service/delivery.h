@@ -42,6 +42,7 @@ enum weir_ending {
     WEIR_ENDING_NULL,     /* a compensation of what has not happened */
     WEIR_ENDING_BARRED,   /* an execution after its compensation */
     WEIR_ENDING_HELD,     /* put on the schedule, as its `delay` asks or because it is too new */
+    WEIR_ENDING_UNKNOWN,  /* finished, most likely by a commit of ours whose answer was lost */
     WEIR_ENDINGS,
 };
 const char *weir_ending_text(enum weir_ending ending);

@@ -6,6 +6,7 @@
 
 #include "message/mark.h"
 #include "redis/key_names.h"
+#include "service/measures.h"
 #include "service/put_away.h"
 #include "service/step_answer.h"
 #include "service/worker_state.h"
@@ -20,7 +21,7 @@ static const char *const ending_texts[] = {
     [WEIR_ENDING_RETRIED] = "retried",     [WEIR_ENDING_BURIED] = "dead",
     [WEIR_ENDING_DISCARDED] = "discarded", [WEIR_ENDING_REPEATED] = "repeated",
     [WEIR_ENDING_NULL] = "null",           [WEIR_ENDING_BARRED] = "barred",
-    [WEIR_ENDING_HELD] = "held",
+    [WEIR_ENDING_HELD] = "held",           [WEIR_ENDING_UNKNOWN] = "unknown",
 };
 
 const char *weir_ending_text(enum weir_ending ending)
@@ -208,4 +209,42 @@ const char *weir_ending_again(struct weir_delivery *delivery)
 {
     weir_step_end_again(delivery);
     return COMMIT;
+}
+
+/* ---- Once it is committed ---------------------------------------------------------------- */
+
+/* Who has finished the message before is another worker only where no answer of ours was lost. */
+static void count(struct weir_delivery *delivery, bool fenced)
+{
+    struct weir_worker *worker = delivery->worker;
+    if (fenced && !delivery->commit.doubtful) {
+        worker->fenced++;
+        return;
+    }
+    if (fenced) {
+        delivery->ending = WEIR_ENDING_UNKNOWN;
+        delivery->saga_ended = NULL;
+    }
+    worker->endings[delivery->ending]++;
+    weir_measure_ended(delivery);
+}
+
+/* A client that repeats itself must not fill the log: how often each happens, its worker's sign of
+ * life tells. */
+static void log_end(const struct weir_delivery *delivery, bool fenced)
+{
+    const weir_message *message = delivery->message;
+    struct weir_log *log = delivery->context.runtime->log;
+    if (!fenced && delivery->ending == WEIR_ENDING_BURIED)
+        weir_log_message(log, WEIR_LOG_WARNING, "message.dead", message, "deliveries=%u reason=%s",
+                         message->deliveries, weir_rare_error_text(&delivery->buried_for));
+    weir_log_message(log, WEIR_LOG_DEBUG, fenced ? "message.fenced" : "message.handled", message,
+                     "outcome=%s deliveries=%u reason=%s", weir_ending_text(delivery->ending),
+                     message->deliveries, reason_or(delivery, NULL));
+}
+
+void weir_ending_tell(struct weir_delivery *delivery, bool fenced)
+{
+    count(delivery, fenced);
+    log_end(delivery, fenced);
 }

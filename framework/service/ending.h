@@ -32,4 +32,8 @@ WEIR_CHECKED const char *weir_ending_barred(struct weir_delivery *delivery);
 /* The same end of a step once more, on what has been read of its saga since. */
 WEIR_CHECKED const char *weir_ending_again(struct weir_delivery *delivery);
 
+/* Counts and logs what has become of the message, once its commit is answered. `fenced`: it had
+ * been finished before. */
+void weir_ending_tell(struct weir_delivery *delivery, bool fenced);
+
 #endif

@@ -240,24 +240,6 @@ static void hasten_schedule(struct weir_delivery *delivery)
         delivery->context.runtime->hasten(delivery->worker, delivery->retry_delay_ms);
 }
 
-/* A client that repeats itself must not fill the log: how often each happens, its worker's sign of
- * life tells. */
-static void log_end(struct weir_delivery *delivery, bool fenced)
-{
-    const weir_message *message = delivery->message;
-    if (!fenced && delivery->ending == WEIR_ENDING_BURIED)
-        weir_log_message(delivery->context.runtime->log, WEIR_LOG_WARNING, "message.dead", message,
-                         "deliveries=%u reason=%s", message->deliveries,
-                         weir_rare_error_text(&delivery->buried_for));
-    weir_log_message(delivery->context.runtime->log, WEIR_LOG_DEBUG,
-                     fenced ? "message.fenced" : "message.handled", message,
-                     "outcome=%s deliveries=%u reason=%s", weir_ending_text(delivery->ending),
-                     message->deliveries,
-                     weir_rare_error_status(&delivery->context.reason) != WEIR_OK
-                         ? weir_rare_error_text(&delivery->context.reason)
-                         : NULL);
-}
-
 /* Whether the commit under way carries out the transition of the step's saga. */
 static bool moves_saga(const struct weir_delivery *delivery)
 {
@@ -345,19 +327,16 @@ static void on_committed(void *user, enum weir_commit_outcome outcome, const cha
     WEIR_CRASH_POINT(COMMIT_ANSWERED);
     switch (outcome) {
     case WEIR_COMMIT_DONE:
-        worker->endings[delivery->ending]++;
-        weir_measure_ended(delivery);
         worker->runtime.committed(worker, worker->streams[delivery->stream],
                                   delivery->message->entry, delivery->message->saga);
         hasten_schedule(delivery);
         if (delivery->context.moved != NULL)
             weir_saga_log_moved(worker->runtime.log, delivery->context.moved);
-        log_end(delivery, false);
+        weir_ending_tell(delivery, false);
         weir_handling_release(delivery);
         break;
     case WEIR_COMMIT_FENCED:
-        worker->fenced++;
-        log_end(delivery, true);
+        weir_ending_tell(delivery, true);
         weir_handling_release(delivery);
         break;
     case WEIR_COMMIT_CONFLICT:

@@ -160,6 +160,7 @@ static void on_answer(void *user, enum weir_answer answered, const redisReply *r
     }
     if (answered == WEIR_ANSWER_UNKNOWN) {
         commit->sent = false; /* repeated when the link is ready again */
+        commit->doubtful = true;
         return;
     }
     if (answered == WEIR_ANSWER_REFUSED) {
@@ -313,7 +314,7 @@ enum weir_status weir_committer_submit(struct weir_committer *committer, struct 
 {
     enum weir_status status = WEIR_OK;
     commit->committer = committer;
-    commit->sent = false;
+    commit->sent = commit->doubtful = false;
     commit->next = NULL;
     commit->previous = committer->last;
     *(committer->last ? &committer->last->next : &committer->first) = commit;

@@ -39,6 +39,7 @@ struct weir_commit {
      * may have gone back in time. Whatever keeps it from its answer makes it a CONFLICT. */
     bool once;
     bool hears_denial; /* a right that this user lacks is its answer; else it waits for that */
+    bool doubtful;     /* an answer was lost: FENCED may mean that it was carried out then */
     bool sent;         /* the committer's own */
     void *user;
     /* Called once, from the loop. `detail` says which key and why for CONFLICT and REFUSED,

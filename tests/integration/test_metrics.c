@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "support/ports.h"
+#include "support/proxy.h"
 #include "support/scrape.h"
 #include "support/work_service.h"
 
@@ -115,6 +116,26 @@ static void messages_are_counted_by_what_became_of_them(void **state)
         test_metric(&one, "weir_build_info{service=\"work\",version=\"" WEIR_VERSION "\"}") == 1);
     assert_false(test_page_is(&one, "/metrics", 200, "Unknown"));
     test_worker_end_well(&one);
+}
+
+/* Its commit was carried out, and is repeated: no other worker has had a part in that. */
+static void a_lost_answer_is_no_fence(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    test_proxy_start(&proxy, &server, (struct proxy_trap){"weir_commit", "lost", PROXY_CUT_AFTER});
+    struct test_worker one = test_worker_launch(proxy.url, WORK, "one", SERVED);
+    test_send(&server, WORK, "Mark", "{\"n\":\"lost\"}");
+    test_proxy_await(&proxy);
+    AWAIT(test_metric(&one, MESSAGES("Mark", "unknown")) == 1);
+    assert_true(test_metric(&one, MESSAGES("Mark", "done")) == 0);
+    assert_true(test_metric(&one, OF("weir_fenced_total", WORK)) == 0);
+    test_send(&server, WORK, "Mark", "{\"n\":\"heard\"}");
+    AWAIT(test_metric(&one, MESSAGES("Mark", "done")) == 1);
+    assert_true(test_metric(&one, "weir_commit_seconds_count{service=\"work\",type=\"Mark\"}") ==
+                2);
+    test_worker_end_well(&one);
+    test_proxy_stop(&proxy);
 }
 
 /* A deferred handler's time is that until its outcome. */
@@ -360,6 +381,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(messages_are_counted_by_what_became_of_them),
+        TEST(a_lost_answer_is_no_fence),
         TEST(handlers_and_take_overs_are_measured),
         TEST(what_waits_is_told_as_the_server_has_it),
         TEST(a_subscription_is_told_by_its_own_group),
