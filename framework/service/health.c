@@ -13,13 +13,12 @@ static int64_t later(int64_t one, int64_t other)
     return one > other ? one : other;
 }
 
-/* Nothing is read, though there is room, and no read is under way. */
-static bool is_deaf(const struct weir_worker *worker, int64_t now)
+/* Whether something could be read, and no read is under way. */
+static bool should_read(const struct weir_worker *worker)
 {
     const struct weir_group_reader *reader = &worker->reader;
     return reader->groups_ready && !reader->reading && !worker->stopping && worker->library_ready &&
-           HASH_COUNT(worker->deliveries) == 0 &&
-           now - later(reader->read_at, worker->begun_at) > SILENT_MAX_MS;
+           !worker->committer.stalled && HASH_COUNT(worker->deliveries) == 0;
 }
 
 bool weir_health_alive(const struct weir_worker *worker, char *why, size_t room)
@@ -27,15 +26,15 @@ bool weir_health_alive(const struct weir_worker *worker, char *why, size_t room)
     int64_t now = weir_clock_monotonic_ms();
     int64_t heard =
         later(worker->begun_at, later(worker->link.heard_at, worker->reader.link.heard_at));
+    int64_t read = later(worker->begun_at, worker->reader.read_at);
     if (now - heard > SILENT_MAX_MS) {
         snprintf(why, room, "nothing has been heard of %s for %lld s%s%s",
                  worker->runtime.endpoint->shown, (long long)(now - heard) / 1000,
                  worker->lost_why[0] != '\0' ? ": " : "", worker->lost_why);
         return false;
     }
-    if (is_deaf(worker, now)) {
-        snprintf(why, room, "nothing has been read for %lld s",
-                 (long long)(now - worker->reader.read_at) / 1000);
+    if (should_read(worker) && now - read > SILENT_MAX_MS) {
+        snprintf(why, room, "nothing has been read for %lld s", (long long)(now - read) / 1000);
         return false;
     }
     return true;
