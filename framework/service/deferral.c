@@ -46,7 +46,7 @@ void weir_finish(weir_deferral *deferral, enum weir_outcome outcome)
     WEIR_CRASH_POINT(HANDLE_RESUMED);
     delivery->deferral = NULL;
     if (delivery->state == WEIR_DELIVERY_DEFERRED && outcome == WEIR_AGAIN) {
-        delivery->context.resumed = true;
+        delivery->context.resumed = delivery->goes_on = true;
         weir_queue_reenter(delivery);
         return;
     }

@@ -127,6 +127,7 @@ struct weir_delivery {
     bool too_new;          /* an event that only a newer program understands */
     bool handler_missing;  /* a step's command that no handler here knows */
     bool finished_at_once; /* weir_finish was called before the handler returned */
+    bool goes_on;          /* to be called again by WEIR_AGAIN, and timed from the first call on */
     enum weir_outcome early_outcome;
     uint32_t stream;             /* its place among the worker's */
     struct weir_rare_error doom; /* why it will be buried once its record is known; or none */

@@ -30,12 +30,13 @@ void weir_measures_free(struct weir_measures *measures);
 /* Brings up to date what is counted elsewhere. */
 void weir_measures_gather(struct weir_measures *measures);
 
-/* The handler is called. */
+/* The handler is called; once more after WEIR_AGAIN, it is still the same call. */
 static inline void weir_measure_begun(struct weir_delivery *delivery)
 {
     delivery->saga_ended = NULL;
-    if (delivery->worker->measures != NULL)
+    if (delivery->worker->measures != NULL && !delivery->goes_on)
         delivery->timed_ns = weir_clock_monotonic_ns();
+    delivery->goes_on = false;
 }
 
 void weir_measures_take_handled(struct weir_delivery *delivery);

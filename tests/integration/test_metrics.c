@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <ev.h>
+
 #include "support/ports.h"
 #include "support/proxy.h"
 #include "support/scrape.h"
@@ -22,7 +24,8 @@
 #define SERVED OPTIONS("--metrics", "127.0.0.1:0")
 #define MESSAGES(type, outcome)                                                                    \
     "weir_messages_total{service=\"work\",type=\"" type "\",outcome=\"" outcome "\"}"
-#define DEFER(part, bound) "weir_handler_seconds_" part "{service=\"work\",type=\"Defer\"" bound "}"
+#define HANDLER(part, type, bound)                                                                 \
+    "weir_handler_seconds_" part "{service=\"work\",type=\"" type "\"" bound "}"
 #define OF(name, service) name "{service=\"" service "\"}"
 #define OF_STREAM(name, service, stream) name "{service=\"" service "\",stream=\"" stream "\"}"
 
@@ -33,6 +36,22 @@ static enum weir_outcome on_event(weir_context *context, const weir_message *mes
     (void)context;
     (void)message;
     return WEIR_DONE;
+}
+
+/* Waits for 300 ms, and decides when it is called again. */
+static void on_waited(int revents, void *deferral)
+{
+    (void)revents;
+    weir_finish(deferral, WEIR_AGAIN);
+}
+
+static enum weir_outcome wait_first(weir_context *context, const weir_message *message)
+{
+    weir_deferral *deferral = weir_resumed(context) ? NULL : weir_defer(context);
+    (void)message;
+    if (deferral != NULL)
+        ev_once(weir_loop(context), -1, 0, 0.3, on_waited, deferral);
+    return deferral != NULL ? WEIR_DEFERRED : WEIR_DONE;
 }
 
 /* An event without a number cannot be folded. */
@@ -50,6 +69,8 @@ static weir_service *make(const char *name)
 {
     weir_service *service;
     service = strcmp(name, VIEW) == 0 ? weir_service_new(name) : test_work_service(name);
+    if (strcmp(name, WORK) == 0)
+        weir_on_command(service, "Wait", wait_first, NULL);
     if (strcmp(name, READER) == 0)
         weir_on_event(service, WORK, "Marked", on_event, NULL);
     if (strcmp(name, VIEW) == 0) {
@@ -148,13 +169,16 @@ static void handlers_and_take_overs_are_measured(void **state)
     struct test_worker two = test_worker_start(
         &server, WORK, "two", OPTIONS("--metrics", "127.0.0.1:0", "--claim-idle", "200ms"));
     test_send(&server, WORK, "Defer", "{\"n\":\"d\",\"ms\":300}");
+    test_send(&server, WORK, "Wait", "{}");
     test_await_settled(&server, WORK);
     assert_true(test_metric(&two, OF("weir_claimed_total", WORK)) == 1);
     assert_true(test_metric(&two, MESSAGES("Crash", "done")) == 1);
     /* 300 ms from when the loop last looked at the clock */
-    assert_true(test_metric(&two, DEFER("sum", "")) >= 0.05);
-    assert_true(test_metric(&two, DEFER("bucket", ",le=\"0.05\"")) == 0);
-    assert_true(test_metric(&two, DEFER("count", "")) == 1);
+    assert_true(test_metric(&two, HANDLER("sum", "Defer", "")) >= 0.05);
+    assert_true(test_metric(&two, HANDLER("bucket", "Defer", ",le=\"0.05\"")) == 0);
+    assert_true(test_metric(&two, HANDLER("count", "Defer", "")) == 1);
+    assert_true(test_metric(&two, HANDLER("bucket", "Wait", ",le=\"0.05\"")) == 0);
+    assert_true(test_metric(&two, HANDLER("count", "Wait", "")) == 1);
     test_worker_end_well(&two);
 }
 
