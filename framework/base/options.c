@@ -13,6 +13,7 @@
 /* Off, then on. Only the environment and defaults spell these out. */
 static const char *const flag_words[] = {"0", "false", "no", "off", "1", "true", "yes", "on", NULL};
 #define FIRST_ON_WORD 4
+#define ROOM_LEAST 24 /* columns of a help, however narrow the terminal is */
 
 /* Where a value came from, as an error sentence names it. */
 struct origin {
@@ -389,7 +390,7 @@ static void append_usage(struct weir_text *out, const struct weir_option *option
         weir_text_append(out, "]", 1);
 }
 
-static int usage_width(const struct weir_option *table)
+static size_t usage_width(const struct weir_option *table)
 {
     struct weir_text usage = {0};
     size_t width = 0;
@@ -400,27 +401,68 @@ static int usage_width(const struct weir_option *table)
             width = usage.length;
     }
     weir_text_close(&usage);
-    return (int)width;
+    return width;
 }
 
-static void print_option(const struct weir_option *option, int width, FILE *out)
+/* The help, and where the value comes from if the flag does not give it. */
+static void append_about(struct weir_text *out, const struct weir_option *option)
 {
-    struct weir_text usage = {0};
-    append_usage(&usage, option);
-    fprintf(out, "  %-*s  %s", width, text_or(&usage, option->name),
-            option->help != NULL ? option->help : "");
-    weir_text_close(&usage);
     bool initial = option->initial != NULL && option->initial[0] != '\0';
+    weir_text_append_string(out, option->help != NULL ? option->help : "");
     if (initial)
-        fprintf(out, " (default: %s", option->initial);
+        weir_text_format(out, " (default: %s", option->initial);
     if (option->environment != NULL)
-        fprintf(out, "%senvironment: %s", initial ? "; " : " (", option->environment);
-    fputs(initial || option->environment != NULL ? ")\n" : "\n", out);
+        weir_text_format(out, "%senvironment: %s", initial ? "; " : " (", option->environment);
+    if (initial || option->environment != NULL)
+        weir_text_append_string(out, ")");
 }
 
-void weir_options_help(const struct weir_option *table, FILE *out)
+static size_t columns_of(const char *text, size_t length)
 {
-    int width = usage_width(table);
+    size_t columns = 0;
+    for (size_t i = 0; i < length; i++)
+        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return columns;
+}
+
+/* The bytes of the words that fit; of one word at the least. */
+static size_t fitting(const char *text, size_t columns)
+{
+    size_t taken = strcspn(text, " ");
+    for (size_t next; text[taken] != '\0'; taken = next) {
+        next = taken + 1 + strcspn(text + taken + 1, " ");
+        if (columns_of(text, next) > columns)
+            break;
+    }
+    return taken;
+}
+
+static void print_wrapped(const char *text, size_t indent, size_t columns, FILE *out)
+{
+    size_t room = columns > indent + ROOM_LEAST ? columns - indent : ROOM_LEAST;
+    size_t length = fitting(text, room);
+    fprintf(out, "%.*s\n", (int)length, text);
+    while (text[length] != '\0') {
+        text += length + 1;
+        length = fitting(text, room);
+        fprintf(out, "%*s%.*s\n", (int)indent, "", (int)length, text);
+    }
+}
+
+static void print_option(const struct weir_option *option, size_t width, size_t columns, FILE *out)
+{
+    struct weir_text usage = {0}, about = {0};
+    append_usage(&usage, option);
+    append_about(&about, option);
+    fprintf(out, "  %-*s  ", (int)width, text_or(&usage, option->name));
+    print_wrapped(text_or(&about, ""), width + 4, columns, out);
+    weir_text_close(&usage);
+    weir_text_close(&about);
+}
+
+void weir_options_help(const struct weir_option *table, size_t columns, FILE *out)
+{
+    size_t width = usage_width(table);
     for (; table->name != NULL; table++)
-        print_option(table, width, out);
+        print_option(table, width, columns, out);
 }

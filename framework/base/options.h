@@ -48,7 +48,8 @@ WEIR_CHECKED enum weir_status weir_options_parse(const struct weir_option *table
                                                  int argc, char **argv, int *operands,
                                                  struct weir_error *error);
 
-/* Prints the options as an aligned list: flag, value name, help, default, environment. */
-void weir_options_help(const struct weir_option *table, FILE *out);
+/* Prints the options as an aligned list: flag, value name, help, default, environment. Lines are
+ * broken at blanks, so that they fit into `columns` where they can. */
+void weir_options_help(const struct weir_option *table, size_t columns, FILE *out);
 
 #endif

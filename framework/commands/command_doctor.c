@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/streams.h"
 #include "commands/doctor.h"
 #include "commands/print.h"
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "commands/command.h"
 #include "commands/print.h"
 #include "commands/stored_saga.h"

@@ -1,33 +1,16 @@
 /* Prints texts, JSON, times and colours so that no terminal takes them for commands. */
+#include "base/streams.h"
 #include "commands/print.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "commands/command.h"
 #include "commands/visible.h"
 #include "commands/width.h"
-
-#define WIDTH_MIN 20
-#define WIDTH_DEFAULT 80
-#define WIDTH_MAX 10000
-
-size_t weir_terminal_width(void)
-{
-    const char *columns = getenv("COLUMNS");
-    struct winsize window;
-    int64_t width = 0;
-    if (!columns || !weir_parse_integer(columns, strlen(columns), &width))
-        width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 ||
-                        ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0
-                    ? window.ws_col
-                    : 0;
-    return width < WIDTH_MIN || width > WIDTH_MAX ? WIDTH_DEFAULT : (size_t)width;
-}
 
 static bool colour_wanted(void)
 {

@@ -19,10 +19,6 @@ const char *weir_colour_end(enum weir_colour colour);
 /* The colour of the state of a saga, a step, a reader or a projection. */
 enum weir_colour weir_state_colour(const char *state);
 
-/* How many columns the terminal has (COLUMNS, else what standard output or standard error says,
- * else 80). */
-size_t weir_terminal_width(void);
-
 /* Any JSON value as a cell or the right side of a list: a text without quotes, "-" for null. */
 void weir_value_append(struct weir_text *text, const json_t *value);
 

@@ -1,4 +1,5 @@
 /* Draws how far a rebuild is. */
+#include "base/streams.h"
 #include "commands/progress.h"
 
 #include <inttypes.h>

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "base/text.h"
 #include "commands/action.h"
 #include "commands/output.h"
@@ -38,7 +39,7 @@ static int print_help(const struct weir_command *command)
     if (command->notes)
         fprintf(out, "\n%s\n", command->notes);
     fputs("\nOptions:\n", out);
-    weir_options_help(command->options, out);
+    weir_options_help(command->options, weir_terminal_width(), out);
     return WEIR_EXIT_FINE;
 }
 

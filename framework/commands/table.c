@@ -1,4 +1,5 @@
 /* Prints tables. */
+#include "base/streams.h"
 #include "commands/table.h"
 
 #include <stdio.h>

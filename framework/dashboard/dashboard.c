@@ -246,10 +246,9 @@ static int print_help(void)
          "SIGTERM, SIGINT or SIGHUP.\n"
          "\n"
          "Options:");
-    weir_options_help(weir_dashboard_options, stdout);
-    puts(
-        "\nExit: 0 stopped as asked; 64 bad usage; 70 a failure inside, such as an address that is "
-        "taken.");
+    weir_options_help(weir_dashboard_options, weir_terminal_width(), stdout);
+    puts("\nExit: 0 stopped as asked; 64 bad usage; 70 a failure inside; 71 the address cannot be\n"
+         "listened at.");
     return 0;
 }
 

@@ -28,7 +28,7 @@ static int print_general_help(void)
         if (!weir_commands[i]->hidden)
             printf("  %-10s  %s\n", weir_commands[i]->name, weir_commands[i]->summary);
     puts("\nOptions of all commands:");
-    weir_options_help(common_options, stdout);
+    weir_options_help(common_options, weir_terminal_width(), stdout);
     puts("\n"
          "Exit codes: 0 fine (with --wait: completed), 1 failed, 3 compensated, 4 suspended,\n"
          "5 waited too long, 64 wrong usage, 65 bad data, 69 no server.");

@@ -453,17 +453,40 @@ static void help_is_aligned_and_complete(void **state)
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);
-    weir_options_help(table, out);
+    weir_options_help(table, 80, out);
     fclose(out);
     assert_string_equal(
         text, "  -v, --verbose           say more (environment: TEST_VERBOSE)\n"
-              "  -u, --url URL           the server (default: redis://localhost; environment: "
-              "TEST_URL)\n"
+              "  -u, --url URL           the server (default: redis://localhost; environment:\n"
+              "                          TEST_URL)\n"
               "  -p, --port NUMBER       the port (default: 6379; environment: TEST_PORT)\n"
               "  -w, --wait[=TIME]       wait for the result (environment: TEST_WAIT)\n"
               "      --format text|json  how to print (default: json; environment: TEST_FORMAT)\n"
               "      --trim TIME         trim after this long (default: 1h)\n"
               "      --offset NUMBER     where to begin\n");
+    free(text);
+}
+
+/* A word that is too long for a line stands alone; a sign of several bytes is one column. */
+static void help_is_broken_where_the_terminal_ends(void **state)
+{
+    (void)state;
+    static const struct weir_option options[] = {
+        {.name = "url",
+         .kind = WEIR_OPTION_TEXT,
+         .help = "redis://[user:password@]host[:port][/db], or … … … … … at once"},
+        {.name = NULL}};
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    assert_non_null(out);
+    weir_options_help(options, 45, out);
+    weir_options_help(options, 20, out);
+    fclose(out);
+    assert_string_equal(text, "      --url TEXT  redis://[user:password@]host[:port][/db],\n"
+                              "                  or … … … … … at once\n"
+                              "      --url TEXT  redis://[user:password@]host[:port][/db],\n"
+                              "                  or … … … … … at once\n");
     free(text);
 }
 
@@ -475,7 +498,7 @@ static void help_of_an_empty_table_is_empty(void **state)
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);
-    weir_options_help(empty, out);
+    weir_options_help(empty, 80, out);
     fclose(out);
     assert_int_equal(length, 0);
     free(text);
@@ -546,6 +569,7 @@ int main(void)
         clean(a_long_value_leaves_room_for_the_remedy),
         clean(an_error_stays_on_one_line),
         clean(help_is_aligned_and_complete),
+        clean(help_is_broken_where_the_terminal_ends),
         clean(help_of_an_empty_table_is_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
