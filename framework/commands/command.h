@@ -52,8 +52,8 @@ struct weir_settings {
     const char *before;                  /* sagas */
     bool page, full;                     /* sagas; saga */
     bool all, yes;                       /* what acts on many */
-    const char *type;                    /* dead */
-    bool edit;
+    const char *type, *up_to;            /* dead */
+    bool edit, exactly;
     const char *who, *target; /* actions */
     int64_t since_ms;
     bool search;         /* services */

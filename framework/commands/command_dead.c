@@ -29,6 +29,10 @@ static const struct weir_option options[] = {
      WEIR_SETTING(reason),
      .value_name = "TEXT",
      .help = "those whose reason holds this text, or the text that count prints for it"},
+    {.name = "exactly",
+     .kind = WEIR_OPTION_FLAG,
+     WEIR_SETTING(exactly),
+     .help = "the whole reason is the text of --reason, or the text that count prints for it is"},
     {.name = "type",
      .kind = WEIR_OPTION_TEXT,
      WEIR_SETTING(type),
@@ -41,6 +45,11 @@ static const struct weir_option options[] = {
      .maximum = INT64_C(315360000000),
      .value_name = "TIME",
      .help = "those that have been dead longer: 30s, 5m, 2h, 7d"},
+    {.name = "up-to",
+     .kind = WEIR_OPTION_TEXT,
+     WEIR_SETTING(up_to),
+     .value_name = "ID",
+     .help = "none that is newer than this letter, such as those that came after the look at them"},
     {.name = "all",
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(all),
@@ -234,7 +243,7 @@ static int check_targets(const struct weir_settings *settings, enum word word, i
                          "dead %s needs the ids of letters, or --reason, --type, --older-than or "
                          "--all",
                          name);
-    if (ids > 0 && (chosen || settings->limit > 0))
+    if (ids > 0 && (chosen || settings->limit > 0 || settings->up_to))
         return weir_fail(WEIR_EXIT_USAGE, "dead %s takes ids or a filter, not both", name);
     if (settings->all && has_filter(settings))
         return weir_fail(WEIR_EXIT_USAGE, "--all takes no filter");
@@ -247,8 +256,21 @@ static int check_targets(const struct weir_settings *settings, enum word word, i
     return WEIR_EXIT_FINE;
 }
 
+static int check_filter(const struct weir_settings *settings)
+{
+    struct weir_entry_id id;
+    if (settings->exactly && !settings->reason)
+        return weir_fail(WEIR_EXIT_USAGE, "--exactly goes with --reason");
+    if (settings->up_to && !weir_entry_id_read(weir_slice_of(settings->up_to), &id))
+        return weir_fail(WEIR_EXIT_USAGE, "--up-to: '%s' is no id of a letter", settings->up_to);
+    return WEIR_EXIT_FINE;
+}
+
 static int check_words(const struct weir_settings *settings, enum word word, int ids)
 {
+    int code = check_filter(settings);
+    if (code != WEIR_EXIT_FINE)
+        return code;
     if (word == REPLAY || word == DROP)
         return check_targets(settings, word, ids);
     if (word == SHOW && ids == 0)

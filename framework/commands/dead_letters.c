@@ -10,12 +10,10 @@
 #include "base/text.h"
 #include "commands/values.h"
 #include "message/envelope.h"
+#include "redis/entry_id.h"
 #include "redis/key_names.h"
 
 #define AT_ONCE 100
-#define COUNTED_MAX 10000
-#define COUNTED_BYTES_MAX (64 * 1024 * 1024)
-#define GROUPS_MAX 200
 
 /* ---- What a letter is -------------------------------------------------------------------- */
 
@@ -207,17 +205,24 @@ static bool holds(struct weir_slice text, const char *part)
     return false;
 }
 
+static bool reason_fits(const struct weir_settings *settings, struct weir_slice text)
+{
+    if (!settings->exactly)
+        return holds(text, settings->reason);
+    return text.at && weir_slice_equals(text, settings->reason);
+}
+
 bool weir_letter_fits(const struct weir_settings *settings, const redisReply *fields)
 {
     struct weir_slice reason = weir_value_field(fields, "reason");
     struct weir_slice type = weir_value_field(fields, "type");
     if (settings->type && !(type.at && weir_slice_equals(type, settings->type)))
         return false;
-    if (!settings->reason || holds(reason, settings->reason))
+    if (!settings->reason || reason_fits(settings, reason))
         return true;
     struct weir_text group = {0};
     weir_reason_group(&group, reason);
-    bool fits = holds((struct weir_slice){group.at, group.length}, settings->reason);
+    bool fits = reason_fits(settings, (struct weir_slice){group.at, group.length});
     weir_text_close(&group);
     return fits;
 }
@@ -248,17 +253,22 @@ static bool take(struct weir_session *session, struct weir_letter_walk *walk,
     return !weir_letter_fits(&session->settings, fields) || walk->found(walk->user, entry);
 }
 
-/* The oldest and the newest id that --older-than lets through. */
+/* The newest id that --up-to and --older-than let through. */
 static enum weir_status bound(struct weir_session *session, char *newest, size_t size,
                               struct weir_error *error)
 {
+    const struct weir_settings *settings = &session->settings;
+    struct weir_entry_id last = {.ms = UINT64_MAX};
     int64_t now_ms = 0;
-    snprintf(newest, size, "+");
-    if (session->settings.older_ms == 0)
+    if (settings->up_to)
+        (void)!weir_entry_id_read(weir_slice_of(settings->up_to), &last);
+    snprintf(newest, size, "%s", settings->up_to ? settings->up_to : "+");
+    if (settings->older_ms == 0)
         return WEIR_OK;
     if (weir_session_now(session, &now_ms, error) != WEIR_OK)
         return error->status;
-    snprintf(newest, size, "%" PRId64, now_ms - session->settings.older_ms);
+    if (now_ms < settings->older_ms || last.ms > (uint64_t)(now_ms - settings->older_ms))
+        snprintf(newest, size, "%" PRId64, now_ms - settings->older_ms);
     return WEIR_OK;
 }
 
@@ -293,98 +303,4 @@ enum weir_status weir_letters_walk(struct weir_session *session, struct weir_let
         freeReplyObject(reply);
     }
     return WEIR_OK;
-}
-
-/* ---- Counting ---------------------------------------------------------------------------- */
-
-static void count_type(json_t *group, struct weir_slice type)
-{
-    json_t *types = json_object_get(group, "types"), *name = weir_slice_json(type), *one;
-    size_t i;
-    json_array_foreach(types, i, one)
-    {
-        if (json_equal(one, name)) {
-            json_decref(name);
-            return;
-        }
-    }
-    if (type.at && json_array_size(types) < 10)
-        json_array_append(types, name);
-    json_decref(name);
-}
-
-static bool count_letter(void *user, const redisReply *entry)
-{
-    json_t *groups = user;
-    const redisReply *fields = entry->element[1];
-    struct weir_slice id = weir_value_element(entry, 0);
-    struct weir_text text = {0};
-    weir_reason_group(&text, weir_value_field(fields, "reason"));
-    json_t *name = weir_slice_json((struct weir_slice){text.at ? text.at : "", text.length});
-    const char *key = json_string_value(name);
-    json_t *group = json_object_get(groups, key);
-    if (!group && json_object_size(groups) >= GROUPS_MAX)
-        group = json_object_get(groups, key = "others");
-    json_int_t at = id.at ? strtoll(id.at, NULL, 10) : -1;
-    if (!group) {
-        group = json_pack("{s:s, s:i, s:I, s:o, s:I, s:[]}", "reason", key, "count", 0, "newest",
-                          at, "newestLetter", weir_slice_json(id), "oldest", at, "types");
-        json_object_set_new(groups, key, group);
-    }
-    json_object_set_new(group, "count",
-                        json_integer(json_integer_value(json_object_get(group, "count")) + 1));
-    json_object_set_new(group, "oldest", json_integer(at)); /* the newest come first */
-    count_type(group, weir_value_field(fields, "type"));
-    json_decref(name);
-    weir_text_close(&text);
-    return true;
-}
-
-static int most_first(const void *one, const void *other)
-{
-    json_int_t a = json_integer_value(json_object_get(*(json_t *const *)one, "count"));
-    json_int_t b = json_integer_value(json_object_get(*(json_t *const *)other, "count"));
-    return (a < b) - (a > b);
-}
-
-static json_t *sort_groups(json_t *groups)
-{
-    size_t count = 0;
-    const char *key;
-    json_t *group, *sorted = json_array();
-    json_t **order = calloc(json_object_size(groups) + 1, sizeof(*order));
-    json_object_foreach(groups, key, group)
-    {
-        if (order)
-            order[count++] = group;
-    }
-    if (order)
-        qsort(order, count, sizeof(*order), most_first);
-    for (size_t i = 0; i < count; i++)
-        json_array_append(sorted, order[i]);
-    free(order);
-    return sorted;
-}
-
-json_t *weir_letters_count(struct weir_session *session, const char *service,
-                           struct weir_error *error)
-{
-    char key[WEIR_KEY_MAX];
-    json_t *groups = json_object(), *counted = NULL;
-    weir_key_dead(key, session->settings.prefix, service);
-    struct weir_letter_walk walk = {.key = key,
-                                    .newest_first = true,
-                                    .looked_at_most = COUNTED_MAX,
-                                    .bytes_at_most = COUNTED_BYTES_MAX,
-                                    .found = count_letter,
-                                    .user = groups};
-    redisReply *length = weir_client_ask(&session->client, error, "XLEN", key, NULL);
-    if (length && weir_letters_walk(session, &walk, error) == WEIR_OK)
-        counted = json_pack("{s:s, s:I, s:I, s:b, s:o}", "service", service, "letters",
-                            (json_int_t)length->integer, "lookedAt", (json_int_t)walk.looked_at,
-                            "complete", (int)!walk.stopped, "reasons", sort_groups(groups));
-    if (length)
-        freeReplyObject(length);
-    json_decref(groups);
-    return counted;
 }

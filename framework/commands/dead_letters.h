@@ -38,11 +38,11 @@ json_t *weir_letter_json(const redisReply *entry);
 /* The reason with everything that differs from one letter to the next, words with digits in them,
  * as "#". Appended. */
 void weir_reason_group(struct weir_text *out, struct weir_slice reason);
-/* Whether the settings' filter (--reason, --type) lets it through. --reason also holds of the
- * reason's group. */
+/* Whether the settings' filter (--reason, --exactly, --type) lets it through. --reason also
+ * holds of the reason's group. */
 bool weir_letter_fits(const struct weir_settings *settings, const redisReply *fields);
 
-/* A walk in batches over a service's dead letters that fit, from --older-than on. */
+/* A walk in batches over a service's dead letters that fit, within --up-to and --older-than. */
 struct weir_letter_walk {
     const char *key;
     bool newest_first;

@@ -275,6 +275,40 @@ static void what_cannot_come_back_stays(void **state)
     assert_int_equal(test_dead(&server, SERVICE), 0);
 }
 
+/* What somebody has seen counted, and no letter besides. */
+static void a_filter_means_what_was_counted(void **state)
+{
+    (void)state;
+    bury(1, "m1", "{}", "timeout 5");
+    bury(2, "m2", "{}", "timeout 5 of the card");
+    bury(3, "m3", "{}", "timeout 77");
+    bury(4, "m4", "{}", "timeout 8"); /* has come since */
+    json_t *letters = ask_weir_json(
+        0, WORDS("dead", SERVICE, "list", "--reason", "timeout #", "--exactly", "--up-to", "3-1"));
+    assert_int_equal(json_array_size(letters), 2);
+    json_decref(letters);
+    expect_weir(0, NULL, "2 of 2 letters dropped",
+                WORDS("dead", SERVICE, "drop", "--reason", "timeout #", "--exactly", "--up-to",
+                      "3-1", "--yes"));
+    letters = ask_weir_json(0, WORDS("dead", SERVICE, "list"));
+    assert_int_equal(json_array_size(letters), 2);
+    assert_string_equal(shown_text(json_array_get(letters, 0), "letter"), "4-1");
+    assert_string_equal(shown_text(json_array_get(letters, 1), "letter"), "2-1");
+    json_decref(letters);
+    letters =
+        ask_weir_json(0, WORDS("dead", SERVICE, "list", "--reason", "timeout 8", "--exactly"));
+    assert_int_equal(json_array_size(letters), 1);
+    json_decref(letters);
+    letters = ask_weir_json(0, WORDS("dead", SERVICE, "list", "--older-than", "1s", "--up-to",
+                                     "2-1")); /* the earlier counts */
+    assert_int_equal(json_array_size(letters), 1);
+    json_decref(letters);
+    expect_weir(64, NULL, "goes with --reason", WORDS("dead", SERVICE, "list", "--exactly"));
+    expect_weir(64, NULL, "is no id of a letter", WORDS("dead", SERVICE, "--up-to", "x"));
+    expect_weir(64, NULL, "needs the ids", WORDS("dead", SERVICE, "drop", "--up-to", "3-1"));
+    expect_weir(64, NULL, "not both", WORDS("dead", SERVICE, "drop", "3-1", "--up-to", "3-1"));
+}
+
 static void a_filter_takes_the_oldest_first(void **state)
 {
     (void)state;
@@ -463,6 +497,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_letter_comes_back_as_it_was, clear),
         cmocka_unit_test_setup(bytes_stay, clear),
         cmocka_unit_test_setup(what_cannot_come_back_stays, clear),
+        cmocka_unit_test_setup(a_filter_means_what_was_counted, clear),
         cmocka_unit_test_setup(a_filter_takes_the_oldest_first, clear),
         cmocka_unit_test_setup(a_terminal_is_asked, clear),
         cmocka_unit_test_setup(data_is_mended_in_an_editor, clear),

@@ -34,10 +34,14 @@ const replayed = (answer) => {
   return all.length === 1 ? null : `${count(done)} of ${count(all.length)} letters.`;
 };
 
-function both(service, row) {
+// What came after they were counted, or has this reason as a part of its own, is another matter.
+const those = (row) => ({ reason: row.reason, exactly: true, 'up-to': row.newestLetter });
+
+function both(service, row, complete) {
   const all = row.count === 1 ? 'the one letter' : `all ${count(row.count)} letters`;
-  const settings = (verb) => ({ where: path('dead', service, verb), options: () => ({ reason: row.reason }), told: replayed });
-  const about = h('p', null, 'With the reason ', h('b', null, text(row.reason)), '.');
+  const settings = (verb) => ({ where: path('dead', service, verb), options: () => those(row), told: replayed });
+  const about = h('p', null, 'With the reason ', h('b', null, text(row.reason)), '.',
+    complete ? null : ' Older ones, which were not counted, are among them.');
   return h('div', { class: 'pair' },
     act('Replay all', { ...settings('replay'), title: `Replay ${all}?`, button: 'Put them back', done: 'They were put back.',
       body: [about, h('p', null, 'Mend the cause first. Those that cannot come back, such as steps of sagas, stay.')] }),
@@ -52,7 +56,7 @@ function reasons(params, counted) {
     { head: 'types', cell: (row) => text(Array.isArray(row.types) ? row.types.join(', ') : Object.keys(row.types ?? {}).join(', ')) },
     { head: 'newest', class: 'right', cell: (row) => since(row.newest) },
     { head: 'oldest', class: 'right', cell: (row) => since(row.oldest) },
-    { head: '', class: 'wide', cell: (row) => both(params.service, row) },
+    { head: '', class: 'wide', cell: (row) => both(params.service, row, counted.complete) },
   ];
   return panel('Reasons', table('Reasons', columns, counted.reasons, { key: (row) => row.reason,
     href: (row) => href(params.service, { reason: row.reason }) }),

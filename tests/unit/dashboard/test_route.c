@@ -68,6 +68,10 @@ static void acted(void **state)
                         "projection --detach -- rebuild v/p");
     assert_string_equal(words_of("dead/payments/drop", true, "reason", "x y"),
                         "dead --yes --reason=x y -- payments drop");
+    assert_string_equal(words_of("dead/payments/drop", true, "exactly", "true"),
+                        "dead --yes --exactly -- payments drop");
+    assert_string_equal(words_of("dead/payments/replay", true, "up-to", "1-2"),
+                        "dead --yes --up-to=1-2 -- payments replay");
     assert_string_equal(words_of("projection/skip/v/p", true, "entry", "1-2"),
                         "projection -- skip v/p 1-2");
 }
