@@ -41,6 +41,10 @@ static const struct weir_column columns[] = {
 /* ---- Asking ------------------------------------------------------------------------------ */
 
 #define COMMANDS_EACH 3
+/* Messages come with their data, of which each may have a MiB: few at first, and then as many as
+ * have so many bytes, going by those before. */
+#define FIRST 20
+#define BYTES_AT_ONCE (8 * 1024 * 1024)
 
 static void ask(struct weir_pipeline *asking, const struct weir_settings *settings,
                 const char *service, int64_t now_ms)
@@ -48,7 +52,8 @@ static void ask(struct weir_pipeline *asking, const struct weir_settings *settin
     char key[WEIR_KEY_MAX], now[24], last[24];
     weir_key_scheduled(key, settings->prefix, service);
     snprintf(now, sizeof(now), "%" PRId64, now_ms);
-    snprintf(last, sizeof(last), "%" PRId64, settings->limit - 1);
+    snprintf(last, sizeof(last), "%" PRId64,
+             (settings->limit < FIRST ? settings->limit : FIRST) - 1);
     weir_pipeline_add(asking, "ZCARD", key, NULL);
     weir_pipeline_add(asking, "ZCOUNT", key, "-inf", now, NULL);
     weir_pipeline_add(asking, "ZRANGE", key, "0", last, "WITHSCORES", NULL);
@@ -61,14 +66,49 @@ static json_t *due_of(struct weir_slice score)
     return weir_slice_integer(score, &whole) ? json_integer(whole) : json_null();
 }
 
-static void append_messages(json_t *rows, const char *service, const redisReply *scored)
+/* How many they are, and how many bytes. */
+struct extent {
+    int64_t count, bytes;
+};
+
+static void append_messages(json_t *rows, const char *service, const redisReply *scored,
+                            struct extent *extent)
 {
     for (size_t i = 0; i + 1 < weir_value_count(scored); i += 2) {
+        extent->count++;
+        extent->bytes += (int64_t)weir_value_element(scored, i).length;
         json_t *row = weir_scheduled_describe(weir_value_element(scored, i));
         json_object_set_new(row, "service", json_string(service));
         json_object_set_new(row, "due", due_of(weir_value_element(scored, i + 1)));
         json_array_append_new(rows, row);
     }
+}
+
+static int64_t next_batch(const struct extent *read, int64_t wanted)
+{
+    int64_t batch = BYTES_AT_ONCE / (read->bytes / read->count + 1) + 1;
+    return batch < wanted ? batch : wanted;
+}
+
+/* What lies behind those that have been read; what comes or goes meanwhile may be missed. */
+static enum weir_status append_rest(struct weir_session *session, const char *service,
+                                    struct extent read, json_t *rows, struct weir_error *error)
+{
+    char key[WEIR_KEY_MAX], first[24], last[24];
+    int64_t limit = session->settings.limit;
+    weir_key_scheduled(key, session->settings.prefix, service);
+    for (int64_t from = 0; read.count > from && read.count < limit;) {
+        from = read.count;
+        snprintf(first, sizeof(first), "%" PRId64, from);
+        snprintf(last, sizeof(last), "%" PRId64, from + next_batch(&read, limit - from) - 1);
+        redisReply *scored = weir_client_ask(&session->client, error, "ZRANGE", key, first, last,
+                                             "WITHSCORES", NULL);
+        if (!scored)
+            return error->status;
+        append_messages(rows, service, scored, &read);
+        freeReplyObject(scored);
+    }
+    return WEIR_OK;
 }
 
 static enum weir_status append(struct weir_session *session, const struct weir_pipeline *asking,
@@ -86,8 +126,9 @@ static enum weir_status append(struct weir_session *session, const struct weir_p
     json_array_append_new(services, json_pack("{s:s, s:I, s:I, s:o}", "service", service, "count",
                                               (json_int_t)count, "due", (json_int_t)due, "next",
                                               due_of(weir_value_element(scored, 1))));
-    append_messages(rows, service, scored);
-    return WEIR_OK;
+    struct extent read = {0};
+    append_messages(rows, service, scored, &read);
+    return read.count < FIRST ? WEIR_OK : append_rest(session, service, read, rows, error);
 }
 
 /* ---- Several services -------------------------------------------------------------------- */

@@ -166,7 +166,7 @@ static void on_action_gone(void *user)
 
 static const char *outcome_of(const struct weir_run *answer)
 {
-    if (answer->unknown)
+    if (answer->unknown || answer->code == WEIR_EXIT_WAITED)
         return "unknown";
     return weir_run_status(answer, true) == 200 ? "done" : "failed";
 }

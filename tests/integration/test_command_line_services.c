@@ -321,6 +321,25 @@ static void lists_what_is_due_when(void **state)
     expect_weir(0, "\tpayments\tSoon\to1\t", NULL, WORDS("scheduled", "payments"));
 }
 
+/* Of a MiB each: what is read at once stays within what a server lets wait for a client. */
+static void lists_large_messages_few_at_once(void **state)
+{
+    (void)state;
+    enroll("orders");
+    test_do(&server, "CONFIG SET client-output-buffer-limit %s", "normal 33554432 0 0");
+    test_do(&server, "EVAL %s 0",
+            "for i = 1, 60 do redis.call('ZADD', '{orders}:scheduled', i, '1:x4:type1:T4:data' .. "
+            "1000000 .. ':' .. string.rep('x', 1000000 - 3) .. (100 + i)) end");
+    json_t *found = ask_weir_json(0, WORDS("scheduled", "--limit", "50")),
+           *rows = json_object_get(found, "scheduled");
+    assert_int_equal(shown_number(found, "total"), 60);
+    assert_int_equal(json_array_size(rows), 50);
+    for (size_t i = 0; i < 50; i++)
+        assert_int_equal(shown_number(json_array_get(rows, i), "due"), i + 1);
+    json_decref(found);
+    test_do(&server, "CONFIG SET client-output-buffer-limit %s", "normal 0 0 0");
+}
+
 static void shows_members_that_cannot_be_read(void **state)
 {
     static const char *const members[] = {"",
@@ -493,6 +512,7 @@ int main(void)
         cmocka_unit_test_setup(forgets_nothing_that_lives, clear),
         cmocka_unit_test_setup(lists_workers, clear),
         cmocka_unit_test_setup(lists_what_is_due_when, clear),
+        cmocka_unit_test_setup(lists_large_messages_few_at_once, clear),
         cmocka_unit_test_setup(shows_members_that_cannot_be_read, clear),
         cmocka_unit_test_setup(overview_bears_what_is_denied_and_wrong, clear),
         cmocka_unit_test_setup(overview_costs_little_whatever_there_is, clear),
