@@ -53,7 +53,7 @@ struct weir_settings {
     bool page, full;                     /* sagas; saga */
     bool all, yes;                       /* what acts on many */
     const char *type, *up_to;            /* dead */
-    bool edit, exactly;
+    bool edit, exactly, no_data;
     const char *who, *target; /* actions */
     int64_t since_ms;
     bool search;         /* services */

@@ -54,6 +54,10 @@ static const struct weir_option options[] = {
      .kind = WEIR_OPTION_FLAG,
      WEIR_SETTING(all),
      .help = "replay, drop: all of them"},
+    {.name = "no-data",
+     .kind = WEIR_OPTION_FLAG,
+     WEIR_SETTING(no_data),
+     .help = "list --json: without the messages' data, which may be large"},
     {.name = "data",
      .kind = WEIR_OPTION_TEXT,
      WEIR_SETTING(data),
@@ -90,12 +94,16 @@ static const struct weir_column reason_columns[] = {
 struct listing {
     json_t *letters;
     size_t most;
+    bool no_data;
 };
 
 static bool append(void *user, const redisReply *entry)
 {
     struct listing *listing = user;
-    json_array_append_new(listing->letters, weir_letter_json(entry));
+    json_t *letter = weir_letter_json(entry);
+    if (listing->no_data)
+        json_object_del(json_object_get(letter, "fields"), "data");
+    json_array_append_new(listing->letters, letter);
     return json_array_size(listing->letters) < listing->most;
 }
 
@@ -104,7 +112,9 @@ static json_t *read_letters(struct weir_session *session, const char *key, int *
 {
     struct weir_error error = {0};
     int64_t limit = session->settings.limit;
-    struct listing listing = {.letters = json_array(), .most = limit > 0 ? (size_t)limit : LISTED};
+    struct listing listing = {.letters = json_array(),
+                              .most = limit > 0 ? (size_t)limit : LISTED,
+                              .no_data = session->settings.no_data};
     struct weir_letter_walk walk = {.key = key,
                                     .newest_first = true,
                                     .looked_at_most = LOOKED_AT_MAX,
@@ -256,9 +266,11 @@ static int check_targets(const struct weir_settings *settings, enum word word, i
     return WEIR_EXIT_FINE;
 }
 
-static int check_filter(const struct weir_settings *settings)
+static int check_listing(const struct weir_settings *settings, enum word word)
 {
     struct weir_entry_id id;
+    if (settings->no_data && word != LIST && word != BOTH)
+        return weir_fail(WEIR_EXIT_USAGE, "--no-data belongs to dead list");
     if (settings->exactly && !settings->reason)
         return weir_fail(WEIR_EXIT_USAGE, "--exactly goes with --reason");
     if (settings->up_to && !weir_entry_id_read(weir_slice_of(settings->up_to), &id))
@@ -268,7 +280,7 @@ static int check_filter(const struct weir_settings *settings)
 
 static int check_words(const struct weir_settings *settings, enum word word, int ids)
 {
-    int code = check_filter(settings);
+    int code = check_listing(settings, word);
     if (code != WEIR_EXIT_FINE)
         return code;
     if (word == REPLAY || word == DROP)

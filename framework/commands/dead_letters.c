@@ -14,6 +14,8 @@
 #include "redis/key_names.h"
 
 #define AT_ONCE 100
+#define FIRST 20
+#define BYTES_AT_ONCE (8 * 1024 * 1024)
 
 /* ---- What a letter is -------------------------------------------------------------------- */
 
@@ -272,16 +274,25 @@ static enum weir_status bound(struct weir_session *session, char *newest, size_t
     return WEIR_OK;
 }
 
+/* Few at first, and then as many as have so many bytes, going by those before. */
+static size_t next_batch(const struct weir_letter_walk *walk)
+{
+    size_t most = walk->at_once > 0 && walk->at_once < AT_ONCE ? walk->at_once : AT_ONCE;
+    size_t batch =
+        walk->looked_at == 0 ? FIRST : BYTES_AT_ONCE / (walk->bytes / walk->looked_at + 1) + 1;
+    return batch < most ? batch : most;
+}
+
 enum weir_status weir_letters_walk(struct weir_session *session, struct weir_letter_walk *walk,
                                    struct weir_error *error)
 {
     char newest[64], oldest[64] = "-", count[16];
     bool more = true;
-    size_t at_once = walk->at_once > 0 && walk->at_once < AT_ONCE ? walk->at_once : AT_ONCE;
-    snprintf(count, sizeof(count), "%zu", at_once);
     if (bound(session, newest, sizeof(newest), error) != WEIR_OK)
         return error->status;
     while (more) {
+        size_t at_once = next_batch(walk);
+        snprintf(count, sizeof(count), "%zu", at_once);
         const char *from = walk->newest_first ? newest : oldest;
         const char *to = walk->newest_first ? oldest : newest;
         redisReply *reply =

@@ -146,6 +146,23 @@ static void reasons_are_counted(void **state)
     json_decref(letters);
 }
 
+/* Of a MiB each: what is read at once stays within what a server lets wait for a client. */
+static void large_letters_are_read_few_at_once(void **state)
+{
+    (void)state;
+    test_do(&server, "CONFIG SET client-output-buffer-limit %s", "normal 33554432 0 0");
+    test_do(&server, "EVAL %s 0",
+            "for i = 1, 60 do redis.call('XADD', '{pay}:dead', i .. '-1', 'type', 'T', 'reason', "
+            "'r', 'data', string.rep('x', 1000000)) end");
+    json_t *counted = ask_weir_json(0, WORDS("dead", SERVICE, "count"));
+    assert_int_equal(shown_number(counted, "lookedAt"), 60);
+    json_decref(counted);
+    json_t *letters = ask_weir_json(0, WORDS("dead", SERVICE, "list", "--no-data"));
+    assert_int_equal(json_array_size(letters), 50);
+    json_decref(letters);
+    test_do(&server, "CONFIG SET client-output-buffer-limit %s", "normal 0 0 0");
+}
+
 static void counting_is_bounded(void **state)
 {
     (void)state;
@@ -303,6 +320,12 @@ static void a_filter_means_what_was_counted(void **state)
                                      "2-1")); /* the earlier counts */
     assert_int_equal(json_array_size(letters), 1);
     json_decref(letters);
+    letters = ask_weir_json(0, WORDS("dead", SERVICE, "list", "--limit", "1", "--no-data"));
+    const json_t *fields = json_object_get(json_array_get(letters, 0), "fields");
+    assert_string_equal(shown_text(fields, "type"), "Charge");
+    assert_null(json_object_get(fields, "data"));
+    json_decref(letters);
+    expect_weir(64, NULL, "belongs to dead list", WORDS("dead", SERVICE, "count", "--no-data"));
     expect_weir(64, NULL, "goes with --reason", WORDS("dead", SERVICE, "list", "--exactly"));
     expect_weir(64, NULL, "is no id of a letter", WORDS("dead", SERVICE, "--up-to", "x"));
     expect_weir(64, NULL, "needs the ids", WORDS("dead", SERVICE, "drop", "--up-to", "3-1"));
@@ -492,6 +515,7 @@ int main(int argc, char **argv)
         return test_worker_main(argc, argv, make);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(reasons_are_counted, clear),
+        cmocka_unit_test_setup(large_letters_are_read_few_at_once, clear),
         cmocka_unit_test_setup(counting_is_bounded, clear),
         cmocka_unit_test_setup(refuses_what_cannot_be_meant, clear),
         cmocka_unit_test_setup(a_letter_comes_back_as_it_was, clear),

@@ -25,7 +25,7 @@ export const dead = {
 
 // ---- Of one service -----------------------------------------------------------------------------
 
-const listOf = ({ service, reason, type }) => `${path('dead', service, 'list')}${query({ reason, type, limit: LIMIT })}`;
+const listOf = ({ service, reason, type }) => `${path('dead', service, 'list')}${query({ reason, type, limit: LIMIT, 'no-data': true })}`;
 const countOf = ({ service }) => path('dead', service, 'count');
 const href = (service, options) => `#/dead/${encodeURIComponent(service)}${query(options)}`;
 
