@@ -139,9 +139,12 @@ def put_hostile():
           "reason", HOSTILE, "data", json.dumps({HOSTILE: HOSTILE}), "startedAt", str(now), "updatedAt", str(now),
           "revision", "1", "step:one:state", "failed", "step:one:error", HOSTILE, "step:one:attempts", "1")
     redis("ZADD", "{sagas}:state:suspended", str(now), HOSTILE_ID)
-    subprocess.run(["redis-cli", "-s", SOCKET, "-x", "HSET", "{sagas}:saga:big", "definition", "place-order",
-                    "version", "1", "state", "running", "startedAt", str(now), "updatedAt", str(now),
-                    "revision", "1", "data"], input=json.dumps(BIG).encode(), check=True, capture_output=True)
+    redis("HSET", "{sagas}:saga:big", "definition", "place-order", "version", "1", "state", "running",
+          "startedAt", str(now), "updatedAt", str(now), "revision", "1")
+    # Together they are more than the page watches.
+    for field in ("data", "step:create-order:result", "step:process-payment:result"):
+        subprocess.run(["redis-cli", "-s", SOCKET, "-x", "HSET", "{sagas}:saga:big", field],
+                       input=json.dumps(BIG).encode(), check=True, capture_output=True)
     redis("ZADD", "{sagas}:state:running", str(now), "big")
     redis("XADD", "{payments}:commands", "*", "type", "No.such-type", "data", json.dumps({"a": HOSTILE}),
           HOSTILE, HOSTILE, "subject", HOSTILE)

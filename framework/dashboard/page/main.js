@@ -154,9 +154,24 @@ function note(at) {
   if (offset === null || Math.abs(measured - offset) > 1500 || measured > offset) offset = measured;
 }
 
+// What is too large to be watched is asked for, each time that it has changed.
+async function fetchLarge(topic, at) {
+  let event;
+  try {
+    event = { topic, at, result: (await get(topic)).value };
+  } catch (problem) {
+    event = { topic, at, status: problem.status, detail: problem.message };
+  }
+  if (!topics().includes(topic)) return; // nobody looks at it any more
+  app.data.set(topic, event);
+  paint();
+}
+
 function heard(event) {
   note(event.now ?? event.at);
-  if (event.topic !== undefined) {
+  if (event.status === 413) {
+    fetchLarge(event.topic, event.at);
+  } else if (event.topic !== undefined) {
     app.data.set(event.topic, event);
     if (event.topic === 'top' && event.result) app.top = event.result;
   }
