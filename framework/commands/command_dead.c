@@ -7,6 +7,7 @@
 #include "commands/dead_verbs.h"
 #include "commands/print.h"
 #include "commands/values.h"
+#include "commands/service_names.h"
 #include "commands/table.h"
 #include "commands/visible.h"
 #include "redis/entry_id.h"
@@ -302,11 +303,8 @@ static int check(const struct weir_settings *settings, int count, char **operand
 {
     enum word word = word_of(count, operands);
     struct weir_entry_id id;
-    if (!weir_name_valid(operands[0], strlen(operands[0])))
-        return weir_fail(WEIR_EXIT_USAGE,
-                         "<service>: '%s' is no name of a service; it must be a letter and then "
-                         "letters, digits, '_' or '-', 64 bytes at most",
-                         operands[0]);
+    if (weir_service_check(operands[0]) != WEIR_EXIT_FINE)
+        return WEIR_EXIT_USAGE;
     if (word == NO_WORD)
         return weir_fail(WEIR_EXIT_USAGE,
                          "dead: unknown word '%s'; there are list, count, show, replay and drop",

@@ -6,6 +6,7 @@
 #include "commands/action.h"
 #include "commands/event_readers.h"
 #include "commands/print.h"
+#include "commands/service_names.h"
 #include "commands/table.h"
 #include "commands/values.h"
 #include "commands/visible.h"
@@ -200,11 +201,8 @@ static int retire(struct weir_session *session, const json_t *found, const char 
 
 static int check(const struct weir_session *session, int count, char **operands)
 {
-    if (!weir_name_valid(operands[0], strlen(operands[0])))
-        return weir_fail(WEIR_EXIT_USAGE,
-                         "<service>: '%s' is no name of a service; it must be a letter and then "
-                         "letters, digits, '_' or '-', 64 bytes at most",
-                         operands[0]);
+    if (weir_service_check(operands[0]) != WEIR_EXIT_FINE)
+        return WEIR_EXIT_USAGE;
     bool retires = count > 1 && strcmp(operands[1], "retire") == 0;
     if (count > 1 && !retires && strcmp(operands[1], "list") != 0)
         return weir_fail(WEIR_EXIT_USAGE, "readers: unknown word '%s'; there are list and retire",

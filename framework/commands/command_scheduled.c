@@ -225,11 +225,8 @@ static int run(struct weir_session *session, int count, char **operands)
 {
     struct weir_error error = {0};
     const char *service = count > 0 ? operands[0] : NULL;
-    if (service && !weir_name_valid(service, strlen(service)))
-        return weir_fail(WEIR_EXIT_USAGE,
-                         "<service>: '%s' is no name of a service; it must be a letter and then "
-                         "letters, digits, '_' or '-', 64 bytes at most",
-                         service);
+    if (service && weir_service_check(service) != WEIR_EXIT_FINE)
+        return WEIR_EXIT_USAGE;
     int code = weir_session_connect(session);
     if (code != WEIR_EXIT_FINE)
         return code;

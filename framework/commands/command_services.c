@@ -148,11 +148,8 @@ static int check(const struct weir_settings *settings, int count, char **names)
     if (forgets(count, names) && (count > 2 || settings->search))
         return weir_fail(WEIR_EXIT_USAGE, "services forget takes the name of one service");
     for (int i = 0; i < count; i++)
-        if (!weir_name_valid(names[i], strlen(names[i])))
-            return weir_fail(WEIR_EXIT_USAGE,
-                             "<service>: '%s' is no name of a service; it must be a letter and "
-                             "then letters, digits, '_' or '-', 64 bytes at most",
-                             names[i]);
+        if (weir_service_check(names[i]) != WEIR_EXIT_FINE)
+            return WEIR_EXIT_USAGE;
     return WEIR_EXIT_FINE;
 }
 

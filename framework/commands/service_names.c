@@ -14,6 +14,16 @@
 #define SCANS_MAX 20000 /* some twenty million keys */
 #define DEFINITIONS_MAX 1000
 
+int weir_service_check(const char *name)
+{
+    if (weir_name_valid(name, strlen(name)))
+        return WEIR_EXIT_FINE;
+    return weir_fail(WEIR_EXIT_USAGE,
+                     "<service>: '%s' is no name of a service; it must be a letter and then "
+                     "letters, digits, '_' or '-', 64 bytes at most",
+                     name);
+}
+
 /* `last_sign`: NULL where nothing is known of it; what is known stays. */
 static void add(json_t *services, struct weir_slice name, json_t *last_sign_take)
 {

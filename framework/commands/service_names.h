@@ -6,6 +6,10 @@
 
 #include "commands/command.h"
 
+/* Whether it may be the name of one: WEIR_EXIT_FINE, or WEIR_EXIT_USAGE after the sentence has been
+ * printed. */
+WEIR_CHECKED int weir_service_check(const char *name);
+
 /* All of these are objects: service → ms of its last sign of life in {weir}:services, null where
  * it is not in that register. Names that are none are left out. */
 
