@@ -457,8 +457,12 @@ stop_in_order() {
         -d "$(order c1 10 '"orderId":"e1"')" "http://$address/orders" >"$dir/ending" &
     children+=($!)
     check 'an order is in hand' await begun e1
+    exec 8<>"/dev/tcp/${address%:*}/${address##*:}"
     kill -TERM "$own_pid"
     check 'no new connections are taken' await refuses_connections
+    printf 'GET /products/p1 HTTP/1.1\r\nHost: shop\r\n\r\n' >&8
+    check 'who is connected is told to go elsewhere' grep -q 'problems/stopping' <&8
+    exec 8>&-
     resume_worker payments
     wait "${children[-1]}" || true
     check 'what is in hand is answered' grep -qE '^20[12]$' "$dir/ending"

@@ -225,16 +225,18 @@ static void begin(struct request *request)
     }
     if (handler->check != NULL && !handler->check(request))
         return;
-    if (atomic_load(&gateway->stopping) && handler->scope != NULL) {
-        request_problem(request, PROBLEM_STOPPING, NULL, "nothing has been done");
-        return;
-    }
     if (atomic_fetch_add(&gateway->in_hand, 1) >= gateway->settings.most_requests) {
         atomic_fetch_sub(&gateway->in_hand, 1);
         change_busy(request);
         return;
     }
     request->counted = true;
+    /* Behind the count: either this is seen here, or the one who stops sees the count and waits
+     * before the desk is closed. */
+    if (handler->asks && atomic_load(&gateway->stopping)) {
+        request_problem(request, PROBLEM_STOPPING, NULL, "nothing has been done");
+        return;
+    }
     request->suspended = true;
     MHD_suspend_connection(request->line);
     handler->begin(request); /* from here on the request may be gone */

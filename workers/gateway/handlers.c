@@ -2,17 +2,17 @@
 #include "handlers.h"
 
 static const struct handler handlers[] = {
-    [ROUTE_PLACE_ORDER] = {"orders", orders_check, orders_place},
-    [ROUTE_ORDER] = {NULL, NULL, orders_show},
-    [ROUTE_PAYMENT] = {"payments", commands_check, commands_send},
-    [ROUTE_NOTIFICATION] = {"notifications", commands_check, commands_send},
-    [ROUTE_CREATE_PRODUCT] = {"products", commands_check, commands_send},
-    [ROUTE_PRODUCT] = {NULL, NULL, products_show},
-    [ROUTE_OPEN_ACCOUNT] = {"accounts", commands_check, commands_send},
-    [ROUTE_CUSTOMER_ORDERS] = {NULL, customers_check, customers_show},
-    [ROUTE_ALIVE] = {NULL, NULL, health_alive},
-    [ROUTE_READY] = {NULL, NULL, health_ready},
-    [ROUTE_PROBLEM] = {NULL, NULL, problems_show},
+    [ROUTE_PLACE_ORDER] = {true, orders_check, orders_place},
+    [ROUTE_ORDER] = {true, NULL, orders_show},
+    [ROUTE_PAYMENT] = {true, commands_check, commands_send},
+    [ROUTE_NOTIFICATION] = {true, commands_check, commands_send},
+    [ROUTE_CREATE_PRODUCT] = {true, commands_check, commands_send},
+    [ROUTE_PRODUCT] = {true, NULL, products_show},
+    [ROUTE_OPEN_ACCOUNT] = {true, commands_check, commands_send},
+    [ROUTE_CUSTOMER_ORDERS] = {true, customers_check, customers_show},
+    [ROUTE_ALIVE] = {false, NULL, health_alive},
+    [ROUTE_READY] = {true, NULL, health_ready},
+    [ROUTE_PROBLEM] = {false, NULL, problems_show},
 };
 
 const struct handler *handler_of(enum route route)

@@ -5,7 +5,7 @@
 #include "request.h"
 
 struct handler {
-    const char *scope; /* of its idempotency keys; NULL: it changes nothing */
+    bool asks; /* it needs the desk */
     /* Looks at the request without waiting; false: it has answered. NULL: nothing to look at. */
     bool (*check)(struct request *request);
     /* Goes on with it; the answer may come from any thread, also before this returns. */

@@ -22,10 +22,8 @@ static void on_asked(void *user, enum weir_query_result result, const json_t *va
 /* Any question will do: the desk's connections are to the master alone. */
 void health_ready(struct request *request)
 {
-    if (atomic_load(&request->gateway->stopping))
-        request_problem(request, PROBLEM_STOPPING, NULL, "the gateway is stopping");
-    else if (!weir_desk_hash(request->gateway->desk, "views", "sales", READY_LIMIT_MS, on_asked,
-                             request))
+    if (!weir_desk_hash(request->gateway->desk, "views", "sales", READY_LIMIT_MS, on_asked,
+                        request))
         change_busy(request);
 }
 
