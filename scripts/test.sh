@@ -39,9 +39,9 @@ check() { # NAME COMMAND...
     count run_check "$@"
 }
 
-# The same beside the next ones, at most three at a time: they mostly wait.
+# The same beside the next ones, at most four at a time: they mostly wait.
 check_beside() { # NAME COMMAND...
-    [[ $beside -lt 3 ]] || await_beside
+    [[ $beside -lt 4 ]] || await_beside
     run_check "$@" &
     beside=$((beside + 1))
 }
