@@ -20,6 +20,7 @@
 #include "support/load.h"
 #include "support/sagas.h"
 #include "support/work_service.h"
+#include "support/ports.h"
 
 #define WORK "work"
 #define QUICK "--claim-idle", "1s", "--retry-base", "10ms"
@@ -244,8 +245,10 @@ static void a_stream_without_further_ids_is_named(void **state)
 static void a_cluster_is_named_at_the_start(void **state)
 {
     (void)state;
-    static const char *const cluster[] = {"--cluster-enabled", "yes", NULL};
+    char port[8]; /* the usual one is the same for all servers without a TCP port */
+    const char *const cluster[] = {"--cluster-enabled", "yes", "--cluster-port", port, NULL};
     struct test_server other;
+    snprintf(port, sizeof(port), "%d", test_free_port());
     test_server_start(&other, "cluster", cluster);
     test_do(&other, "CLUSTER ADDSLOTSRANGE 0 16383");
     struct test_worker one = start_worker(&other);

@@ -179,9 +179,11 @@ static void finds_a_full_disk(void **state)
 
 static void finds_a_cluster(void **state)
 {
-    static const char *const arguments[] = {"--cluster-enabled", "yes", NULL};
+    char port[8]; /* the usual one is the same for all servers without a TCP port */
+    const char *const arguments[] = {"--cluster-enabled", "yes", "--cluster-port", port, NULL};
     struct test_server cluster;
     (void)state;
+    snprintf(port, sizeof(port), "%d", test_free_port());
     test_server_start(&cluster, "cluster", arguments);
     use_server(&cluster);
     expect_finding(2, "problem", "role", "cluster-enabled", "use a server of its own");
