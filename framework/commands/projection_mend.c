@@ -23,6 +23,7 @@ struct mending {
     struct weir_projection_status status;
     int64_t stops; /* how often it had been stopped before */
     bool attended; /* a worker has had the turn since */
+    bool skips;    /* it may be stopped again before it has heard of that */
 };
 
 static const char *what(const struct mending *mending)
@@ -54,7 +55,7 @@ static bool stopped_by_another(const struct mending *mending)
 /* By the same event once more. */
 static bool stopped_again(const struct mending *mending)
 {
-    return !mending->rebuild && weir_projection_is_stopped(&mending->status) &&
+    return !mending->rebuild && !mending->skips && weir_projection_is_stopped(&mending->status) &&
            mending->status.stops != mending->stops;
 }
 
@@ -91,13 +92,20 @@ static const char *doubt(const struct mending *mending)
 
 /* ---- retry ------------------------------------------------------------------------------- */
 
+/* What is to be tried again is not to be passed over: an order to skip it is taken back first. */
 static enum weir_status ask_for_retry(const struct mending *mending, struct weir_error *error)
 {
+    struct weir_client *client = &mending->session->client;
     char key[WEIR_KEY_MAX];
     weir_key_projection(key, mending->session->settings.prefix, mending->name->view,
                         mending->name->projection);
-    redisReply *reply =
-        weir_client_ask(&mending->session->client, error, "HINCRBY", key, "retry", "1", NULL);
+    redisReply *reply = weir_client_ask(client, error, "HDEL", key, "skip", NULL);
+    if (!reply)
+        return error->status;
+    if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 1)
+        weir_remark("%s is not to be passed over any more", event_now(mending)->entry);
+    freeReplyObject(reply);
+    reply = weir_client_ask(client, error, "HINCRBY", key, "retry", "1", NULL);
     if (!reply)
         return error->status;
     freeReplyObject(reply);
@@ -292,11 +300,13 @@ static int fail_skip(const struct mending *mending)
 {
     struct weir_text patience = {0};
     weir_span_append(&patience, patience_ms(mending));
-    int code = weir_fail(WEIR_EXIT_WAITED,
-                         "%s%s was asked to pass over %s, but has not done so within %s%s; the "
-                         "order stands",
-                         what(mending), mending->name->shown, mending->event.entry,
-                         patience.at ? patience.at : "the limit", doubt(mending));
+    int code =
+        weir_fail(WEIR_EXIT_WAITED,
+                  "%s%s was asked to pass over %s, but has not done so within %s%s; the "
+                  "order stands until it is carried out, or taken back by: weir projection "
+                  "retry %s",
+                  what(mending), mending->name->shown, mending->event.entry,
+                  patience.at ? patience.at : "the limit", doubt(mending), mending->name->shown);
     weir_text_close(&patience);
     return code;
 }
@@ -325,7 +335,7 @@ static int report_skip(const struct mending *mending)
 int weir_projection_skip(struct weir_session *session, const struct weir_projection_name *name,
                          const char *entry)
 {
-    struct mending mending = {.session = session, .name = name};
+    struct mending mending = {.session = session, .name = name, .skips = true};
     int code = ask_for_skip(&mending, entry);
     if (code == WEIR_EXIT_FINE && mending.rebuild && mending.status.paused) {
         weir_remark("the rebuild of %s is paused; it passes over %s when it goes on", name->shown,

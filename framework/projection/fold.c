@@ -72,6 +72,19 @@ static bool understand(struct weir_runner *runner, struct weir_folded *event)
     return error.status != WEIR_NO_MEMORY && event->problem != NULL;
 }
 
+static bool names(const char *skip, const weir_message *message)
+{
+    size_t length = strlen(message->stream);
+    return strncmp(skip, message->stream, length) == 0 && skip[length] == ' ' &&
+           strcmp(skip + length + 1, message->entry) == 0;
+}
+
+static bool is_skipped(const struct weir_runner *runner, const weir_message *message)
+{
+    return names(runner->skip, message) || names(runner->skipped_before, message);
+}
+
+/* Nothing is loaded for what is passed over: that may be what the server refuses. */
 bool weir_fold_prepare(struct weir_runner *runner)
 {
     for (size_t i = 0; i < runner->batch.count; i++) {
@@ -79,7 +92,9 @@ bool weir_fold_prepare(struct weir_runner *runner)
         const struct weir_route *route;
         if (!understand(runner, event))
             return false;
-        route = event->problem == NULL ? route_of(runner, event) : NULL;
+        route = event->problem == NULL && !is_skipped(runner, event->message)
+                    ? route_of(runner, event)
+                    : NULL;
         if (route != NULL && !name_keys(runner, event, route))
             return false;
     }
@@ -123,18 +138,6 @@ void weir_fold_stop(struct weir_runner *runner, const struct weir_folded *event,
     snprintf(stop->entry, sizeof stop->entry, "%s", message->entry);
     snprintf(stop->reason, sizeof stop->reason, "%s %s of %s: %s", message->type, message->entry,
              message->stream, why);
-}
-
-static bool names(const char *skip, const weir_message *message)
-{
-    size_t length = strlen(message->stream);
-    return strncmp(skip, message->stream, length) == 0 && skip[length] == ' ' &&
-           strcmp(skip + length + 1, message->entry) == 0;
-}
-
-static bool is_skipped(const struct weir_runner *runner, const weir_message *message)
-{
-    return names(runner->skip, message) || names(runner->skipped_before, message);
 }
 
 /* Kept, so that a rebuild which stops at the same event passes over it, too. The order itself has

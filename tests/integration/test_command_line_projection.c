@@ -210,6 +210,48 @@ static void skips_the_event_that_stops_it(void **state)
     test_worker_end_well(&view);
 }
 
+/* Not the handler refuses it, but the server what the handler needs: it is not asked for that. */
+static void skips_an_event_whose_key_is_spoiled(void **state)
+{
+    (void)state;
+    struct test_worker view = balances_view_caught_up(20);
+    test_do(&balances_server, "SET {view}:account:spoiled x");
+    char *entry = test_ask_text(&balances_server, "XADD {s0}:events * type Moved source s0 data %s",
+                                "{\"account\":\"spoiled\",\"amount\":1}");
+    AWAIT(balances_is_in("state", "stopped"));
+    expect_weir(0, "passed over; view/balances goes on", NULL,
+                WORDS("projection", "skip", "balances"));
+    assert_string_equal(test_newest(&balances_server, "{view}:dead", "entry"), entry);
+    balances_publish(10);
+    AWAIT(balances_caught_up());
+    assert_int_equal(test_ask_integer(&balances_server, "HEXISTS " BALANCES " skip"), 0);
+    free(entry);
+    test_worker_end_well(&view);
+}
+
+/* Who tries an event again does not want it to be passed over any more. */
+static void takes_a_standing_skip_back(void **state)
+{
+    (void)state;
+    struct test_worker view = balances_view_caught_up(20);
+    balances_shut_gate();
+    free(balances_publish_gated());
+    AWAIT(balances_is_in("state", "stopped"));
+    test_worker_end_well(&view);
+    expect_weir(5, NULL,
+                "the order stands until it is carried out, or taken back by: weir "
+                "projection retry view/balances",
+                WORDS("projection", "skip", "balances", "--wait", "300ms"));
+    expect_weir(1, NULL, "is not to be passed over any more",
+                WORDS("projection", "retry", "balances", "--wait", "300ms"));
+    assert_int_equal(test_ask_integer(&balances_server, "HEXISTS " BALANCES " skip"), 0);
+    balances_open_gate();
+    view = balances_view_start("256");
+    AWAIT(balances_caught_up());
+    assert_int_equal(test_dead(&balances_server, VIEW), 0);
+    test_worker_end_well(&view);
+}
+
 static void names_the_dead_letter(void **state)
 {
     (void)state;
@@ -257,6 +299,8 @@ int main(int argc, char **argv)
         CASE(shows_a_live_one),
         CASE(retries_what_has_been_mended),
         CASE(skips_the_event_that_stops_it),
+        CASE(skips_an_event_whose_key_is_spoiled),
+        CASE(takes_a_standing_skip_back),
         CASE(names_the_dead_letter),
         CASE(refuses_to_skip_blindly),
     };
