@@ -56,12 +56,14 @@ static void refuse_error(struct weir_http_request *request, const struct weir_er
     weir_respond_problem(request, status, error->text);
 }
 
-static void refuse_for_trouble(struct weir_api *api, struct weir_http_request *request)
+/* `why` "": whoever asks is told no more than that. */
+static void refuse_for_trouble(struct weir_api *api, struct weir_http_request *request,
+                               const char *why)
 {
     struct weir_text sentence = {0};
     int64_t since_ms;
     (void)weir_board_in_trouble(api->settings.board, &since_ms);
-    weir_trouble_append(&sentence, since_ms);
+    weir_trouble_append(&sentence, since_ms, why);
     weir_respond_problem(request, 503, sentence.at ? sentence.at : "no answer from the server");
     weir_text_close(&sentence);
 }
@@ -90,7 +92,7 @@ static void on_heard(struct weir_listener *listener, const struct weir_run *answ
     struct weir_api *api = asker->api;
     forget_asker(asker);
     if (weir_run_lost(answer))
-        refuse_for_trouble(api, request);
+        refuse_for_trouble(api, request, weir_board_why(api->settings.board));
     else if (answer->length > ANSWER_MAX)
         weir_respond_problem(request, 413, "the answer is too large; ask for fewer by limit");
     else
@@ -108,7 +110,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
         if (now < asker->until_ms)
             continue;
         forget_asker(asker);
-        refuse_for_trouble(api, request);
+        refuse_for_trouble(api, request, weir_board_why(api->settings.board));
     }
 }
 
@@ -292,7 +294,7 @@ static void answer_ready(struct weir_api *api, struct weir_http_request *request
     if (!weir_board_in_trouble(api->settings.board, &since_ms) && since_ms > 0)
         weir_http_answer_text(request, 200, "ok\n");
     else
-        refuse_for_trouble(api, request);
+        refuse_for_trouble(api, request, "");
 }
 
 /* ---- The way in -------------------------------------------------------------------------- */

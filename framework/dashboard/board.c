@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #define WAITING_MAX 64
 #define DEAR_WAITING_MAX 4
@@ -14,6 +15,7 @@
 #define DEAR_TIMES 10         /* asks a tenth of the time at the most */
 #define DEAR_BYTES_PER_MS 100 /* and 100 KB a second */
 #define HUNG_MS 3000
+#define WHY_ROOM 512
 
 struct weir_question {
     struct weir_board *board;
@@ -37,7 +39,9 @@ struct weir_board {
     size_t count, running; /* runs of the first clerk */
     int64_t progress_ms;   /* when one of them last ended, or began with none before it */
     bool lost;
-    int64_t answered_at_ms, answered_ms; /* the last answer: by the server's clock, by ours */
+    char why[WHY_ROOM];
+    int64_t answered_at_ms; /* the last answer, by the server's clock; 0: none yet */
+    int64_t answered_ms;    /* by ours; none yet: when we began */
 };
 
 /* ---- Trouble ----------------------------------------------------------------------------- */
@@ -50,10 +54,13 @@ bool weir_run_lost(const struct weir_run *answer)
 
 void weir_board_note(struct weir_board *board, const struct weir_run *answer)
 {
-    if (weir_run_lost(answer)) {
+    const char *why = answer->no_master ? answer->no_master : answer->remarks;
+    if (weir_run_lost(answer) || answer->no_master) {
         board->lost = true;
+        weir_copy(board->why, sizeof(board->why), why ? why : "");
     } else if (answer->reached) {
         board->lost = false;
+        board->why[0] = '\0';
         board->answered_at_ms = answer->at_ms;
         board->answered_ms = weir_clock_monotonic_ms();
     }
@@ -64,6 +71,16 @@ bool weir_board_in_trouble(const struct weir_board *board, int64_t *since_ms)
     bool hung = board->running > 0 && weir_clock_monotonic_ms() - board->progress_ms > HUNG_MS;
     *since_ms = board->answered_at_ms;
     return board->lost || hung;
+}
+
+const char *weir_board_why(const struct weir_board *board)
+{
+    return board->why;
+}
+
+int64_t weir_board_silent_ms(const struct weir_board *board)
+{
+    return weir_clock_passed_ms(board->answered_ms, weir_clock_monotonic_ms());
 }
 
 int64_t weir_board_now_ms(const struct weir_board *board)
@@ -335,6 +352,7 @@ struct weir_board *weir_board_open(struct ev_loop *loop, const char *redis, cons
         return NULL;
     }
     board->loop = loop;
+    board->answered_ms = weir_clock_monotonic_ms();
     board->clerk = weir_clerk_open(loop, redis, prefix, WAITING_MAX, error);
     if (board->clerk)
         board->patient = weir_clerk_open(loop, redis, prefix, DEAR_WAITING_MAX, error);

@@ -47,6 +47,10 @@ uint64_t weir_listener_version(const struct weir_listener *listener);
 /* Whether the server does not answer now, as far as is known. `since_ms`: by its own clock, when it
  * last did; 0: it has not since we started. */
 bool weir_board_in_trouble(const struct weir_board *board, int64_t *since_ms);
+/* The sentence of the run that met the trouble; "" where none has. */
+const char *weir_board_why(const struct weir_board *board);
+/* For how long nothing has been heard of the server, by our own clock. */
+int64_t weir_board_silent_ms(const struct weir_board *board);
 /* The server's clock, as far as it can be told from its last answer; 0: not known. */
 int64_t weir_board_now_ms(const struct weir_board *board);
 /* Something has been changed: what is watched is asked again without a pause. */

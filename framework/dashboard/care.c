@@ -1,6 +1,7 @@
 /* Readiness, signs of life, metrics. */
 #include "dashboard/care.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "weir.h"
 
 #define TICK_S 1.
+#define SILENT_MAX_MS 30000 /* the overview is asked for every ten seconds */
 
 struct weir_care {
     struct weir_care_settings settings;
@@ -51,6 +53,18 @@ static void collect(void *user, struct weir_exposition *exposition)
     weir_exposition_collected(exposition);
 }
 
+static bool is_healthy(void *user, char *why, size_t room)
+{
+    struct weir_care *care = user;
+    int64_t silent_ms = weir_board_silent_ms(care->settings.board);
+    const char *reason = weir_board_why(care->settings.board);
+    if (silent_ms <= SILENT_MAX_MS)
+        return true;
+    snprintf(why, room, "nothing has been heard of %s for %lld s%s%s", care->settings.server,
+             (long long)silent_ms / 1000, *reason ? ": " : "", reason);
+    return false;
+}
+
 static bool is_ready(void *user, char *why, size_t room)
 {
     struct weir_care *care = user;
@@ -59,7 +73,7 @@ static bool is_ready(void *user, char *why, size_t room)
     if (server_answers(care))
         return true;
     (void)weir_board_in_trouble(care->settings.board, &since_ms);
-    weir_trouble_append(&sentence, since_ms);
+    weir_trouble_append(&sentence, since_ms, weir_board_why(care->settings.board));
     weir_copy(why, room, sentence.at ? sentence.at : "");
     weir_text_close(&sentence);
     return false;
@@ -84,6 +98,7 @@ static enum weir_status open_metrics(struct weir_care *care, struct weir_error *
         .version = WEIR_VERSION,
         .user = care,
         .collect = collect,
+        .healthy = is_healthy,
         .ready = is_ready,
     };
     care->exposition = weir_exposition_open(&exposition, error);
@@ -106,11 +121,22 @@ static void say_status(struct weir_care *care, bool trouble)
     struct weir_text sentence = {0};
     int64_t since_ms;
     (void)weir_board_in_trouble(care->settings.board, &since_ms);
-    weir_trouble_append(&sentence, since_ms);
+    weir_trouble_append(&sentence, since_ms, weir_board_why(care->settings.board));
     weir_notify_say(&care->notify, "STATUS=", "%s",
                     trouble && sentence.at ? sentence.at : "serving");
     weir_text_close(&sentence);
     care->trouble = trouble;
+}
+
+static void log_trouble(const struct weir_care *care, bool trouble)
+{
+    const char *why = weir_board_why(care->settings.board);
+    if (trouble)
+        weir_log_warning(care->settings.log, "link.lost", "role=%s server=%s reason=%s",
+                         "dashboard", care->settings.server, *why ? why : "no answer in time");
+    else
+        weir_log_info(care->settings.log, "link.ready", "role=%s server=%s", "dashboard",
+                      care->settings.server);
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
@@ -120,8 +146,10 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     bool trouble = weir_board_in_trouble(care->settings.board, &since_ms);
     (void)loop, (void)events;
     weir_log_tell_repeats(care->settings.log);
-    if (trouble != care->trouble)
+    if (trouble != care->trouble) {
         say_status(care, trouble);
+        log_trouble(care, trouble);
+    }
     if (care->notify.watchdog_ms > 0 && now - care->beat_at >= care->notify.watchdog_ms / 3 &&
         weir_notify_say(&care->notify, "WATCHDOG=1", "%s", ""))
         care->beat_at = now;

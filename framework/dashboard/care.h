@@ -14,6 +14,7 @@ struct weir_care_settings {
     struct ev_loop *loop;
     struct weir_log *log;
     const char *metrics; /* an address, or NULL */
+    const char *server;  /* its address as it may be shown */
     const struct weir_board *board;
     const struct weir_live *live;
 };

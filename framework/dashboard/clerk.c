@@ -64,6 +64,7 @@ static struct weir_job *queue_take(struct queue *queue)
 void weir_run_close(struct weir_run *answer)
 {
     free(answer->result);
+    free(answer->no_master);
     free(answer->remarks);
     *answer = (struct weir_run){0};
 }
@@ -116,14 +117,18 @@ static void keep_result(struct weir_run *answer, char *result_take, size_t lengt
 }
 
 /* A connection that does not even tell the time, as in the midst of a transaction that was broken
- * off, is of no use to those who come after. */
-static void ask_the_time(struct weir_session *session, struct weir_run *answer)
+ * off, is of no use to those who come after; nor is one to a server that is no master any more. */
+static void look_back(struct weir_session *session, struct weir_run *answer)
 {
     struct weir_error error = {0};
-    answer->reached = weir_client_connected(&session->client) &&
+    struct weir_client *client = &session->client;
+    answer->reached = weir_client_connected(client) &&
                       weir_session_now(session, &answer->at_ms, &error) == WEIR_OK;
-    if (!answer->reached)
-        weir_client_close(&session->client);
+    bool master = answer->reached && weir_client_check_master(client, &error) == WEIR_OK;
+    if (answer->reached && !master)
+        answer->no_master = strdup(error.text);
+    if (!master)
+        weir_client_close(client);
 }
 
 /* Flags are moved about in the words, hence a copy of the pointers. */
@@ -149,7 +154,7 @@ static void run(struct weir_session *session, struct weir_job *job)
         answer->code = run_words(session, &job->words);
         answer->unknown = session->unknown;
         weir_output_set(NULL);
-        ask_the_time(session, answer);
+        look_back(session, answer);
     }
     bool whole = output.result && fclose(output.result) == 0;
     whole = output.remarks && fclose(output.remarks) == 0 && whole;

@@ -20,7 +20,8 @@ struct weir_run {
     int64_t took_ms;
     char *result; /* JSON without line ends; NULL: none */
     size_t length;
-    char *remarks; /* sentences, without "weir: ", joined by "; "; NULL: none */
+    char *no_master; /* the server has become a replica: the sentence; NULL: it has not */
+    char *remarks;   /* sentences, without "weir: ", joined by "; "; NULL: none */
 };
 void weir_run_close(struct weir_run *answer);
 

@@ -167,6 +167,7 @@ static enum weir_status open_parts(struct dashboard *dashboard,
     const struct weir_care_settings care = {.loop = dashboard->loop,
                                             .log = &dashboard->log,
                                             .metrics = settings->metrics,
+                                            .server = shown,
                                             .board = dashboard->board,
                                             .live = dashboard->live};
     dashboard->care = weir_care_open(&care, error);

@@ -124,7 +124,7 @@ static void send_beat(struct stream *stream)
     const struct weir_board *board = stream->live->board;
     int64_t since_ms;
     if (weir_board_in_trouble(board, &since_ms))
-        weir_trouble_append_json(&json, since_ms);
+        weir_trouble_append_json(&json, since_ms, weir_board_why(board));
     else
         weir_text_format(&json, "{\"now\":%" PRId64 "}", weir_board_now_ms(board));
     send(stream, &json);

@@ -240,6 +240,15 @@ static enum weir_status check_role(struct weir_client *client, struct weir_error
     return error->status;
 }
 
+enum weir_status weir_client_check_master(struct weir_client *client, struct weir_error *error)
+{
+    struct weir_error first = {0};
+    if (!weir_client_connected(client))
+        return fail_unconnected(client, "ROLE", error);
+    enum weir_status status = check_role(client, &first);
+    return status == WEIR_OK ? status : weir_error_set(error, first.status, "%s", first.text);
+}
+
 /* `address` NULL: the endpoint's socket. */
 static enum weir_status connect_to(struct weir_client *client, const struct weir_endpoint *endpoint,
                                    const struct weir_address *address, int64_t timeout_ms,

@@ -25,6 +25,11 @@ WEIR_CHECKED enum weir_status weir_client_open(struct weir_client *client,
                                                const struct weir_endpoint *endpoint,
                                                int64_t timeout_ms, struct weir_error *error);
 void weir_client_close(struct weir_client *client);
+/* Whether the server is a master still: one that has become a replica goes on answering what only
+ * reads. Where it is none the connection is better closed: the next one that is opened finds the
+ * master, or tells. */
+WEIR_CHECKED enum weir_status weir_client_check_master(struct weir_client *client,
+                                                       struct weir_error *error);
 /* From now on each answer is waited for so long. Without a connection it does nothing. */
 void weir_client_set_timeout(struct weir_client *client, int64_t timeout_ms);
 /* Whether there is a connection that can be used, as far as is known here. */

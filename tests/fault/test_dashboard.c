@@ -1,0 +1,124 @@
+/* What the dashboard's process tells of a server that hangs, is lost or becomes a replica: by its
+ * health, its readiness and its log. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "support/clock.h"
+#include "support/scrape.h"
+
+#define BOARD(...)                                                                                 \
+    ((const char *const[]){test_program("weir-dashboard"), "--listen", "127.0.0.1:0", "--redis",   \
+                           server.url, "--log-format", "text", __VA_ARGS__, NULL})
+
+#define NEXT_LOOK_MS 11000 /* the dashboard looks at the server every ten seconds */
+
+static struct test_server server;
+static struct test_clock clock;
+static int64_t ahead_ms;
+
+static void pass(int64_t ms)
+{
+    test_clock_set(&clock, ahead_ms += ms);
+}
+
+static struct test_worker start_board(const char *log)
+{
+    struct test_worker board = {0};
+    snprintf(board.log, sizeof(board.log), "%s", log);
+    remove(log);
+    test_clock_begin(&clock);
+    setenv("WEIR_TEST_CLOCK_WHOLE", "1", 1);
+    board.pid = test_spawn(BOARD("--metrics", "127.0.0.1:0"), log);
+    unsetenv("WEIR_TEST_CLOCK_WHOLE");
+    test_clock_end();
+    test_worker_remember(&board);
+    test_await_text(log, "dashboard.started", 15000);
+    AWAIT(test_page_is(&board, "/readyz", 200, "ok\n"));
+    return board;
+}
+
+static void is_not_ready_without_a_master(void **state)
+{
+    (void)state;
+    struct test_worker board = start_board("replica.log");
+    test_do(&server, "REPLICAOF 127.0.0.1 1");
+    pass(NEXT_LOOK_MS);
+    AWAIT(test_page_is(&board, "/readyz", 503, "master"));
+    test_worker_await_log(&board, "link.lost");
+    assert_int_equal(test_worker_logged_of(&board, "link.lost", "master"), 1);
+    assert_true(test_page_is(&board, "/healthz", 200, "ok\n"));
+    test_do(&server, "REPLICAOF NO ONE");
+    pass(NEXT_LOOK_MS);
+    AWAIT(test_page_is(&board, "/readyz", 200, "ok\n"));
+    test_worker_await_log(&board, "link.ready");
+    assert_int_equal(test_worker_end(&board, SIGTERM), 0);
+}
+
+static void tells_of_a_server_that_is_killed(void **state)
+{
+    (void)state;
+    struct test_worker board = start_board("killed.log");
+    test_server_stop(&server, SIGKILL);
+    pass(NEXT_LOOK_MS);
+    test_worker_await_log(&board, "link.lost");
+    assert_true(test_page_is(&board, "/readyz", 503, "cannot reach unix://"));
+    test_server_restart(&server, 0);
+    pass(NEXT_LOOK_MS);
+    test_worker_await_log(&board, "link.ready");
+    assert_int_equal(test_worker_end(&board, SIGTERM), 0);
+}
+
+static void is_not_healthy_where_nothing_is_heard(void **state)
+{
+    (void)state;
+    struct test_worker board = start_board("hung.log");
+    test_server_freeze(&server);
+    assert_true(test_page_is(&board, "/healthz", 200, "ok\n"));
+    pass(31000);
+    AWAIT(test_page_is(&board, "/healthz", 503, "nothing has been heard of unix://"));
+    pass(NEXT_LOOK_MS);
+    test_worker_await_log(&board, "link.lost");
+    test_server_thaw(&server);
+    AWAIT(test_page_is(&board, "/healthz", 200, "ok\n"));
+    assert_int_equal(test_worker_end(&board, SIGTERM), 0);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    test_clock_open(&clock, "board.clock");
+    test_server_start(&server, "redis", NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    test_server_stop(&server, SIGTERM);
+    test_clock_close(&clock);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    test_workers_clear();
+    return 0;
+}
+
+#define CASE(test) cmocka_unit_test_setup(test, set_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(is_not_ready_without_a_master),
+        CASE(tells_of_a_server_that_is_killed),
+        CASE(is_not_healthy_where_nothing_is_heard),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
