@@ -73,7 +73,8 @@ static int report(const struct weir_doctor *doctor)
 /* ---- Looking ----------------------------------------------------------------------------- */
 
 /* A replica is not looked at any further. A server that takes no writes does not even answer PING:
- * that is what the doctor is asked for. */
+ * that is what the doctor is asked for. One that does not let this user in is there, and monitoring
+ * must not take that for a mere warning. */
 static int examine_unserving(struct weir_doctor *doctor, const struct weir_error *error)
 {
     static const char *const signs[] = {"MISCONF", "LOADING", "MASTERDOWN", "BUSY"};
@@ -86,7 +87,10 @@ static int examine_unserving(struct weir_doctor *doctor, const struct weir_error
             weir_doctor_find(doctor, WEIR_FINDING_PROBLEM, "server", signs[i], "%s", error->text);
             return report(doctor);
         }
-    return weir_fail_by(error);
+    if (error->status != WEIR_DENIED && error->status != WEIR_REFUSED)
+        return weir_fail_by(error);
+    weir_doctor_find(doctor, WEIR_FINDING_PROBLEM, "rights", "login", "%s", error->text);
+    return report(doctor);
 }
 
 static int examine(struct weir_doctor *doctor)

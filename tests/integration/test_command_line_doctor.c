@@ -198,6 +198,23 @@ static void finds_no_server(void **state)
     expect_weir(0, "by 2 where there is a\n", NULL, WORDS("doctor", "--help"));
 }
 
+static void is_not_let_in(void **state)
+{
+    char url[TEST_PATH_MAX + 32];
+    (void)state;
+    snprintf(url, sizeof(url), "unix://nobody:wrong@%s", server.socket);
+    setenv("REDIS_URL", url, 1);
+    expect_finding(2, "problem", "rights", "login", "does not know this user and password");
+    snprintf(url, sizeof(url), "unix://%s?db=99", server.socket);
+    setenv("REDIS_URL", url, 1);
+    expect_finding(2, "problem", "rights", "login", "refused SELECT");
+    test_do(&server, "CONFIG SET requirepass secret");
+    use_server(&server);
+    expect_finding(2, "problem", "rights", "login", "wants a password");
+    test_do(&server, "AUTH secret");
+    test_do(&server, "CONFIG SET requirepass %s", "");
+}
+
 static void lacks_rights(void **state)
 {
     char url[TEST_PATH_MAX + 32];
@@ -382,6 +399,7 @@ int main(void)
         cmocka_unit_test_setup(finds_a_full_disk, clear),
         cmocka_unit_test_setup(finds_a_cluster, clear),
         cmocka_unit_test_setup(finds_no_server, clear),
+        cmocka_unit_test_setup(is_not_let_in, clear),
         cmocka_unit_test_setup(lacks_rights, clear),
         cmocka_unit_test(knows_versions),
         cmocka_unit_test(knows_what_could_not_be_written),
