@@ -7,12 +7,12 @@
 
 #include "commands/doctor.h"
 #include "commands/event_readers.h"
+#include "commands/live_worker.h"
 #include "commands/service_names.h"
 #include "commands/values.h"
 #include "redis/key_names.h"
 #include "redis/reply.h"
 
-#define GONE_AFTER_MS 60000
 #define OVERDUE_MS 60000
 #define FORGOTTEN_MS INT64_C(86400000)
 #define HELD_LONG_MS "60000"
@@ -89,7 +89,7 @@ static size_t look_at_workers(struct weir_doctor *doctor, const char *service, j
     for (size_t i = 0; i + 1 < weir_value_count(pairs); i += 2) {
         struct weir_slice consumer = weir_value_element(pairs, i);
         int64_t silence_ms = silence_of(doctor, weir_value_element(pairs, i + 1));
-        if (silence_ms < GONE_AFTER_MS) {
+        if (silence_ms < WEIR_WORKER_SILENT_MS) {
             json_t *name = weir_slice_json(consumer);
             json_object_set_new(lively, json_string_value(name), json_true());
             json_decref(name);
@@ -103,7 +103,8 @@ static size_t look_at_workers(struct weir_doctor *doctor, const char *service, j
         weir_doctor_find(doctor, WEIR_FINDING_OK, "workers", key, "%zu alive", alive);
     else
         weir_doctor_find(doctor, WEIR_FINDING_WARNING, "workers", key,
-                         "no worker of %s is alive; start one", service);
+                         "no worker of %s is alive; start %s", service,
+                         strcmp(service, WEIR_SAGAS) == 0 ? "weir-coordinator" : "one");
     return alive;
 }
 

@@ -48,8 +48,8 @@ static void judge_last_id(struct weir_doctor *doctor, const char *key, struct we
 static void judge_backlog(struct weir_doctor *doctor, const char *key, const char *service,
                           struct weir_entry_id first, int64_t length, bool alive)
 {
-    int64_t age = doctor->now_ms - (int64_t)first.ms;
-    if (first.ms > (uint64_t)doctor->now_ms || age < WAITS_LONG_MS)
+    int64_t age = first.ms < (uint64_t)doctor->now_ms ? doctor->now_ms - (int64_t)first.ms : 0;
+    if (alive && age < WAITS_LONG_MS)
         return;
     weir_doctor_find(doctor, alive ? WEIR_FINDING_WARNING : WEIR_FINDING_PROBLEM, "backlog", key,
                      "%" PRId64 " wait, the oldest for %s%s%s", length, weir_span_of(age).text,

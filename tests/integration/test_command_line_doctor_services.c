@@ -109,6 +109,21 @@ static void finds_what_waits(void **state)
                    "no worker is alive: start one of orders");
 }
 
+/* As weir services has it: who has been silent for three signs of life does not count. */
+static void finds_what_nobody_works_at(void **state)
+{
+    long long now = server_ms();
+    (void)state;
+    test_do(&server, "XADD {orders}:commands * type T");
+    expect_nothing_of("backlog");
+    give_sign("orders", "orders-1", now - 20000);
+    expect_finding(2, "warning", "workers", "{orders}:workers", "no worker of orders is alive");
+    expect_finding(2, "problem", "backlog", "{orders}:commands", "no worker is alive: start one");
+    test_do(&server, "XADD {orders}:commands %lld-0 type T", now + 2 * HOUR_MS);
+    test_do(&server, "XTRIM {orders}:commands MAXLEN 1"); /* its id is ahead of the clock */
+    expect_finding(2, "problem", "backlog", "{orders}:commands", "1 wait, ");
+}
+
 /* What it holds is not claimed again, whoever is alive. */
 static void finds_what_a_dead_consumer_holds(void **state)
 {
@@ -162,6 +177,8 @@ static void finds_what_waits_for_sagas(void **state)
     test_do(&server, "ZADD {sagas}:state:suspended 1 s1 2 s2");
     expect_finding(1, "warning", "sagas", "{sagas}:state:suspended",
                    "2 sagas wait for an operator");
+    test_do(&server, "DEL {sagas}:workers");
+    expect_finding(2, "warning", "workers", "{sagas}:workers", "is alive; start weir-coordinator");
 }
 
 static void finds_missing_groups(void **state)
@@ -360,6 +377,7 @@ int main(void)
         cmocka_unit_test_setup(finds_nothing_wrong, make_service),
         cmocka_unit_test_setup(finds_workers_that_died, make_service),
         cmocka_unit_test_setup(finds_what_waits, make_service),
+        cmocka_unit_test_setup(finds_what_nobody_works_at, make_service),
         cmocka_unit_test_setup(finds_what_a_dead_consumer_holds, make_service),
         cmocka_unit_test_setup(finds_what_is_not_registered, make_service),
         cmocka_unit_test_setup(finds_what_waits_for_sagas, make_service),
