@@ -90,7 +90,8 @@ static void append_allowed(struct weir_text *out, const struct weir_option *opti
                          option->maximum);
         break;
     case WEIR_OPTION_DURATION:
-        weir_text_append_string(out, "a length of time (a number with ms, s, m, h or d) from ");
+        weir_text_format(out, "a length of time (a number with ms, s, m, h or d%s) from ",
+                         option->unit_needed ? "" : "; alone it is ms");
         append_duration(out, option->minimum);
         weir_text_append_string(out, " to ");
         append_duration(out, option->maximum);
@@ -195,13 +196,19 @@ static bool assign_word(const struct weir_option *option, void *settings, const 
     return true;
 }
 
+static bool has_unit(const char *value)
+{
+    return value[strspn(value, "0123456789")] != '\0';
+}
+
 static bool assign_number(const struct weir_option *option, void *settings, const char *value)
 {
     int64_t number = 0;
     bool parsed = option->kind == WEIR_OPTION_DURATION
                       ? weir_parse_duration_ms(value, &number)
                       : weir_parse_integer(value, strlen(value), &number);
-    if (!parsed || number < option->minimum || number > option->maximum)
+    if (!parsed || number < option->minimum || number > option->maximum ||
+        (option->unit_needed && !has_unit(value)))
         return false;
     store(settings, option, &number, sizeof number);
     return true;
@@ -409,6 +416,8 @@ static void append_about(struct weir_text *out, const struct weir_option *option
 {
     bool initial = option->initial != NULL && option->initial[0] != '\0';
     weir_text_append_string(out, option->help != NULL ? option->help : "");
+    if (option->kind == WEIR_OPTION_DURATION && !option->unit_needed)
+        weir_text_append_string(out, "; a bare number is ms");
     if (initial)
         weir_text_format(out, " (default: %s", option->initial);
     if (option->environment != NULL)

@@ -37,6 +37,7 @@ struct weir_option {
     const char *help;           /* one line */
     bool optional_value;        /* TEXT, INTEGER, DURATION: "--wait" alone gives `bare` */
     const char *bare;           /* value of the flag without "=VALUE" where that is allowed */
+    bool unit_needed;           /* DURATION: a bare number is refused; else it is ms */
 };
 
 /* Fills `settings` from the defaults, then the environment, then the flags ("--name VALUE",

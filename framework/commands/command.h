@@ -100,9 +100,9 @@ struct weir_settings {
 #define WEIR_WATCH_BARE "2s"
 #define WEIR_WATCH_OPTION                                                                          \
     {                                                                                              \
-        .name = "watch", .kind = WEIR_OPTION_DURATION, WEIR_SETTING(watch_ms), .minimum = 100,     \
-        .maximum = 86400000, .value_name = "TIME", .optional_value = true,                         \
-        .bare = WEIR_WATCH_BARE,                                                                   \
+        .name = "watch", .kind = WEIR_OPTION_DURATION, .unit_needed = true,                        \
+        WEIR_SETTING(watch_ms), .minimum = 100, .maximum = 86400000, .value_name = "TIME",         \
+        .optional_value = true, .bare = WEIR_WATCH_BARE,                                           \
         .help = "show it again and again, until Ctrl-C; alone: every " WEIR_WATCH_BARE             \
     }
 

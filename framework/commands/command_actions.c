@@ -24,6 +24,7 @@ static const struct weir_option options[] = {
      .help = "at most so many, the newest"},
     {.name = "since",
      .kind = WEIR_OPTION_DURATION,
+     .unit_needed = true,
      WEIR_SETTING(since_ms),
      .minimum = 1,
      .maximum = SINCE_MAX_MS,

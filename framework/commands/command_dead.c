@@ -41,6 +41,7 @@ static const struct weir_option options[] = {
      .help = "those of this type"},
     {.name = "older-than",
      .kind = WEIR_OPTION_DURATION,
+     .unit_needed = true,
      WEIR_SETTING(older_ms),
      .minimum = 1,
      .maximum = INT64_C(315360000000),

@@ -15,6 +15,7 @@
 
 static const struct weir_option options[] = {{.name = "interval",
                                               .kind = WEIR_OPTION_DURATION,
+                                              .unit_needed = true,
                                               WEIR_SETTING(interval_ms),
                                               .initial = "1s",
                                               .minimum = 100,

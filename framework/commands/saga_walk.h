@@ -24,6 +24,7 @@ extern const char *const weir_saga_states[];
          .help = "those of this definition"},                                                      \
         {.name = "older-than",                                                                     \
          .kind = WEIR_OPTION_DURATION,                                                             \
+         .unit_needed = true,                                                                      \
          WEIR_SETTING(older_ms),                                                                   \
          .minimum = 1,                                                                             \
          .maximum = WEIR_AGE_MAX_MS,                                                               \
@@ -31,6 +32,7 @@ extern const char *const weir_saga_states[];
          .help = "those that entered their state longer ago: 30s, 5m, 2h, 7d"},                    \
         {.name = "younger-than",                                                                   \
          .kind = WEIR_OPTION_DURATION,                                                             \
+         .unit_needed = true,                                                                      \
          WEIR_SETTING(younger_ms),                                                                 \
          .minimum = 1,                                                                             \
          .maximum = WEIR_AGE_MAX_MS,                                                               \

@@ -43,6 +43,8 @@ static void print_choices(FILE *out, const struct weir_option *option)
 
 static void print_origin(FILE *out, const struct weir_option *option)
 {
+    if (option->kind == WEIR_OPTION_DURATION && !option->unit_needed)
+        fputs("A bare number is milliseconds.\n", out);
     if (option->initial != NULL && option->initial[0] != '\0')
         fprintf(out, "Default:\n.Cm \"%s\" .\n", option->initial);
     if (option->environment != NULL)

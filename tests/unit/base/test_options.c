@@ -18,7 +18,7 @@ struct settings {
     int64_t port;
     int64_t wait;
     int format;
-    int64_t trim;
+    int64_t trim, age;
     int64_t offset;
     const char *after;
 };
@@ -73,6 +73,12 @@ static const struct weir_option table[] = {
      .minimum = 500,
      .maximum = 3600 * 1000,
      .help = "trim after this long"},
+    {.name = "age",
+     .kind = WEIR_OPTION_DURATION,
+     .unit_needed = true,
+     .offset = offsetof(struct settings, age),
+     .maximum = 3600 * 1000,
+     .help = "how old"},
     {.name = "offset",
      .kind = WEIR_OPTION_INTEGER,
      .offset = offsetof(struct settings, offset),
@@ -270,6 +276,15 @@ static void every_way_to_write_a_value(void **state)
     assert_int_equal(PARSE("--trim", "500").settings.trim, 500);
 }
 
+static void a_unit_may_be_needed(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("--age", "7s").settings.age, 7000);
+    assert_refused(PARSE("--age", "7"),
+                   "--age: \"7\" is not a length of time (a number with ms, s, m, h or d) from "
+                   "0ms to 1h");
+}
+
 static void the_last_flag_counts(void **state)
 {
     (void)state;
@@ -288,7 +303,7 @@ static void an_optional_value_needs_its_equals_sign(void **state)
     assert_string_equal(run.argv[1], "5s");
     assert_refused(PARSE("--wait="),
                    "--wait: \"\" is not a length of time (a number with ms, s, m, "
-                   "h or d) from 0ms to 7d");
+                   "h or d; alone it is ms) from 0ms to 7d");
 }
 
 static void operands_come_to_the_front(void **state)
@@ -366,7 +381,7 @@ static void malformed_values_are_named(void **state)
     assert_refused(PARSE("--port", "01"), "--port: \"01\" is not a whole number from 1 to 65535");
     assert_refused(PARSE("--port="), "--port: \"\" is not a whole number from 1 to 65535");
     assert_refused(PARSE("--trim", "1x"), "--trim: \"1x\" is not a length of time (a number with "
-                                          "ms, s, m, h or d) from 500ms to 1h");
+                                          "ms, s, m, h or d; alone it is ms) from 500ms to 1h");
     assert_refused(PARSE("--format=JSON"), "--format: \"JSON\" is not one of text, json");
     assert_refused(PARSE("--format="), "--format: \"\" is not one of text, json");
 }
@@ -460,9 +475,12 @@ static void help_is_aligned_and_complete(void **state)
               "  -u, --url URL           the server (default: redis://localhost; environment:\n"
               "                          TEST_URL)\n"
               "  -p, --port NUMBER       the port (default: 6379; environment: TEST_PORT)\n"
-              "  -w, --wait[=TIME]       wait for the result (environment: TEST_WAIT)\n"
+              "  -w, --wait[=TIME]       wait for the result; a bare number is ms (environment:\n"
+              "                          TEST_WAIT)\n"
               "      --format text|json  how to print (default: json; environment: TEST_FORMAT)\n"
-              "      --trim TIME         trim after this long (default: 1h)\n"
+              "      --trim TIME         trim after this long; a bare number is ms (default:\n"
+              "                          1h)\n"
+              "      --age TIME          how old\n"
               "      --offset NUMBER     where to begin\n");
     free(text);
 }
@@ -553,6 +571,7 @@ int main(void)
         clean(an_empty_variable_counts_as_not_set),
         clean(flags_in_the_environment_have_words),
         clean(every_way_to_write_a_value),
+        clean(a_unit_may_be_needed),
         clean(the_last_flag_counts),
         clean(a_flag_for_texts_may_come_again),
         clean(an_optional_value_needs_its_equals_sign),
