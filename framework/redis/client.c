@@ -11,6 +11,7 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "redis/reads.h"
 #include "redis/refusal.h"
 #include "redis/role.h"
 #include "redis/sentinel.h"
@@ -61,17 +62,19 @@ static void refuse(const struct weir_client *client, struct weir_error *error, c
 static void lose(const struct weir_client *client, struct weir_error *error, const char *command)
 {
     const redisContext *connection = client->connection;
+    const char *outcome =
+        client->reading || weir_command_reads(command)
+            ? "nothing has been changed by it; see whether the server runs, and try again"
+            : "it may or may not have been done: look, before you do it again";
     if (connection->err == REDIS_ERR_OOM)
         weir_error_set(error, WEIR_NO_MEMORY, "no memory to send %s", command);
     else if (connection->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK))
-        weir_error_set(error, WEIR_UNKNOWN,
-                       "%s has not answered %s in time; it may or may not have been done",
-                       client->server, command);
+        weir_error_set(error, WEIR_UNKNOWN, "%s has not answered %s in time; %s", client->server,
+                       command, outcome);
     else
         weir_error_set(error, WEIR_UNKNOWN,
-                       "%s closed the connection before it answered %s; it may or may not have "
-                       "been done (%s)",
-                       client->server, command, connection->errstr);
+                       "%s closed the connection before it answered %s; %s (%s)", client->server,
+                       command, outcome, connection->errstr);
 }
 
 bool weir_client_connected(const struct weir_client *client)

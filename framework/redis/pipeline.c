@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "redis/refusal.h"
+#include "redis/reads.h"
 
 #define WORDS_MAX 64
 
@@ -30,6 +30,7 @@ size_t weir_pipeline_add_words(struct weir_pipeline *pipeline, size_t count,
         pipeline->failed = true;
         return pipeline->count;
     }
+    pipeline->changes = pipeline->changes || !weir_command_reads(words[0]);
     memcpy(pipeline->bytes + pipeline->length, one->at, one->length);
     pipeline->length += one->length;
     return pipeline->count++;
@@ -52,12 +53,11 @@ size_t weir_pipeline_add(struct weir_pipeline *pipeline, const char *command, ..
 static enum weir_status receive(struct weir_pipeline *pipeline, struct weir_client *client,
                                 struct weir_error *error)
 {
-    for (size_t i = 0; i < pipeline->count; i++) {
+    client->reading = !pipeline->changes;
+    for (size_t i = 0; i < pipeline->count && error->status == WEIR_OK; i++)
         pipeline->answers[i] = weir_client_receive(client, error);
-        if (!pipeline->answers[i])
-            return error->status;
-    }
-    return WEIR_OK;
+    client->reading = false;
+    return error->status;
 }
 
 enum weir_status weir_pipeline_run(struct weir_pipeline *pipeline, struct weir_client *client,

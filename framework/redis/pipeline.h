@@ -12,7 +12,8 @@ struct weir_pipeline {
     struct weir_command_bytes one;
     redisReply **answers; /* NULL before it has run */
     size_t count;
-    bool failed; /* memory ran out; running it says so */
+    bool changes; /* one of them may change something */
+    bool failed;  /* memory ran out; running it says so */
 };
 
 /* Adds a command of texts, ended by NULL. Returns its place among the answers. */

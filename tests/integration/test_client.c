@@ -1,5 +1,6 @@
 /* The blocking client against a real server: what it makes of refusals and of lost answers. */
 #include "redis/client.h"
+#include "redis/pipeline.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -177,6 +178,26 @@ static void tells_a_lost_answer_from_a_refused_one(void **state)
     close_connection(&one);
 }
 
+static void knows_what_changes_nothing(void **state)
+{
+    (void)state;
+    for (int writes = 0; writes < 2; writes++) {
+        struct connection one;
+        struct weir_pipeline pipeline = {0};
+        assert_int_equal(open_as(&one, "", SHORT_MS), WEIR_OK);
+        weir_pipeline_add(&pipeline, "GET", "counter", NULL);
+        weir_pipeline_add(&pipeline, writes ? "INCR" : "HGETALL", "counter", NULL);
+        test_server_freeze(&server);
+        enum weir_status status = weir_pipeline_run(&pipeline, &one.client, &one.error);
+        test_server_thaw(&server);
+        assert_int_equal(status, WEIR_UNKNOWN);
+        assert_non_null(strstr(one.error.text, writes ? "may or may not have been done"
+                                                      : "nothing has been changed by it"));
+        weir_pipeline_close(&pipeline);
+        close_connection(&one);
+    }
+}
+
 static void finds_no_server(void **state)
 {
     (void)state;
@@ -278,6 +299,7 @@ int main(void)
         cmocka_unit_test(refuses_a_replica),
         cmocka_unit_test(logs_in),
         cmocka_unit_test(tells_a_lost_answer_from_a_refused_one),
+        cmocka_unit_test(knows_what_changes_nothing),
         cmocka_unit_test(finds_no_server),
         cmocka_unit_test(asks_another_sentinel_where_no_master_is),
     };
