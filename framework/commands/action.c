@@ -48,6 +48,9 @@ void weir_act_on(struct weir_session *session, const char *action, const char *w
         weir_act_detail(session, "targets", targets = json_array());
     if (json_array_size(targets) < TARGETS_NAMED)
         json_array_append_new(targets, json_string(target));
+    else
+        weir_act_detail(session, "unnamed",
+                        json_integer((json_int_t)(session->acted.targets + 1 - TARGETS_NAMED)));
     if (++session->acted.targets == 1)
         weir_act(session, action, "%s%s", where, target);
     else
@@ -208,9 +211,20 @@ static void record(struct weir_session *session, const char *outcome)
     json_decref(details);
 }
 
-void weir_act_begun(struct weir_session *session)
+void weir_act_begun(struct weir_session *session, const char *action, const char *where,
+                    const char *nouns, const json_t *targets)
 {
+    const json_t *target;
+    size_t i;
+    json_array_foreach(targets, i, target)
+    {
+        weir_act_on(session, action, where, nouns, json_string_value(target));
+    }
     record(session, "begun");
+    json_object_del(session->acted.more, "targets");
+    json_object_del(session->acted.more, "unnamed");
+    session->acted.targets = 0;
+    session->acted.action = NULL;
 }
 
 void weir_action_record(struct weir_session *session, int code)

@@ -25,7 +25,8 @@ WEIR_CHECKED int weir_action_check(const struct weir_session *session);
 void weir_act(struct weir_session *session, const char *action, const char *target_format, ...)
     WEIR_PRINTF(3, 4);
 /* The same for each of several targets: the first is named alone, several as "12 sagas", and the
- * first hundred of them in the details. `where`: what stands before them ("payments "), or "". */
+ * first hundred of them in the details, with how many are `unnamed`. `where`: what stands before
+ * them ("payments "), or "". */
 void weir_act_on(struct weir_session *session, const char *action, const char *where,
                  const char *nouns, const char *target);
 /* A member of the details, beside the flags. */
@@ -35,8 +36,10 @@ void weir_act_outcome(struct weir_session *session, const char *format, ...) WEI
 /* Who acts, as it is recorded. */
 char *weir_act_who(const struct weir_session *session, char *who, size_t room);
 
-/* Writes an entry with the outcome "begun" at once: before a run over many targets. */
-void weir_act_begun(struct weir_session *session);
+/* Writes an entry with the outcome "begun" at once: before a run over these targets, strings. What
+ * is told by weir_act_on from then on counts anew. */
+void weir_act_begun(struct weir_session *session, const char *action, const char *where,
+                    const char *nouns, const json_t *targets);
 /* Writes the entry where weir_act was called, and begins anew: run.c does so at the end, a command
  * that does one thing after the other after each. */
 void weir_action_record(struct weir_session *session, int code);

@@ -96,8 +96,15 @@ static bool is_wanted(const struct weir_settings *settings, const json_t *action
            holds_target(action, settings->target);
 }
 
+/* Of a run over very many not all targets are named. */
+static bool leaves_out(const json_t *action)
+{
+    return json_integer_value(json_object_get(json_object_get(action, "details"), "unnamed")) > 0;
+}
+
 /* The newest, batch by batch; the stream is bounded. NULL and an error. */
-static json_t *read_actions(struct weir_session *session, int64_t now_ms, struct weir_error *error)
+static json_t *read_actions(struct weir_session *session, int64_t now_ms, size_t *unsure,
+                            struct weir_error *error)
 {
     const struct weir_settings *settings = &session->settings;
     char key[WEIR_KEY_MAX], from[64] = "+", to[32] = "-", count[16];
@@ -117,6 +124,9 @@ static json_t *read_actions(struct weir_session *session, int64_t now_ms, struct
             json_t *action = make_action(reply->element[i]);
             if (is_wanted(settings, action))
                 json_array_append(actions, action);
+            else
+                *unsure +=
+                    leaves_out(action) && holds(json_object_get(action, "who"), settings->who);
             json_decref(action);
             snprintf(from, sizeof(from), "(%s", weir_value_element(reply->element[i], 0).at);
         }
@@ -144,12 +154,13 @@ static int run(struct weir_session *session, int count, char **operands)
     (void)count, (void)operands;
     struct weir_error error = {0};
     int64_t now_ms = 0;
+    size_t unsure = 0;
     int code = weir_session_connect(session);
     if (code != WEIR_EXIT_FINE)
         return code;
     if (weir_session_now(session, &now_ms, &error) != WEIR_OK)
         return weir_fail_by(&error);
-    json_t *actions = read_actions(session, now_ms, &error);
+    json_t *actions = read_actions(session, now_ms, &unsure, &error);
     if (!actions)
         return weir_fail_by(&error);
     if (!session->settings.json)
@@ -157,6 +168,11 @@ static int run(struct weir_session *session, int count, char **operands)
     code = session->settings.json ? weir_print_json(json_incref(actions))
                                   : weir_table_print(columns, actions, now_ms);
     json_decref(actions);
+    if (unsure > 0)
+        weir_remark(
+            "%zu more entries are of runs over so many targets that they name the first 100 "
+            "only: %s may be among the others",
+            unsure, session->settings.target);
     return code;
 }
 
@@ -172,6 +188,8 @@ const struct weir_command weir_command_actions = {
         "An action \"begun\" is of a run over many targets, and has an entry with its outcome, "
         "too,\n"
         "unless it was killed.\n"
+        "A run over more than 100 targets names the first 100, and in details how many are\n"
+        "\"unnamed\".\n"
         "--json: an array of {entry, at, who, via, action, target, details, outcome}.",
     .options = options,
     .run = run,

@@ -303,11 +303,8 @@ static int run_over(struct acting *acting, const json_t *ids)
         if (code != WEIR_EXIT_FINE)
             return code;
     }
-    if (acting->bulk.chosen && !session->settings.dry_run) {
-        weir_act(session, acting->verb->action, "%s%zu letters", acting->where, acting->bulk.total);
-        weir_act_begun(session);
-        session->acted.action = NULL; /* what is really asked for counts from here on */
-    }
+    if (acting->bulk.chosen && !session->settings.dry_run)
+        weir_act_begun(session, acting->verb->action, acting->where, acting->bulk.nouns, ids);
     act_on(acting, ids);
     if (session->settings.dry_run)
         acting->bulk.done = acting->verb->replays ? "would be replayed; nothing was done"

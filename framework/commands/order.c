@@ -115,11 +115,8 @@ static int ask_first(struct run *run, const json_t *sagas)
     if (!run->bulk.chosen || session->settings.dry_run)
         return WEIR_EXIT_FINE;
     int code = weir_bulk_ask(session, &run->bulk, sagas);
-    if (code == WEIR_EXIT_FINE) {
-        weir_act(session, run->bulk.verb, "%zu sagas", run->bulk.total);
-        weir_act_begun(session);
-        session->acted.action = NULL; /* what is really sent counts from here on */
-    }
+    if (code == WEIR_EXIT_FINE)
+        weir_act_begun(session, run->bulk.verb, "", run->bulk.nouns, sagas);
     return code;
 }
 

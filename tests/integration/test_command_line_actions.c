@@ -108,6 +108,44 @@ static void that_it_cannot_be_recorded_is_told(void **state)
     expect_weir(1, NULL, "WRONGTYPE", WORDS("actions"));
 }
 
+/* A service with 103 dead letters; the first id is 1-1, the last 103-1. */
+static void bury_many(void)
+{
+    test_do(&server, "EVAL %s 0",
+            "for i = 1, 103 do redis.call('XADD', '{s}:dead', i .. '-1', 'type', 'T', 'reason', "
+            "'r') end");
+}
+
+static void expect_named(const json_t *action, const char *outcome)
+{
+    const json_t *details = json_object_get(action, "details");
+    assert_string_equal(shown_text(action, "outcome"), outcome);
+    assert_string_equal(shown_text(action, "target"), "s 103 letters");
+    assert_int_equal(json_array_size(json_object_get(details, "targets")), 100);
+    assert_int_equal(shown_number(details, "unnamed"), 3);
+}
+
+/* Both entries, as the second is missing where the run is killed. */
+static void what_is_not_named_is_told(void **state)
+{
+    (void)state;
+    expect_weir(0, "library", NULL, WORDS("install", "--force"));
+    test_do(&server, "DEL {weir}:actions");
+    bury_many();
+    expect_weir(0, NULL, "103 of 103 letters dropped",
+                WORDS("dead", "s", "drop", "--all", "--yes"));
+    json_t *actions = ask_weir_json(0, WORDS("actions"));
+    assert_int_equal(json_array_size(actions), 2);
+    expect_named(json_array_get(actions, 0), "103 of 103 letters dropped");
+    expect_named(json_array_get(actions, 1), "begun");
+    const json_t *targets =
+        json_object_get(json_object_get(json_array_get(actions, 1), "details"), "targets");
+    const char *named = json_string_value(json_array_get(targets, 0));
+    expect_weir(0, "begun", NULL, WORDS("actions", "--target", named));
+    json_decref(actions);
+    expect_weir(0, "age\twho", "2 more entries", WORDS("actions", "--target", "no such letter"));
+}
+
 static void lists_by_time_and_name(void **state)
 {
     (void)state;
@@ -163,6 +201,7 @@ int main(void)
         cmocka_unit_test_setup(each_change_is_recorded, clear),
         cmocka_unit_test_setup(what_changes_nothing_is_not_recorded, clear),
         cmocka_unit_test_setup(that_it_cannot_be_recorded_is_told, clear),
+        cmocka_unit_test_setup(what_is_not_named_is_told, clear),
         cmocka_unit_test_setup(lists_by_time_and_name, clear),
         cmocka_unit_test_setup(hostile_entries_are_shown_as_text, clear),
     };
