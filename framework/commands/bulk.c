@@ -62,11 +62,16 @@ int weir_bulk_ask(struct weir_session *session, const struct weir_bulk *bulk, co
     return WEIR_EXIT_FINE;
 }
 
+static size_t left_of(const struct weir_bulk *bulk)
+{
+    return bulk->total - bulk->did - bulk->failed - bulk->needless;
+}
+
 void weir_bulk_show(struct weir_bulk *bulk)
 {
     if (weir_output_remote() || !bulk->chosen || !isatty(STDERR_FILENO))
         return;
-    fprintf(weir_remarks(), "\r\033[K%zu of %zu", bulk->did + bulk->failed, bulk->total);
+    fprintf(weir_remarks(), "\r\033[K%zu of %zu", bulk->total - left_of(bulk), bulk->total);
     fflush(weir_remarks());
     bulk->drawn = true;
 }
@@ -76,22 +81,26 @@ bool weir_bulk_stopped(void)
     return !weir_output_remote() && weir_interrupted();
 }
 
+static void append_count(struct weir_text *text, size_t count, const char *what)
+{
+    if (count > 0)
+        weir_text_format(text, ", %zu %s", count, what);
+}
+
 void weir_bulk_end(struct weir_session *session, struct weir_bulk *bulk)
 {
-    char text[120];
-    size_t left = bulk->total - bulk->did - bulk->failed;
-    int length = snprintf(text, sizeof(text), "%zu of %zu %s %s", bulk->did, bulk->total,
-                          noun_of(bulk, bulk->total), bulk->done);
-    if (bulk->failed > 0 && length > 0 && (size_t)length < sizeof(text))
-        length +=
-            snprintf(text + length, sizeof(text) - (size_t)length, ", %zu failed", bulk->failed);
-    if (left > 0 && length > 0 && (size_t)length < sizeof(text))
-        snprintf(text + length, sizeof(text) - (size_t)length, ", %zu left", left);
+    struct weir_text text = {0};
+    weir_text_format(&text, "%zu of %zu %s %s", bulk->did, bulk->total, noun_of(bulk, bulk->total),
+                     bulk->done);
+    append_count(&text, bulk->needless, "needed nothing");
+    append_count(&text, bulk->failed, "failed");
+    append_count(&text, left_of(bulk), "left");
     if (bulk->drawn)
         fputs("\r\033[K", weir_remarks());
     bulk->drawn = false;
-    if (bulk->chosen || bulk->total > 1) {
-        weir_remark("%s", text);
-        weir_act_outcome(session, "%s", text);
+    if (text.at && (bulk->chosen || bulk->total > 1)) {
+        weir_remark("%s", text.at);
+        weir_act_outcome(session, "%s", text.at);
     }
+    weir_text_close(&text);
 }

@@ -19,8 +19,9 @@
 struct weir_bulk {
     const char *verb, *done, *noun, *nouns;
     size_t total, did, failed;
-    bool chosen; /* by a filter, not named one by one */
-    bool drawn;  /* a line that is drawn over stands on the terminal */
+    size_t needless; /* there was nothing to do about them */
+    bool chosen;     /* by a filter, not named one by one */
+    bool drawn;      /* a line that is drawn over stands on the terminal */
 };
 
 /* Names the first of `names` and asks on a terminal, elsewhere wants --yes: WEIR_EXIT_FINE, or the
@@ -31,8 +32,8 @@ WEIR_CHECKED int weir_bulk_ask(struct weir_session *session, const struct weir_b
 void weir_bulk_show(struct weir_bulk *bulk);
 /* Whether Ctrl-C has been pressed. */
 bool weir_bulk_stopped(void);
-/* "11 of 12 sagas resumed, 1 failed", to the remarks where there are several, and as the action's
- * outcome. */
+/* "10 of 12 sagas resumed, 1 needed nothing, 1 failed", to the remarks where there are several, and
+ * as the action's outcome. */
 void weir_bulk_end(struct weir_session *session, struct weir_bulk *bulk);
 
 #endif

@@ -33,11 +33,15 @@ struct run {
 };
 
 /* What was not waited for to its end has neither been done nor failed. */
-static void count(struct run *run, int code)
+static void count(struct run *run, const struct weir_awaited *awaited, int code)
 {
+    bool fine =
+        code == WEIR_EXIT_FINE || code == WEIR_EXIT_COMPENSATED || code == WEIR_EXIT_SUSPENDED;
     if (code == WEIR_EXIT_INTERRUPTED)
         run->code = code;
-    else if (code == WEIR_EXIT_FINE || code == WEIR_EXIT_COMPENSATED || code == WEIR_EXIT_SUSPENDED)
+    else if (fine && awaited->needless)
+        run->bulk.needless++;
+    else if (fine)
         run->bulk.did++;
     else
         run->bulk.failed++;
@@ -72,7 +76,7 @@ static size_t give_batch(struct run *run, struct weir_awaited *awaited, const js
                                   .named = run->bulk.chosen || run->bulk.total > 1};
         int code = weir_order_send(run->session, run->order, &awaited[given]);
         if (code != WEIR_EXIT_FINE || run->session->settings.dry_run)
-            count(run, code);
+            count(run, &awaited[given], code);
         else
             given++;
     }
@@ -80,7 +84,7 @@ static size_t give_batch(struct run *run, struct weir_awaited *awaited, const js
     for (size_t i = 0; i < given && run->code != WEIR_EXIT_INTERRUPTED; i++) {
         int code = await(run, &awaited[i], deadline);
         late += code == WEIR_EXIT_WAITED;
-        count(run, code);
+        count(run, &awaited[i], code);
         fflush(weir_output());
     }
     return late;

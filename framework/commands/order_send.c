@@ -221,7 +221,7 @@ int weir_order_send(struct weir_session *session, const struct weir_saga_input *
         awaited->entry[0] = '\0'; /* only the saga's end can be waited for */
     if (status != WEIR_OK)
         code = fail(&giving, &error);
-    else if (!useful)
+    else if ((awaited->needless = !useful))
         weir_remark("saga %s: %s; nothing was sent", awaited->saga, needlessness(order));
     if (status == WEIR_OK && dry && (!awaited->unbegun || session->settings.json))
         tell_dry(&giving);

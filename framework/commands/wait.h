@@ -18,6 +18,7 @@ struct weir_awaited {
     char entry[48];   /* of the start or the order, in the saga service's commands; "": none, only
                          the saga's end is waited for */
     bool order;       /* else it is a start */
+    bool needless;    /* there was no need of the order, and nothing was sent */
     bool unbegun;     /* the saga's start was still on its way */
     bool named;       /* several sagas are told of: each with its id */
     int64_t revision; /* the saga's, before the order */

@@ -166,6 +166,20 @@ static void write_running(int count)
             count);
 }
 
+/* An order that there is no need of has not been carried out. */
+static void what_needs_nothing_is_not_counted(void **state)
+{
+    (void)state;
+    write_running(3);
+    test_do(&server, "HSET {sagas}:saga:w1 state compensating");
+    test_do(&server, "HSET {sagas}:saga:w2 state compensating");
+    expect_weir(0, "w1: compensating", "0 of 2 sagas cancelled, 2 needed nothing",
+                WORDS("cancel", "w1", "w2"));
+    expect_weir(0, "w1: compensating", "1 of 2 sagas would be; nothing was sent, 1 needed nothing",
+                WORDS("cancel", "w1", "w3", "--dry-run"));
+    assert_int_equal(test_backlog(&server, "sagas"), 0);
+}
+
 /* Without a coordinator the first batch shows that nothing comes of it, and it stops there. */
 static void stops_where_nothing_comes_of_it(void **state)
 {
@@ -260,6 +274,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(it_goes_on_over_single_failures, with_processes),
         cmocka_unit_test_setup(signals_go_to_several, with_processes),
         cmocka_unit_test_setup(an_interrupted_run_says_how_far_it_came, clear),
+        cmocka_unit_test_setup(what_needs_nothing_is_not_counted, clear),
         cmocka_unit_test_setup(stops_where_nothing_comes_of_it, clear),
         cmocka_unit_test_setup(what_is_held_is_shown_and_cancelled, clear),
         cmocka_unit_test_setup(a_refused_start_is_told, clear),
