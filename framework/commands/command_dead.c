@@ -353,6 +353,8 @@ static int run(struct weir_session *session, int count, char **operands)
         return weir_dead_replay(session, operands[0], ids, operands + 2);
     if (word == DROP)
         return weir_dead_drop(session, operands[0], ids, operands + 2);
+    if (!weir_service_known(session, operands[0]))
+        return weir_service_fail_unknown(operands[0]);
     return show_overview(session, operands[0], key, word);
 }
 

@@ -234,6 +234,9 @@ static int run(struct weir_session *session, int count, char **operands)
         service ? read_schedules(session, &service, 1, &error) : read_all(session, &error);
     if (!found)
         code = weir_fail_by(&error);
+    else if (service && json_integer_value(json_object_get(found, "total")) == 0 &&
+             !weir_service_known(session, service))
+        code = weir_service_fail_unknown(service);
     else if (session->settings.json)
         code = weir_print_json(json_incref(found));
     else

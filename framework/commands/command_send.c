@@ -8,6 +8,7 @@
 #include "commands/command.h"
 #include "commands/input.h"
 #include "commands/print.h"
+#include "commands/service_names.h"
 #include "commands/values.h"
 #include "commands/visible.h"
 #include "redis/key_names.h"
@@ -141,6 +142,9 @@ static int send(struct weir_session *session, char **operands, const struct weir
     if (settings->wait_s > 0 && strcmp(operands[0], WEIR_SAGAS) == 0)
         return weir_fail(WEIR_EXIT_USAGE,
                          "orders to sagas have other answers than commands: use weir start --wait");
+    if (strcmp(operands[0], "weir") == 0)
+        return weir_fail(WEIR_EXIT_USAGE, "<service>: weir is the framework's own; no worker has "
+                                          "that name");
     if (settings->wait_s > 0 && !settings->id)
         outgoing.id = weir_random_id(random_id);
     /* The data has been checked before: what is left are words of the command line. */
@@ -150,6 +154,10 @@ static int send(struct weir_session *session, char **operands, const struct weir
     int code = weir_session_connect(session);
     if (code != WEIR_EXIT_FINE)
         return code;
+    if (!weir_service_known(session, operands[0]))
+        weir_remark("nothing is known of a service %s: no worker of it has run, and no definition "
+                    "names it; the message waits until one runs",
+                    operands[0]);
     return settings->wait_s > 0 ? call(session, &outgoing) : post(session, &outgoing);
 }
 

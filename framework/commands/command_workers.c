@@ -74,7 +74,12 @@ static int run(struct weir_session *session, int count, char **operands)
     if (weir_session_now(session, &now_ms, &error) == WEIR_OK)
         rows = service ? read_workers(session, &service, 1, now_ms, &error)
                        : read_all(session, now_ms, &error);
-    code = rows ? report(session, rows, now_ms) : weir_fail_by(&error);
+    if (!rows)
+        code = weir_fail_by(&error);
+    else if (service && json_array_size(rows) == 0 && !weir_service_known(session, service))
+        code = weir_service_fail_unknown(service);
+    else
+        code = report(session, rows, now_ms);
     json_decref(rows);
     return code;
 }

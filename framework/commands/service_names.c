@@ -178,6 +178,47 @@ enum weir_status weir_services_search(struct weir_session *session, json_t *serv
     return status;
 }
 
+/* ---- One service ------------------------------------------------------------------------- */
+
+static bool has_traces(struct weir_session *session, const char *service, struct weir_error *error)
+{
+    char keys[5][WEIR_KEY_MAX], registered[WEIR_KEY_MAX];
+    const char *prefix = session->settings.prefix;
+    struct weir_pipeline asking = {0};
+    int64_t in_register = 0, there = 0;
+    weir_pipeline_add(&asking, "HEXISTS", weir_key_services(registered, prefix), service, NULL);
+    weir_pipeline_add(&asking, "EXISTS", weir_key_commands(keys[0], prefix, service),
+                      weir_key_events(keys[1], prefix, service),
+                      weir_key_dead(keys[2], prefix, service),
+                      weir_key_scheduled(keys[3], prefix, service),
+                      weir_key_workers(keys[4], prefix, service), NULL);
+    bool asked = weir_pipeline_run(&asking, &session->client, error) == WEIR_OK &&
+                 weir_reply_integer(weir_pipeline_answer(&asking, 0), &in_register) &&
+                 weir_reply_integer(weir_pipeline_answer(&asking, 1), &there);
+    weir_pipeline_close(&asking);
+    return !asked || in_register + there > 0;
+}
+
+bool weir_service_known(struct weir_session *session, const char *service)
+{
+    struct weir_error error = {0};
+    if (has_traces(session, service, &error))
+        return true;
+    json_t *defined = json_object();
+    bool known = weir_services_add_defined(session, defined, &error) != WEIR_OK ||
+                 json_object_get(defined, service);
+    json_decref(defined);
+    return known;
+}
+
+int weir_service_fail_unknown(const char *service)
+{
+    return weir_fail(WEIR_EXIT_FAILED,
+                     "no service %s: it is not registered, named in no definition, and nothing of "
+                     "it is on this server",
+                     service);
+}
+
 /* ---- Order ------------------------------------------------------------------------------- */
 
 static int compare_names(const void *one, const void *other)

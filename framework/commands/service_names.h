@@ -25,6 +25,12 @@ WEIR_CHECKED enum weir_status weir_services_add_defined(struct weir_session *ses
 WEIR_CHECKED enum weir_status weir_services_search(struct weir_session *session, json_t *services,
                                                    bool *complete, struct weir_error *error);
 
+/* Whether a worker of it has run, a definition names it, or it has keys; true also where that
+ * cannot be asked. */
+WEIR_CHECKED bool weir_service_known(struct weir_session *session, const char *service);
+/* Says that none of that is so, and returns the code. */
+int weir_service_fail_unknown(const char *service);
+
 /* The names of an object in order, borrowed from it; to be freed. NULL where memory has run out. */
 const char **weir_names_sorted(json_t *object, size_t *count);
 

@@ -5,10 +5,10 @@
 #include <string.h>
 
 static const char *const reading[] = {
-    "AUTH",      "EXISTS",   "FCALL_RO", "GET",     "HGET",   "HGETALL", "HLEN",        "HMGET",
-    "HSCAN",     "INFO",     "LLEN",     "LRANGE",  "MGET",   "PING",    "ROLE",        "SCAN",
-    "SELECT",    "SMEMBERS", "TIME",     "TYPE",    "XINFO",  "XLEN",    "XPENDING",    "XRANGE",
-    "XREVRANGE", "ZCARD",    "ZCOUNT",   "ZMSCORE", "ZRANGE", "ZSCORE",  "ZRANDMEMBER",
+    "AUTH",   "EXISTS",    "FCALL_RO", "GET",    "HEXISTS", "HGET",   "HGETALL", "HLEN",
+    "HMGET",  "HSCAN",     "INFO",     "LLEN",   "LRANGE",  "MGET",   "PING",    "ROLE",
+    "SCAN",   "SELECT",    "SMEMBERS", "TIME",   "TYPE",    "XINFO",  "XLEN",    "XPENDING",
+    "XRANGE", "XREVRANGE", "ZCARD",    "ZCOUNT", "ZMSCORE", "ZRANGE", "ZSCORE",  "ZRANDMEMBER",
 };
 
 bool weir_command_reads(const char *command)

@@ -192,7 +192,8 @@ static void limits_the_size_of_data(void **state)
     text[limit - 1] = '}';
     write_file("just", text, limit);
     write_file("over", text, limit + 1);
-    expect_weir(0, "-0\n", NULL, WORDS("send", "orders", "A", "--data", "@just"));
+    expect_weir(0, "-0\n", "nothing is known of a service orders",
+                WORDS("send", "orders", "A", "--data", "@just"));
     expect_weir(65, NULL, "larger than 1048576 bytes",
                 WORDS("send", "orders", "A", "--data", "@over"));
     text[limit + 1] = '\0';

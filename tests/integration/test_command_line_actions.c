@@ -92,7 +92,7 @@ static void what_changes_nothing_is_not_recorded(void **state)
     test_do(&server, "DEL {weir}:actions");
     expect_weir(0, "nothing done", NULL, WORDS("install"));
     expect_weir(1, NULL, "no saga s1", WORDS("cancel", "s1"));
-    expect_weir(0, "letter", NULL, WORDS("dead", "s"));
+    expect_weir(1, NULL, "no service s:", WORDS("dead", "s"));
     expect_weir(64, NULL, "--as", WORDS("install", "--force", "--as", "a\nb"));
     expect_weir(64, NULL, "--as", WORDS("install", "--force", "--as="));
     json_t *actions = ask_weir_json(0, WORDS("actions"));

@@ -314,6 +314,7 @@ static void lists_and_shows_definitions(void **state)
 static void lists_dead_letters(void **state)
 {
     (void)state;
+    test_do(&server, "HSET {weir}:services orders 1");
     expect_weir(0, "letter\ttype\tdeliveries\tage\treason\n", NULL, WORDS("dead", "orders"));
     long long now = server_ms();
     test_do(&server, "XADD {orders}:dead %lld-0 data x reason %s deliveries 1", now - 7500000,

@@ -284,6 +284,28 @@ static void lists_workers(void **state)
     expect_weir(1, NULL, "WRONGTYPE", WORDS("workers", "none"));
 }
 
+/* One that rests is known by its keys, by a definition or by the register. */
+static void no_service_of_a_wrong_name_looks_well(void **state)
+{
+    static const char *const commands[] = {"workers", "scheduled", "dead"};
+    (void)state;
+    test_do(&server, "XADD {resting}:events * type T");
+    enroll("enrolled");
+    test_do(&server, "SADD {sagas}:definitions one");
+    test_do(&server, "HSET {sagas}:definition:one latest 1 1 %s",
+            "{\"name\":\"one\",\"steps\":[{\"service\":\"defined\"}]}");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        expect_weir(1, NULL, "no service paymnets", WORDS(commands[i], "paymnets"));
+        free(ask_weir(WORDS(commands[i], "resting")));
+        free(ask_weir(WORDS(commands[i], "enrolled")));
+        free(ask_weir(WORDS(commands[i], "defined")));
+    }
+    expect_weir(64, NULL, "weir is the framework's own", WORDS("send", "weir", "Foo"));
+    expect_weir(0, "-0", "nothing is known of a service paymnets", WORDS("send", "paymnets", "A"));
+    expect_weir(0, "-0", NULL, WORDS("send", "paymnets", "A")); /* the inbox is there by now */
+    expect_weir(0, "-0", NULL, WORDS("send", "defined", "A"));
+}
+
 /* ---- scheduled ----------------------------------------------------------------------------- */
 
 static void lists_what_is_due_when(void **state)
@@ -384,7 +406,7 @@ static long long commands_so_far(void)
 static long long cost_of_overview(void)
 {
     long long before = commands_so_far();
-    free(ask_weir(WORDS("workers", "none")));
+    free(ask_weir(WORDS("workers", "s9")));
     long long little = commands_so_far() - before; /* with one INFO of the test's own */
     before = commands_so_far();
     json_decref(ask_weir_json(0, WORDS("top")));
@@ -511,6 +533,7 @@ int main(void)
         cmocka_unit_test_setup(forgets_what_is_no_more, clear),
         cmocka_unit_test_setup(forgets_nothing_that_lives, clear),
         cmocka_unit_test_setup(lists_workers, clear),
+        cmocka_unit_test_setup(no_service_of_a_wrong_name_looks_well, clear),
         cmocka_unit_test_setup(lists_what_is_due_when, clear),
         cmocka_unit_test_setup(lists_large_messages_few_at_once, clear),
         cmocka_unit_test_setup(shows_members_that_cannot_be_read, clear),
