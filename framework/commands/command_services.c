@@ -25,13 +25,25 @@ static const struct weir_option options[] = {
 
 /* ---- Which ------------------------------------------------------------------------------- */
 
+/* Spoiled definitions hide no service that is registered. */
+static enum weir_status add_defined(struct weir_session *session, json_t *services,
+                                    struct weir_error *error)
+{
+    struct weir_error own = {0};
+    enum weir_status status = weir_services_add_defined(session, services, &own);
+    if (status == WEIR_REFUSED || status == WEIR_DENIED)
+        weir_remark("those that only definitions name are missing: %s", own.text);
+    else if (status != WEIR_OK)
+        return weir_error_set(error, status, "%s", own.text);
+    return WEIR_OK;
+}
+
 /* All that are known, or those that were named with what is known of them. */
 static json_t *find(struct weir_session *session, struct weir_error *error)
 {
     bool complete = true;
     json_t *services = weir_services_registered(session, error);
-    enum weir_status status =
-        services ? weir_services_add_defined(session, services, error) : error->status;
+    enum weir_status status = services ? add_defined(session, services, error) : error->status;
     if (status == WEIR_OK && session->settings.search)
         status = weir_services_search(session, services, &complete, error);
     if (!complete)
@@ -74,10 +86,7 @@ static int check_known(const json_t *rows, const json_t *known)
     {
         const char *service = json_string_value(json_object_get(row, "service"));
         if (!json_object_get(known, service) && is_empty(row))
-            return weir_fail(WEIR_EXIT_FAILED,
-                             "no service %s: it is not registered, named in no definition, and "
-                             "nothing of it is on this server",
-                             service);
+            return weir_service_fail_unknown(service);
     }
     return WEIR_EXIT_FINE;
 }

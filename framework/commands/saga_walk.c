@@ -151,7 +151,8 @@ static enum weir_status fill(struct walk *walk, bool *filled, struct weir_error 
         count > 0 ? weir_pipeline_run(&pipeline, &walk->session->client, error) : WEIR_OK;
     for (size_t i = 0; i < count && status == WEIR_OK; i++) {
         const redisReply *answer = weir_pipeline_answer(&pipeline, i);
-        status = weir_client_error_of(&walk->session->client, "ZRANGE", answer, error);
+        if (weir_client_error_of(&walk->session->client, "ZRANGE", answer, error) != WEIR_OK)
+            status = weir_error_prefix(error, "the sagas that are %s", asked[i]->state);
         take_batch(walk, asked[i], answer);
     }
     weir_pipeline_close(&pipeline);
@@ -198,11 +199,20 @@ static json_t *make_row(const struct candidate *candidate, const redisReply *fie
     return row;
 }
 
+/* One that is spoiled is shown with why, and hides none of the others. */
+static void note_spoiled(json_t *row, const struct weir_error *error)
+{
+    if (error->status != WEIR_OK)
+        json_object_set_new(row, "reason", weir_slice_json(weir_slice_of(error->text)));
+}
+
 /* Takes those that fit until there are enough. */
-static void judge(struct walk *walk, const struct candidate *candidate, const redisReply *fields)
+static void judge(struct walk *walk, const struct candidate *candidate, const redisReply *fields,
+                  const struct weir_error *spoiled)
 {
     struct weir_saga_found *found = walk->found;
     json_t *row = make_row(candidate, fields);
+    note_spoiled(row, spoiled);
     const char *saga = json_string_value(json_object_get(row, "saga"));
     const char *cursor = json_string_value(json_object_get(row, "cursor"));
     snprintf(found->next, sizeof(found->next), "%s", cursor ? cursor : "");
@@ -232,9 +242,14 @@ static enum weir_status look(struct walk *walk, const struct candidate *candidat
             "definition", "version", "state", "reason", NULL);
     enum weir_status status = weir_pipeline_run(&pipeline, &walk->session->client, error);
     for (size_t i = 0; i < count && status == WEIR_OK && !has_enough(walk); i++) {
+        struct weir_error own = {0};
         const redisReply *answer = weir_pipeline_answer(&pipeline, i);
-        status = weir_client_error_of(&walk->session->client, "HMGET", answer, error);
-        judge(walk, &candidates[i], answer);
+        status = weir_client_error_of(&walk->session->client, "HMGET", answer, &own);
+        judge(walk, &candidates[i], answer, &own);
+        if (status == WEIR_REFUSED)
+            status = WEIR_OK;
+        else if (status != WEIR_OK)
+            weir_error_set(error, status, "%s", own.text);
     }
     weir_pipeline_close(&pipeline);
     return status;

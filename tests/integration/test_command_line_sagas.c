@@ -96,6 +96,18 @@ static void filters(void **state)
     expect_rows(5, "s6", "s2", WORDS("sagas", "--state", "suspended"));
 }
 
+static void spoiled_keys_hide_nothing_else(void **state)
+{
+    (void)state;
+    add(1, 2, "running", "place-order", server_ms(), "1");
+    test_do(&server, "ZADD {sagas}:state:running %lld spoiled", server_ms() + 1000);
+    test_do(&server, "SET {sagas}:saga:spoiled x");
+    expect_rows(3, "spoiled", "s1", WORDS("sagas"));
+    expect_weir(0, "WRONGTYPE", NULL, WORDS("sagas"));
+    test_do(&server, "SET {sagas}:state:completed x");
+    expect_weir(1, NULL, "the sagas that are completed: ", WORDS("sagas"));
+}
+
 static void refuses_what_cannot_be_meant(void **state)
 {
     (void)state;
@@ -197,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(filters, clear),
+        cmocka_unit_test_setup(spoiled_keys_hide_nothing_else, clear),
         cmocka_unit_test_setup(refuses_what_cannot_be_meant, clear),
         cmocka_unit_test_setup(pages_meet_each_saga_once, clear),
         cmocka_unit_test_setup(stops_after_100000_and_says_so, clear),

@@ -284,6 +284,14 @@ static void lists_workers(void **state)
     expect_weir(1, NULL, "WRONGTYPE", WORDS("workers", "none"));
 }
 
+static void spoiled_definitions_hide_no_service(void **state)
+{
+    (void)state;
+    enroll("orders");
+    test_do(&server, "SET {sagas}:definitions x");
+    expect_weir(0, "orders", "those that only definitions name are missing: ", WORDS("services"));
+}
+
 /* One that rests is known by its keys, by a definition or by the register. */
 static void no_service_of_a_wrong_name_looks_well(void **state)
 {
@@ -533,6 +541,7 @@ int main(void)
         cmocka_unit_test_setup(forgets_what_is_no_more, clear),
         cmocka_unit_test_setup(forgets_nothing_that_lives, clear),
         cmocka_unit_test_setup(lists_workers, clear),
+        cmocka_unit_test_setup(spoiled_definitions_hide_no_service, clear),
         cmocka_unit_test_setup(no_service_of_a_wrong_name_looks_well, clear),
         cmocka_unit_test_setup(lists_what_is_due_when, clear),
         cmocka_unit_test_setup(lists_large_messages_few_at_once, clear),
