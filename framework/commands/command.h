@@ -163,6 +163,9 @@ extern const struct weir_command weir_command_start, weir_command_send, weir_com
 int weir_fail(int code, const char *format, ...) WEIR_PRINTF(2, 3);
 /* The same for an error that is set; the code follows from its status. */
 int weir_fail_by(const struct weir_error *error);
+/* The same of a change: a server that is there, and refuses for want of memory, is no server that
+ * is missing. */
+int weir_session_fail_by(const struct weir_session *session, const struct weir_error *error);
 /* Whether weir_fail_by has told, since this was last asked, that an answer was lost: then it is not
  * known what has been done. */
 bool weir_failed_unknown(void);

@@ -4,6 +4,7 @@
 
 #include "commands/completion.h"
 #include "commands/output.h"
+#include "commands/print.h"
 #include "commands/values.h"
 #include "redis/key_names.h"
 
@@ -30,12 +31,19 @@ static int print_names(struct weir_session *session, const char *command, const 
     redisReply *reply = weir_client_ask(&session->client, &error, command, key, NULL);
     if (!reply)
         return weir_fail_by(&error);
+    json_t *names = json_array();
     for (size_t i = 0; i < weir_value_count(reply) && i < NAMES_MAX; i++) {
         struct weir_slice name = weir_value_element(reply, i);
-        if (name.at && is_plain(name))
+        if (!name.at || !is_plain(name))
+            continue;
+        json_array_append_new(names, weir_slice_json(name));
+        if (!session->settings.json)
             fprintf(weir_output(), "%.*s\n", (int)name.length, name.at);
     }
     freeReplyObject(reply);
+    if (session->settings.json)
+        return weir_print_json(names);
+    json_decref(names);
     return WEIR_EXIT_FINE;
 }
 
@@ -43,7 +51,10 @@ static int run(struct weir_session *session, int count, char **operands)
 {
     const char *what = operands[0], *prefix = session->settings.prefix;
     char key[WEIR_KEY_MAX];
+    bool script = strcmp(what, "bash") == 0 || strcmp(what, "zsh") == 0;
     (void)count;
+    if (script && session->settings.json)
+        return weir_fail(WEIR_EXIT_USAGE, "--json: the script for %s is no JSON", what);
     if (strcmp(what, "bash") == 0)
         weir_completion_bash(weir_output());
     else if (strcmp(what, "zsh") == 0)
@@ -64,12 +75,12 @@ const struct weir_command weir_command_completion = {
     .name = "completion",
     .operands = "<bash | zsh | services | definitions | projections>",
     .summary = "Prints a script that completes weir's words in a shell",
-    .notes = "In bash: source <(weir completion bash); in zsh: weir completion zsh >\n"
-             "\"${fpath[1]}/_weir\". An installed weir has both in place. The others are what the\n"
-             "scripts ask for: names that the server knows, one on each line.",
+    .notes =
+        "In bash: source <(weir completion bash); in zsh: weir completion zsh >\n"
+        "\"${fpath[1]}/_weir\". An installed weir has both in place. The others are what the\n"
+        "scripts ask for: names that the server knows, one on each line; with --json an array.",
     .options = options,
     .operands_minimum = 1,
     .operands_maximum = 1,
     .run = run,
-    .hidden = true,
 };

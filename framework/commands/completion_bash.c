@@ -78,8 +78,7 @@ static const char script[] =
 static void each_command(FILE *out, void (*print)(FILE *out, const struct weir_command *command))
 {
     for (size_t i = 0; weir_commands[i]; i++)
-        if (!weir_commands[i]->hidden)
-            print(out, weir_commands[i]);
+        print(out, weir_commands[i]);
 }
 
 static void print_name(FILE *out, const struct weir_command *command)

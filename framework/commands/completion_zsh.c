@@ -114,8 +114,6 @@ void weir_completion_zsh(FILE *out)
     fputs(names, out);
     fputs("_weir() {\n    local state line\n    local -a commands\n    commands=(\n", out);
     for (size_t i = 0; weir_commands[i]; i++) {
-        if (weir_commands[i]->hidden)
-            continue;
         fprintf(out, "        '%s:", weir_commands[i]->name);
         print_quoted(out, weir_commands[i]->summary);
         fputs("'\n", out);
@@ -132,7 +130,6 @@ void weir_completion_zsh(FILE *out)
         "    case ${words[1]} in\n",
         out);
     for (size_t i = 0; weir_commands[i]; i++)
-        if (!weir_commands[i]->hidden)
-            print_command(out, weir_commands[i]);
+        print_command(out, weir_commands[i]);
     fputs("    esac\n}\n\n_weir \"$@\"\n", out);
 }

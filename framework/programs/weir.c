@@ -25,8 +25,7 @@ static int print_general_help(void)
          "\n"
          "Commands (weir COMMAND --help tells more):");
     for (size_t i = 0; weir_commands[i]; i++)
-        if (!weir_commands[i]->hidden)
-            printf("  %-10s  %s\n", weir_commands[i]->name, weir_commands[i]->summary);
+        printf("  %-10s  %s\n", weir_commands[i]->name, weir_commands[i]->summary);
     puts("\nOptions of all commands:");
     weir_options_help(common_options, weir_terminal_width(), stdout);
     puts("\n"
@@ -65,8 +64,7 @@ static int fail_unknown(const char *name)
 {
     struct weir_text known = {0};
     for (size_t i = 0; weir_commands[i]; i++)
-        if (!weir_commands[i]->hidden)
-            weir_text_format(&known, "%s%s", i > 0 ? ", " : "", weir_commands[i]->name);
+        weir_text_format(&known, "%s%s", i > 0 ? ", " : "", weir_commands[i]->name);
     int code = weir_fail(WEIR_EXIT_USAGE, "unknown command '%s'; there are %s", name,
                          known.at ? known.at : "others");
     weir_text_close(&known);

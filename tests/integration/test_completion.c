@@ -70,7 +70,7 @@ static const struct offer {
 } offers[] = {
     {"defi", "definition "},
     {"sag", "saga sagas "},
-    {"compl", ""}, /* that is for scripts */
+    {"compl", "completion "}, /* that is for scripts */
     {"sagas --li", "--limit "},
     {"--js", "--json "},
     {"sagas --state comp", "compensated compensating completed "},
@@ -175,7 +175,9 @@ static void other_words_are_refused(void **state)
     (void)state;
     expect_weir(64, NULL, "'fish' is none of bash, zsh", WORDS("completion", "fish"));
     expect_weir(64, NULL, "completion needs", WORDS("completion"));
+    expect_weir(64, NULL, "no JSON", WORDS("completion", "bash", "--json"));
     expect_weir(0, "orders\npayments\n", NULL, WORDS("completion", "services"));
+    expect_weir(0, "[\"orders\",\"payments\"]\n", NULL, WORDS("completion", "services", "--json"));
 }
 
 int main(void)
