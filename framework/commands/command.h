@@ -148,7 +148,6 @@ struct weir_command {
     /* Whether it only shows something with these operands, so that --watch makes sense; NULL: with
      * all, where its options have that. */
     bool (*shows)(int count, char **operands);
-    bool hidden; /* in the manual, and not in the list of commands */
 };
 
 extern const struct weir_command weir_command_start, weir_command_send, weir_command_sagas,

@@ -58,7 +58,7 @@ static int post(struct weir_session *session, const struct weir_outgoing *outgoi
     char entry[WEIR_ENTRY_ID_MAX];
     struct weir_error error = {0};
     if (weir_outgoing_send(outgoing, &session->client, entry, &error) != WEIR_OK)
-        return weir_fail_by(&error);
+        return weir_session_fail_by(session, &error);
     if (session->settings.json)
         return weir_print_json(json_pack("{s:s}", "entry", entry));
     print_visible("", entry);

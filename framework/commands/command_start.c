@@ -112,7 +112,7 @@ static int start(struct weir_session *session, const char *definition, const str
         return code;
     redisReply *reply = post(session, definition, data, &error);
     if (!reply)
-        return weir_fail_by(&error);
+        return weir_session_fail_by(session, &error);
     const char *entry = weir_value_text(reply).at;
     if (entry)
         code = report(session, session->settings.id ? session->settings.id : entry, entry);

@@ -63,6 +63,13 @@ int weir_fail_by(const struct weir_error *error)
     return weir_fail(code, "%s", error->text);
 }
 
+int weir_session_fail_by(const struct weir_session *session, const struct weir_error *error)
+{
+    int code = weir_fail_by(error);
+    bool there = weir_client_connected(&session->client);
+    return code == WEIR_EXIT_NO_SERVER && there ? WEIR_EXIT_FAILED : code;
+}
+
 int weir_session_connect(struct weir_session *session)
 {
     struct weir_error error = {0};

@@ -66,6 +66,8 @@ static void helps(void **state)
     expect_weir(0, "weir 0.1.0\n", NULL, WORDS("--version"));
     expect_weir(0, "weir 0.1.0\n", NULL, WORDS("start", "--version"));
     expect_weir(0, "--namespace PREFIX", NULL, WORDS("-h"));
+    expect_weir(0, "  completion  Prints", NULL, WORDS("--help"));
+    expect_weir(64, NULL, ", completion\n", WORDS("nonsense"));
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         char usage[64];
         snprintf(usage, sizeof(usage), "Usage: weir %s ", commands[i]);
@@ -241,6 +243,17 @@ static void sends(void **state)
     assert_entry("t:{orders}:commands", 4, WORDS("type", "C", "data", "{\"a\":2}"));
 }
 
+static void a_full_server_refuses(void **state)
+{
+    (void)state;
+    test_do(&server, "SADD {sagas}:definitions full");
+    test_do(&server, "HSET {sagas}:definition:full latest 1");
+    test_do(&server, "CONFIG SET maxmemory 1");
+    expect_weir(1, NULL, "refused XADD: OOM", WORDS("send", "orders", "A"));
+    expect_weir(1, NULL, "refused XADD: OOM", WORDS("start", "full"));
+    test_do(&server, "CONFIG SET maxmemory 0");
+}
+
 /* ---- start ------------------------------------------------------------------------------- */
 
 static void starts(void **state)
@@ -312,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup(refuses_bad_data, clear),
         cmocka_unit_test_setup(limits_the_size_of_data, clear),
         cmocka_unit_test_setup(sends, clear),
+        cmocka_unit_test_setup(a_full_server_refuses, clear),
         cmocka_unit_test_setup(starts, clear),
         cmocka_unit_test_setup(starts_again_with_a_remark, clear),
         cmocka_unit_test_setup(installs, clear),
