@@ -9,6 +9,7 @@
 #include "commands/print.h"
 #include "commands/values.h"
 #include "commands/visible.h"
+#include "redis/key_names.h"
 
 #define TOKENS_MAX 64
 #define NAME_WIDTH 12
@@ -170,6 +171,25 @@ static int ask(struct weir_session *session, char **operands,
     return code;
 }
 
+/* One that is misspelled would be waited for in vain. Where that cannot be asked, it is. */
+static int check_projection(struct weir_session *session, const char *view,
+                            const struct weir_query_options *wanted)
+{
+    char key[WEIR_KEY_MAX], field[WEIR_KEY_MAX];
+    struct weir_error error = {0};
+    if (!wanted->projection || wanted->after_count == 0)
+        return WEIR_EXIT_FINE;
+    weir_key_projections(key, session->settings.prefix);
+    snprintf(field, sizeof(field), "%s/%s", view, wanted->projection);
+    redisReply *reply = weir_client_ask(&session->client, &error, "HEXISTS", key, field, NULL);
+    bool absent = reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0;
+    if (reply)
+        freeReplyObject(reply);
+    return absent ? weir_fail(WEIR_EXIT_FAILED, "no projection %s of %s is registered",
+                              wanted->projection, view)
+                  : WEIR_EXIT_FINE;
+}
+
 static int run(struct weir_session *session, int count, char **operands)
 {
     (void)count;
@@ -189,6 +209,8 @@ static int run(struct weir_session *session, int count, char **operands)
         code = weir_fail(WEIR_EXIT_USAGE, "%s", error.text);
     if (code == WEIR_EXIT_FINE)
         code = weir_session_connect(session);
+    if (code == WEIR_EXIT_FINE)
+        code = check_projection(session, operands[0], &wanted);
     return code == WEIR_EXIT_FINE ? ask(session, operands, &wanted) : code;
 }
 

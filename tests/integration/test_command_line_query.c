@@ -236,6 +236,9 @@ static void waits_for_all_tokens(void **state)
 {
     (void)state;
     test_do(&server, "SET {view}:k v");
+    expect_weir(1, NULL, "no projection bogus of view is registered\n",
+                WORDS("query", "view", "k", "--projection", "bogus", "--after", "{work}:events/1-1",
+                      "--wait", "1h"));
     expect_weir(1, NULL, "no projection of view is registered",
                 WORDS("query", VIEW, "k", "--after", TOKEN));
     test_do(&server, "HSET {weir}:projections view/p %s", "work other");
