@@ -26,7 +26,7 @@ static const struct weir_option options[] = {
     WEIR_COMMON_OPTIONS};
 
 static const struct weir_column columns[] = {
-    {.heading = "id", .key = "saga"},
+    {.heading = "id", .key = "saga", .whole = true},
     {.heading = "definition", .key = "definition"},
     {.heading = "version", .key = "version"},
     {.heading = "state", .key = "state", .kind = WEIR_COLUMN_STATE},

@@ -144,10 +144,11 @@ static void print_tabbed(const struct table *table)
 
 /* ---- Fitting a terminal ------------------------------------------------------------------ */
 
-/* Numbers and spans are never cut: half of one is wrong. */
+/* Ids, numbers and spans are never cut: half of one is wrong. */
 static bool is_cuttable(const struct table *table, size_t column)
 {
-    return table->chosen[column].kind == WEIR_COLUMN_VALUE && !table->numbers[column];
+    return table->chosen[column].kind == WEIR_COLUMN_VALUE && !table->numbers[column] &&
+           !table->chosen[column].whole;
 }
 
 static size_t narrowest(const struct table *table, size_t column)
@@ -260,7 +261,8 @@ static void print_records(const struct table *table, size_t line_width)
             fputc('\n', weir_output());
         print_cell(&table->cells[i % table->columns], heading, false, false);
         fprintf(weir_output(), "%*s", GAP, "");
-        print_cell(&table->cells[i], room, false, true);
+        bool whole = table->chosen[i % table->columns].whole;
+        print_cell(&table->cells[i], whole ? SIZE_MAX : room, false, true);
         fputc('\n', weir_output());
     }
 }

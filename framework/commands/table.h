@@ -2,8 +2,8 @@
  * tabs and nothing cut elsewhere.
  *
  * Where the lines are too long, spare columns go, then the widest texts are cut, those that are
- * widest first; numbers, states and spans never. Where that does not help, each value gets a line
- * of its own. */
+ * widest first; ids, numbers, states and spans never. Where that does not help, each value gets a
+ * line of its own. */
 #ifndef WEIR_COMMANDS_TABLE_H
 #define WEIR_COMMANDS_TABLE_H
 
@@ -28,6 +28,7 @@ struct weir_column {
     const char *otherwise; /* another key, for rows where the first is not there; or NULL */
     enum weir_column_kind kind;
     bool optional; /* left out where no row has a value */
+    bool whole;    /* never cut, as somebody will copy it: an id */
     int spare;     /* may be left out on a narrow terminal, the greatest first; 0: may not */
 };
 

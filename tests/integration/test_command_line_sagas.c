@@ -108,6 +108,26 @@ static void spoiled_keys_hide_nothing_else(void **state)
     expect_weir(1, NULL, "the sagas that are completed: ", WORDS("sagas"));
 }
 
+#define LONG_ID "0123456789abcdef0123456789abcdef"
+
+/* However narrow it is, what belongs behind weir saga can be copied. */
+static void ids_are_shown_whole(void **state)
+{
+    static const int columns[] = {40, 60, 80};
+    (void)state;
+    test_do(&server,
+            "HSET {sagas}:saga:" LONG_ID " definition a-name-of-thirty-two-characters-x "
+            "version 1 state suspended reason %s",
+            "a reason that is much longer than there is room for on such a terminal");
+    test_do(&server, "ZADD {sagas}:state:suspended %lld " LONG_ID, server_ms());
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+        struct test_run run = run_on_terminal(columns[i], "NO_COLOR=1", "sagas");
+        assert_non_null(strstr(run.out, LONG_ID));
+        assert_non_null(strstr(run.out, "…"));
+        test_run_close(&run);
+    }
+}
+
 static void refuses_what_cannot_be_meant(void **state)
 {
     (void)state;
@@ -210,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(filters, clear),
         cmocka_unit_test_setup(spoiled_keys_hide_nothing_else, clear),
+        cmocka_unit_test_setup(ids_are_shown_whole, clear),
         cmocka_unit_test_setup(refuses_what_cannot_be_meant, clear),
         cmocka_unit_test_setup(pages_meet_each_saga_once, clear),
         cmocka_unit_test_setup(stops_after_100000_and_says_so, clear),
