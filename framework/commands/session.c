@@ -11,6 +11,7 @@
 
 #define ANSWER_LIMIT_MS 5000
 #define AGAIN_LIMIT_MS 1000
+#define WATCH_LIMIT_MS 3000 /* a screen that stands still looks as if all were well */
 
 static void complain(const char *format, va_list arguments) WEIR_PRINTF(1, 0);
 
@@ -76,7 +77,8 @@ int weir_session_connect(struct weir_session *session)
     if (weir_client_connected(&session->client))
         return WEIR_EXIT_FINE;
     weir_client_close(&session->client);
-    if (weir_client_open(&session->client, &session->endpoint, ANSWER_LIMIT_MS, &error) != WEIR_OK)
+    int64_t limit = session->settings.watch_ms > 0 ? WATCH_LIMIT_MS : ANSWER_LIMIT_MS;
+    if (weir_client_open(&session->client, &session->endpoint, limit, &error) != WEIR_OK)
         return weir_fail_by(&error);
     return WEIR_EXIT_FINE;
 }

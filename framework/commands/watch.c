@@ -6,11 +6,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "commands/output.h"
 #include "commands/print.h"
 #include "commands/screen.h"
 #include "commands/visible.h"
+
+#define AT_ONCE_MS 1000
 
 struct watch {
     struct weir_session *session;
@@ -18,7 +21,9 @@ struct watch {
     int (*once)(struct weir_session *session, void *user);
     void *user;
     bool terminal;
-    bool shown; /* a result has been: now the server may go away */
+    bool shown;            /* a result has been: now the server may go away */
+    struct weir_text last; /* the last result of a server that answered, and when it was shown */
+    char last_clock[16];
 };
 
 /* What one run has written. */
@@ -56,13 +61,19 @@ static void close_frame(struct frame *frame)
 
 /* ---- Showing it -------------------------------------------------------------------------- */
 
-static void append_head(const struct watch *watch, struct weir_text *text)
+static void write_clock(char *clock, size_t room)
 {
-    char clock[16] = "";
     struct tm local;
     time_t now = time(NULL);
+    clock[0] = '\0';
     if (localtime_r(&now, &local))
-        strftime(clock, sizeof(clock), "%H:%M:%S", &local);
+        strftime(clock, room, "%H:%M:%S", &local);
+}
+
+static void append_head(const struct watch *watch, struct weir_text *text)
+{
+    char clock[16];
+    write_clock(clock, sizeof(clock));
     weir_text_format(text, "%sEvery ", weir_colour_begin(WEIR_BOLD));
     weir_span_append(text, watch->session->settings.watch_ms);
     weir_text_append_string(text, ": ");
@@ -70,12 +81,15 @@ static void append_head(const struct watch *watch, struct weir_text *text)
     weir_text_format(text, "%s  %s, q ends\n\n", weir_colour_end(WEIR_BOLD), clock);
 }
 
+/* What is known no better stays, but not as if it were of now. */
 static void draw(const struct watch *watch, const struct frame *frame)
 {
     struct weir_text text = {0};
     append_head(watch, &text);
     weir_text_append_string(&text, frame->remarks);
     weir_text_append_string(&text, frame->result);
+    if (frame->result_length == 0 && watch->last.length > 0)
+        weir_text_format(&text, "\nAs it was at %s:\n\n%s", watch->last_clock, watch->last.at);
     weir_screen_draw(text.at ? text.at : "");
     weir_text_close(&text);
 }
@@ -118,16 +132,28 @@ static bool wait_for_next(const struct watch *watch, const struct frame *frame, 
     }
 }
 
-/* A connection that was lost between two runs says nothing of the server: it is asked once more. */
+/* A connection that was lost between two runs says nothing of the server: it is asked once more.
+ * One that is silent has been asked for long enough. */
 static bool run_frame(const struct watch *watch, struct frame *frame)
 {
+    int64_t begun = weir_clock_monotonic_ms();
     bool made = run_into_memory(watch, frame);
     if (made && frame->code == WEIR_EXIT_FAILED && watch->session->client.server &&
-        !weir_client_connected(&watch->session->client)) {
+        !weir_client_connected(&watch->session->client) &&
+        weir_clock_monotonic_ms() - begun < AT_ONCE_MS) {
         close_frame(frame);
         made = run_into_memory(watch, frame);
     }
     return made;
+}
+
+static void keep(struct watch *watch, const struct frame *frame)
+{
+    if (frame->result_length == 0)
+        return;
+    weir_text_clear(&watch->last);
+    weir_text_append_string(&watch->last, frame->result);
+    write_clock(watch->last_clock, sizeof(watch->last_clock));
 }
 
 /* One run, shown; true: go on. */
@@ -145,6 +171,7 @@ static bool turn(struct watch *watch, int *code)
         if (!watch->shown)
             weir_screen_open();
         draw(watch, &frame);
+        keep(watch, &frame);
     } else if (on) {
         on = print(watch, &frame);
     }
@@ -169,5 +196,6 @@ int weir_watch(struct weir_session *session, const char *title,
         continue;
     if (watch.terminal)
         weir_screen_close();
+    weir_text_close(&watch.last);
     return code;
 }

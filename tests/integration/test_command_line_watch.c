@@ -167,6 +167,8 @@ static void survives_a_server_that_goes(void **state)
     terminal_await(&terminal, "first");
     test_server_stop(&server, SIGTERM);
     terminal_await(&terminal, "cannot reach");
+    terminal_await(&terminal, "As it was at ");
+    terminal_await(&terminal, "first");
     terminal_await(&terminal, "cannot reach");
     test_server_restart(&server, SIGTERM);
     terminal_await(&terminal, "first");
