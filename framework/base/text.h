@@ -66,6 +66,9 @@ bool weir_name_valid(const char *bytes, size_t length);
 /* Ids that stand in a key: 1 to 128 bytes, without blanks, control characters, '{', '}', '/',
  * '"' or '\\'. */
 bool weir_id_valid(const char *bytes, size_t length);
+/* The same in a sentence. */
+#define WEIR_ID_FORM                                                                               \
+    "1 to 128 bytes without blanks, control characters, '{', '}', '/', '\"' and '\\'"
 /* Well-formed UTF-8 (no surrogates, no overlong forms, nothing over U+10FFFF). */
 bool weir_utf8_valid(const char *bytes, size_t length);
 

@@ -61,8 +61,6 @@ enum weir_status weir_start_check_saga(const char *saga, struct weir_error *erro
 {
     if (weir_id_valid(saga, strlen(saga)) && weir_utf8_valid(saga, strlen(saga)))
         return WEIR_OK;
-    return weir_error_set(error, WEIR_INVALID,
-                          "saga: '%.64s' is no id; it must be 1 to 128 bytes without blanks, "
-                          "control characters, '{', '}', '/', '\"' and '\\'",
+    return weir_error_set(error, WEIR_INVALID, "saga: '%.64s' is no id; it must be " WEIR_ID_FORM,
                           saga);
 }

@@ -32,10 +32,7 @@ static int check_names(const char *definition, const char *id)
                          "letters, digits, '_' or '-', 64 bytes at most",
                          definition);
     if (id && (!weir_id_valid(id, strlen(id)) || !weir_utf8_valid(id, strlen(id))))
-        return weir_fail(WEIR_EXIT_USAGE,
-                         "--id: '%s' is no id; it must be 1 to 128 bytes without blanks, control "
-                         "characters, '{', '}', '/', '\"' and '\\'",
-                         id);
+        return weir_fail(WEIR_EXIT_USAGE, "--id: '%s' is no id; it must be " WEIR_ID_FORM, id);
     return WEIR_EXIT_FINE;
 }
 

@@ -13,9 +13,7 @@ int weir_saga_id_check(const char *id)
 {
     if (weir_id_valid(id, strlen(id)) && weir_utf8_valid(id, strlen(id)))
         return WEIR_EXIT_FINE;
-    return weir_fail(WEIR_EXIT_USAGE,
-                     "<id>: '%s' is no id of a saga; it must be 1 to 128 bytes without blanks, "
-                     "control characters, '{', '}', '/', '\"' and '\\'",
+    return weir_fail(WEIR_EXIT_USAGE, "<id>: '%s' is no id of a saga; it must be " WEIR_ID_FORM,
                      id);
 }
 

@@ -97,9 +97,7 @@ bool weir_require_id(weir_context *context, const char *field, const char **out)
     if (value.kind == WEIR_VALUE_ABSENT)
         return refuse(context, field, "is missing");
     if (value.kind != WEIR_VALUE_TEXT || !weir_id_valid(value.text.at, value.text.length))
-        return refuse(context, field,
-                      "must be a text of 1 to 128 bytes without blanks, control characters, "
-                      "'/', '{' and '}'");
+        return refuse(context, field, "must be a text of " WEIR_ID_FORM);
     *out = value.text.at;
     return true;
 }

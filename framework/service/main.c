@@ -225,8 +225,7 @@ static enum weir_status check(const struct weir_service *service,
         settings->consumer = consumer;
     }
     if (!consumer_valid(settings->consumer))
-        return weir_error_set(error, WEIR_INVALID,
-                              "--consumer: must be 1 to 128 bytes without blanks, quotes, braces");
+        return weir_error_set(error, WEIR_INVALID, "--consumer: must be " WEIR_ID_FORM);
     if (!weir_name_valid(settings->group, strlen(settings->group)))
         return weir_error_set(error, WEIR_INVALID, "--group: must be [A-Za-z][A-Za-z0-9_-]*");
     if (strlen(settings->prefix) > 64 || strpbrk(settings->prefix, "{} \t\r\n") != NULL)

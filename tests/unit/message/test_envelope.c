@@ -223,7 +223,7 @@ static void sagas_steps_and_actions(void **state)
     static const struct weir_slice bad_actions[] = {BYTES(""), BYTES("Execute"), BYTES("execute "),
                                                     BYTES("undo"), BYTES("execute\0")};
     for (size_t i = 0; i < COUNT(bad_sagas); i++)
-        check_refused("saga", bad_sagas[i], "1 to 128 bytes");
+        check_refused("saga", bad_sagas[i], "'/', '\"' and '\\'");
     for (size_t i = 0; i < COUNT(bad_steps); i++)
         check_refused("step", bad_steps[i], "64 bytes at most");
     for (size_t i = 0; i < COUNT(bad_actions); i++)
