@@ -22,7 +22,8 @@ static bool is_plain(struct weir_slice name)
     return name.length > 0;
 }
 
-static int print_names(struct weir_session *session, const char *command, const char *key)
+static int print_names(struct weir_session *session, const char *what, const char *command,
+                       const char *key)
 {
     struct weir_error error = {0};
     int code = weir_session_connect(session);
@@ -43,6 +44,8 @@ static int print_names(struct weir_session *session, const char *command, const 
     freeReplyObject(reply);
     if (session->settings.json)
         return weir_print_json(names);
+    if (json_array_size(names) == 0)
+        weir_remark("the server knows of no %s", what);
     json_decref(names);
     return WEIR_EXIT_FINE;
 }
@@ -60,11 +63,11 @@ static int run(struct weir_session *session, int count, char **operands)
     else if (strcmp(what, "zsh") == 0)
         weir_completion_zsh(weir_output());
     else if (strcmp(what, "services") == 0)
-        return print_names(session, "HKEYS", weir_key_named(key, prefix, "weir", "services"));
+        return print_names(session, what, "HKEYS", weir_key_named(key, prefix, "weir", "services"));
     else if (strcmp(what, "definitions") == 0)
-        return print_names(session, "SMEMBERS", weir_key_definitions(key, prefix));
+        return print_names(session, what, "SMEMBERS", weir_key_definitions(key, prefix));
     else if (strcmp(what, "projections") == 0)
-        return print_names(session, "HKEYS", weir_key_projections(key, prefix));
+        return print_names(session, what, "HKEYS", weir_key_projections(key, prefix));
     else
         return weir_fail(WEIR_EXIT_USAGE,
                          "'%s' is none of bash, zsh, services, definitions and projections", what);

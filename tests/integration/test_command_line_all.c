@@ -95,6 +95,7 @@ static const struct row {
     {"definition show", WORDS("definition", "show", "one-order"), 0, 1, WORDS("definition"), 0},
     {"install", WORDS("install"), 0, 0, WORDS("install", "x"), CHANGES},
     {"doctor", WORDS("doctor"), 1, 2, WORDS("doctor", "x"), 0},
+    {"completion services", WORDS("completion", "services"), 0, 0, WORDS("completion", "fish"), 0},
     {"actions", WORDS("actions"), 0, 0, WORDS("actions", "--limit", "0"), 0},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
