@@ -21,8 +21,9 @@
 
 /* ---- Finding them ------------------------------------------------------------------------ */
 
-/* Not from their keys alone: one whose keys are all empty is looked for there in vain. */
-static json_t *find_services(struct weir_doctor *doctor)
+/* Not from their keys alone: one whose keys are all empty is looked for there in vain. `*sure` is
+ * false where there may be others. */
+static json_t *find_services(struct weir_doctor *doctor, bool *sure)
 {
     struct weir_error register_error = {0}, scan_error = {0};
     bool complete = true;
@@ -34,6 +35,7 @@ static json_t *find_services(struct weir_doctor *doctor)
     if (doctor->lost.status == WEIR_OK &&
         weir_services_search(doctor->session, services, &complete, &scan_error) != WEIR_OK)
         weir_doctor_find_error(doctor, "rights", "SCAN", &scan_error);
+    *sure = complete && register_error.status == WEIR_OK && scan_error.status == WEIR_OK;
     if (!complete)
         weir_doctor_find(doctor, WEIR_FINDING_WARNING, "services", "SCAN",
                          "the server has more keys than were looked at, and perhaps more services; "
@@ -339,8 +341,9 @@ static void look_at_all(struct weir_doctor *doctor, json_t *services)
 
 void weir_doctor_look_at_services(struct weir_doctor *doctor)
 {
-    json_t *services = find_services(doctor);
-    if (doctor->lost.status == WEIR_OK && json_object_size(services) == 0)
+    bool sure = false;
+    json_t *services = find_services(doctor, &sure);
+    if (sure && json_object_size(services) == 0)
         weir_doctor_find(doctor, WEIR_FINDING_OK, "services", "none",
                          "no service has run on this server yet");
     look_at_all(doctor, services);

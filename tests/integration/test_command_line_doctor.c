@@ -228,7 +228,12 @@ static void lacks_rights(void **state)
     test_do(&server, "ACL SETUSER reader -time");
     expect_finding(1, "warning", "rights", "TIME", "that of this machine");
     expect_finding(1, "ok", "library", "weir", "version");
-    test_do(&server, "ACL SETUSER reader -scan -fcall");
+    test_do(&server, "ACL SETUSER reader -hgetall");
+    expect_finding(1, "warning", "rights", "services", "was not looked at");
+    struct test_run run = run_weir(1, WORDS("doctor"), NULL);
+    assert_null(strstr(run.out, "no service has run"));
+    test_run_close(&run);
+    test_do(&server, "ACL SETUSER reader +hgetall -scan -fcall");
     expect_finding(1, "warning", "rights", "SCAN", "this user may not");
     expect_finding(1, "warning", "rights", "weir", "this user may not");
 }
