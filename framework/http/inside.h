@@ -22,6 +22,7 @@ struct weir_http_place {
     int socket;
     enum weir_http_phase phase;
     int64_t since_ms; /* monotonic; when the phase began */
+    bool cut;         /* by us; it goes as soon as libmicrohttpd notices */
 };
 
 struct weir_http_server {

@@ -68,6 +68,7 @@ void weir_http_enter(struct weir_http_place *place, enum weir_http_phase phase)
 void weir_http_cut(struct weir_http_place *place, const char *reason)
 {
     weir_log_debug(place->server->settings.log, "http.cut", "reason=%s", reason);
+    place->cut = true;
     shutdown(place->socket, SHUT_RDWR);
 }
 
@@ -89,7 +90,7 @@ static void make_room(struct weir_http_place *newcomer)
 {
     struct weir_http_place *longest = NULL;
     for (struct weir_http_place *place = newcomer->next; place != NULL; place = place->next)
-        if (place->phase <= WEIR_HTTP_READING &&
+        if (place->phase <= WEIR_HTTP_READING && !place->cut &&
             (longest == NULL || place->since_ms <= longest->since_ms))
             longest = place;
     if (longest != NULL)
@@ -120,8 +121,11 @@ static void begin_place(struct weir_http_server *server, struct MHD_Connection *
         ev_timer_again(server->settings.loop, &server->sweep);
 }
 
+/* Where libmicrohttpd had as many as it takes it looks at the listening socket no more until it is
+ * run again. */
 static void end_place(struct weir_http_server *server, struct weir_http_place *place)
 {
+    ev_feed_event(server->settings.loop, &server->timer, EV_TIMER);
     if (place == NULL)
         return;
     if (place->next != NULL)

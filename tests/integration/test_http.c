@@ -22,6 +22,7 @@
 
 #define PATIENCE_MS 10000
 #define CONNECTIONS_MAX 4
+#define FLOOD 100
 #define REQUEST_MAX_MS 200
 #define ANSWER_MAX_MS 400
 #define BODY_MAX 1000
@@ -387,6 +388,25 @@ static void who_waits_longest_makes_room(void **state)
     leave(&late);
 }
 
+/* More than the library takes, all there before the loop turns: some with the beginning of a
+ * request, the others silent. */
+static void a_flood_keeps_nobody_out(void **state)
+{
+    struct client clients[FLOOD], late;
+    (void)state;
+    for (int i = 0; i < FLOOD; i++) {
+        clients[i] = join();
+        if (i % 2 == 0)
+            say(&clients[i], "GET /a HT");
+    }
+    late = join();
+    ask(&late, "GET /late HTTP/1.1\r\nHost: h\r\n\r\n", "path=/late");
+    assert_int_equal(handled, 1);
+    for (int i = 0; i < FLOOD; i++)
+        leave(&clients[i]);
+    leave(&late);
+}
+
 static void nobody_in_hand_makes_room(void **state)
 {
     struct client clients[CONNECTIONS_MAX], late;
@@ -660,6 +680,7 @@ int main(void)
         WITH_SERVER(an_answer_that_nobody_takes_is_cut_off),
         WITH_SERVER(a_large_answer_arrives_whole),
         WITH_SERVER(who_waits_longest_makes_room),
+        WITH_SERVER(a_flood_keeps_nobody_out),
         WITH_SERVER(nobody_in_hand_makes_room),
         WITH_SERVER(an_answer_may_come_later),
         WITH_SERVER(one_who_hangs_up_is_answered_into_the_void),
