@@ -87,16 +87,14 @@ bool weir_door_admit(struct weir_door *door, struct weir_http_request *request, 
         .authorization = weir_http_header(request, "Authorization"),
         .content_type = weir_http_header(request, "Content-Type"),
     };
-    if (is_api && asked.authorization && door->guess_count >= WEIR_DOOR_GUESSES_MAX) {
-        weir_respond_problem(request, 429, "too many wrong tokens; try again in a second");
-        return false;
-    }
     enum weir_access_verdict verdict = weir_access_judge(door->access, &asked);
     if (verdict == WEIR_ACCESS_GRANTED)
         return true;
     const struct weir_access_refusal *refusal = weir_access_refusal_of(verdict);
     log_refusal(door, request, refusal->word);
-    if (verdict == WEIR_ACCESS_WRONG_TOKEN)
+    if (verdict == WEIR_ACCESS_WRONG_TOKEN && door->guess_count >= WEIR_DOOR_GUESSES_MAX)
+        weir_respond_problem(request, 429, "too many wrong tokens; try again in a second");
+    else if (verdict == WEIR_ACCESS_WRONG_TOKEN)
         refuse_slowly(door, request);
     else
         weir_respond_problem(request, refusal->status, refusal->detail);

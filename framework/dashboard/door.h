@@ -7,8 +7,9 @@
 #include "dashboard/care.h"
 #include "http/server.h"
 
-/* Wrong tokens are told so after a second, and so many may wait for that: while they do, no token
- * is looked at. Whoever guesses has so many guesses a second, and learns nothing by being quick. */
+/* Wrong tokens are told so after a second, and so many may wait for that; those beyond are refused
+ * at once, by 429. A right token always passes at once, whatever others guess: that a token cannot
+ * be guessed is a matter of its length. */
 #define WEIR_DOOR_GUESSES_MAX 16
 
 struct weir_door;
