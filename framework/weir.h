@@ -145,11 +145,12 @@ void weir_service_set_user(weir_service *service, void *user);
 /* Runs the service until SIGTERM, SIGINT or SIGHUP, after which it finishes what it has begun and
  * returns; a second SIGTERM or SIGINT ends it at once. SIGHUP is ignored where it was before
  * (nohup). Reads the options of every worker (--help shows them). Frees the service. Returns the
- * exit code: 0 stopped as asked, 64 bad usage, 70 a failure inside, 77 denied by the server, 78 the
- * server cannot do what weir_service_durability asks. A server that is not there is waited for.
- * For the whole process it ignores SIGPIPE, and SIGUSR1 and SIGUSR2 where the program has not given
- * them a meaning; opens standard streams that are closed; and counts jansson's failed allocations,
- * which jansson passes over. Where the event loop finds no memory the process ends with 70. */
+ * exit code: 0 stopped as asked, 64 bad usage, 70 a failure inside, 71 it cannot listen, 77 denied
+ * by the server, 78 the server cannot do what weir_service_durability asks. A server that is not
+ * there is waited for. For the whole process it ignores SIGPIPE, and SIGUSR1 and SIGUSR2 where the
+ * program has not given them a meaning; opens standard streams that are closed; and counts
+ * jansson's failed allocations, which jansson passes over. Where the event loop finds no memory the
+ * process ends with 70. */
 int weir_main(weir_service *service_take, int argc, char **argv);
 
 /* ---- The message --------------------------------------------------------------------------- */

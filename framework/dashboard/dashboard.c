@@ -218,7 +218,9 @@ static int serve(struct dashboard *dashboard, const struct weir_dashboard_settin
     }
     watch_signals(dashboard);
     enum weir_status status = open_parts(dashboard, settings, shown, error);
-    if (status == WEIR_SYSTEM)
+    if (status == WEIR_INVALID)
+        code = EXIT_USAGE;
+    else if (status == WEIR_SYSTEM)
         code = EXIT_NO_ADDRESS;
     if (status == WEIR_OK && settings->address_file)
         status = write_address(settings->address_file, weir_http_where(dashboard->http), error);

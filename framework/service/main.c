@@ -200,8 +200,8 @@ static void print_help(const char *program, const struct weir_option *options)
            "Options:\n",
            program);
     weir_options_help(options, weir_terminal_width(), stdout);
-    printf("\nExit: 0 stopped as asked; 64 bad usage; 70 a failure inside; 77 denied by the\n"
-           "server; 78 the server cannot do what --durable-disk asks.\n");
+    printf("\nExit: 0 stopped as asked; 64 bad usage; 70 a failure inside; 71 it cannot\n"
+           "listen; 77 denied by the server; 78 the server cannot do what --durable-disk asks.\n");
 }
 
 static bool consumer_valid(const char *name)

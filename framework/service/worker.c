@@ -21,6 +21,7 @@
 #define UNDER_WAY_MAX 1024 /* more would only wait at the server, in memory here and there */
 #define EXIT_USAGE 64
 #define EXIT_FAILURE_INSIDE 70
+#define EXIT_NO_ADDRESS 71
 #define EXIT_DENIED 77
 #define EXIT_UNABLE 78
 
@@ -468,6 +469,14 @@ static void close_worker(struct weir_worker *worker)
         free(worker->streams[i]);
 }
 
+/* An address that is taken now may be free when we are started again. */
+static int code_of_unmonitored(enum weir_status status)
+{
+    if (status == WEIR_NO_MEMORY)
+        return EXIT_FAILURE_INSIDE;
+    return status == WEIR_SYSTEM ? EXIT_NO_ADDRESS : EXIT_USAGE;
+}
+
 int weir_worker_run(struct weir_service *service, const struct weir_worker_settings *settings,
                     const struct weir_endpoint *endpoint, struct weir_log *log,
                     struct weir_error *error)
@@ -498,7 +507,7 @@ int weir_worker_run(struct weir_service *service, const struct weir_worker_setti
         init_reader(worker);
         weir_upkeep_init(worker);
         if (weir_monitoring_open(worker, error) != WEIR_OK) {
-            exit_code = error->status == WEIR_NO_MEMORY ? EXIT_FAILURE_INSIDE : EXIT_USAGE;
+            exit_code = code_of_unmonitored(error->status);
         } else if (start_components(worker, error) == WEIR_OK) {
             run_loop(worker);
             exit_code = worker->exit_code;

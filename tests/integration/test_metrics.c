@@ -366,11 +366,11 @@ static void other_paths_are_not_there(void **state)
 /* ---- The option --------------------------------------------------------------------------------
  */
 
-static void assert_refused(const char *address, const char *sentence)
+static void assert_refused(const char *address, int code, const char *sentence)
 {
     struct test_worker one =
         test_worker_launch(server.url, WORK, "one", OPTIONS("--metrics", address));
-    assert_int_equal(test_worker_await_end(&one), 64);
+    assert_int_equal(test_worker_await_end(&one), code);
     assert_int_equal(test_worker_logged(&one, sentence), 1);
 }
 
@@ -381,9 +381,9 @@ static void an_address_that_cannot_be_had_is_said_at_once(void **state)
     (void)state;
     assert_true(listening >= 0);
     snprintf(taken, sizeof(taken), "127.0.0.1:%d", port);
-    assert_refused(taken, "--metrics: cannot listen at 127.0.0.1 port");
-    assert_refused("9100", "--metrics: \"9100\" is not an address");
-    assert_refused("127.0.0.1:65536", "--metrics: ");
+    assert_refused(taken, 71, "--metrics: cannot listen at 127.0.0.1 port");
+    assert_refused("9100", 64, "--metrics: \"9100\" is not an address");
+    assert_refused("127.0.0.1:65536", 64, "--metrics: ");
 }
 
 static void nothing_listens_unless_asked(void **state)
