@@ -27,6 +27,9 @@ for name in weir-worker@.service weir-coordinator.service weir-dashboard.service
 done
 ! grep -rn '@[a-z]*@' "$units" || fault 'something was not filled in'
 
+# A flag would beat the environment files.
+said=$(grep -H '^ExecStart=.* -' "$units"/*.service) && fault "settings are for the environment files: $said"
+
 # The programs have to be where the units say for systemd to take them: those of this build are.
 mkdir -p "$work/bin"
 for program in weir-coordinator weir-dashboard payments; do
