@@ -165,6 +165,10 @@ int weir_fail_by(const struct weir_error *error);
 /* The same of a change: a server that is there, and refuses for want of memory, is no server that
  * is missing. */
 int weir_session_fail_by(const struct weir_session *session, const struct weir_error *error);
+/* The same where what was asked for is not there; WEIR_EXIT_FAILED. */
+int weir_fail_missing(const char *format, ...) WEIR_PRINTF(1, 2);
+/* Whether either has told, since this was last asked, that what was asked for is not there. */
+bool weir_failed_missing(void);
 /* Whether weir_fail_by has told, since this was last asked, that an answer was lost: then it is not
  * known what has been done. */
 bool weir_failed_unknown(void);

@@ -259,6 +259,8 @@ static int print_definition(const struct weir_session *session, struct weir_slic
     struct weir_text text = {0};
     if (json && session->settings.json)
         return weir_print_json(json);
+    if (!json && session->settings.json)
+        return weir_fail(WEIR_EXIT_DATA, "this definition is not valid JSON; load another");
     if (json)
         weir_visible_append_json(&text, json, 2);
     else
@@ -286,10 +288,9 @@ static int show_version(struct weir_session *session, const char *name, const ch
     if (error.status != WEIR_OK)
         code = weir_fail_by(&error);
     else if (!weir_value_text(stored).at)
-        code = weir_fail(WEIR_EXIT_FAILED,
-                         "no definition %s%s%s (%s); weir definition list lists "
-                         "those loaded by weir",
-                         name, version ? " version " : "", version ? version : "", key);
+        code = weir_fail_missing("no definition %s%s%s (%s); weir definition list lists "
+                                 "those loaded by weir",
+                                 name, version ? " version " : "", version ? version : "", key);
     else
         code = print_definition(session, weir_value_text(stored));
     freeReplyObject(stored);

@@ -259,9 +259,9 @@ static int show_unbegun(struct weir_session *session, const char *id, const stru
         weir_session_now(session, &now_ms, &error) != WEIR_OK) {
         code = weir_fail_by(&error);
     } else if (found.kind == WEIR_UNBEGUN_NOT) {
-        code = weir_fail(WEIR_EXIT_FAILED, "%s%s", why->text,
-                         found.all_looked_at ? ""
-                                             : "; of the starts that wait not all were looked at");
+        code = weir_fail_missing(
+            "%s%s", why->text,
+            found.all_looked_at ? "" : "; of the starts that wait not all were looked at");
     } else {
         json_t *saga = make_unbegun(&found, id, now_ms);
         code = session->settings.json ? weir_print_json(json_incref(saga))

@@ -213,10 +213,10 @@ bool weir_service_known(struct weir_session *session, const char *service)
 
 int weir_service_fail_unknown(const char *service)
 {
-    return weir_fail(WEIR_EXIT_FAILED,
-                     "no service %s: it is not registered, named in no definition, and nothing of "
-                     "it is on this server",
-                     service);
+    return weir_fail_missing(
+        "no service %s: it is not registered, named in no definition, and nothing of "
+        "it is on this server",
+        service);
 }
 
 /* ---- Order ------------------------------------------------------------------------------- */

@@ -44,7 +44,24 @@ void weir_remark(const char *format, ...)
     va_end(arguments);
 }
 
-static _Thread_local bool answer_lost;
+static _Thread_local bool answer_lost, not_there;
+
+int weir_fail_missing(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    complain(format, arguments);
+    va_end(arguments);
+    not_there = true;
+    return WEIR_EXIT_FAILED;
+}
+
+bool weir_failed_missing(void)
+{
+    bool missing = not_there;
+    not_there = false;
+    return missing;
+}
 
 bool weir_failed_unknown(void)
 {
@@ -56,6 +73,7 @@ bool weir_failed_unknown(void)
 int weir_fail_by(const struct weir_error *error)
 {
     answer_lost = answer_lost || error->status == WEIR_UNKNOWN;
+    not_there = not_there || error->status == WEIR_NOT_FOUND;
     int code = WEIR_EXIT_FAILED;
     if (error->status == WEIR_UNAVAILABLE)
         code = WEIR_EXIT_NO_SERVER;

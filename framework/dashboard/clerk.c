@@ -151,7 +151,9 @@ static void run(struct weir_session *session, struct weir_job *job)
     *answer = (struct weir_run){.code = WEIR_EXIT_FAILED};
     if (output.result && output.remarks) {
         weir_output_set(&output);
+        (void)weir_failed_missing(); /* of an earlier run */
         answer->code = run_words(session, &job->words);
+        answer->missing = weir_failed_missing();
         answer->unknown = session->unknown;
         weir_output_set(NULL);
         look_back(session, answer);

@@ -15,6 +15,7 @@
 struct weir_run {
     int code;      /* the command's exit code */
     bool reached;  /* the server has answered to the end */
+    bool missing;  /* what was asked for is not there */
     bool unknown;  /* whether what was to be changed has been: an answer was lost */
     int64_t at_ms; /* by the server's clock; 0: not known */
     int64_t took_ms;

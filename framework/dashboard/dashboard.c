@@ -16,6 +16,7 @@
 #include "dashboard/api.h"
 #include "dashboard/care.h"
 #include "dashboard/page.h"
+#include "dashboard/problem.h"
 #include "dashboard/settings.h"
 #include "message/json_memory.h"
 #include "weir.h"
@@ -61,6 +62,13 @@ static void handle(void *user, struct weir_http_request *request)
         weir_api_handle(dashboard->api, request);
     else if (weir_door_admit(dashboard->door, request, false))
         weir_page_answer(request, file);
+}
+
+static void refuse(void *user, struct weir_http_request *request, unsigned status,
+                   const char *sentence)
+{
+    (void)user;
+    weir_respond_problem(request, status, sentence);
 }
 
 /* ---- Stopping ---------------------------------------------------------------------------- */
@@ -115,6 +123,7 @@ static enum weir_status open_http(struct dashboard *dashboard, const char *addre
         .stream_max = WEIR_LIVE_WAITING_MAX,
         .user = dashboard,
         .handle = handle,
+        .refuse = refuse,
     };
     dashboard->http = weir_http_open(&http, error);
     return dashboard->http ? WEIR_OK : error->status;

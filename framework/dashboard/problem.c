@@ -82,15 +82,20 @@ static void send_problem(struct weir_http_request *request, unsigned status, con
                          const struct weir_run *answer)
 {
     struct weir_text text = {0};
-    struct weir_http_header room[WEIR_DASHBOARD_HEADERS_MAX];
-    static const struct weir_http_header none[] = {{NULL, NULL}},
-                                         challenge[] = {{"WWW-Authenticate",
-                                                         "Bearer realm=\"weir-dashboard\""},
-                                                        {NULL, NULL}},
-                                         later[] = {{"Retry-After", "1"}, {NULL, NULL}};
-    const struct weir_http_header *more = status == 401                    ? challenge
-                                          : status == 429 || status == 503 ? later
-                                                                           : none;
+    char code[WEIR_DIGITS_MAX];
+    struct weir_http_header room[WEIR_DASHBOARD_HEADERS_MAX], more[3] = {{NULL, NULL}};
+    size_t count = 0;
+    if (status == 401)
+        more[count++] =
+            (struct weir_http_header){"WWW-Authenticate", "Bearer realm=\"weir-dashboard\""};
+    else if (status == 405)
+        more[count++] = (struct weir_http_header){"Allow", "GET, HEAD, POST"};
+    else if (status == 429 || status == 503)
+        more[count++] = (struct weir_http_header){"Retry-After", "1"};
+    if (answer) {
+        weir_digits(answer->code, code);
+        more[count++] = (struct weir_http_header){"Weir-Exit", code};
+    }
     weir_problem_append(&text, status, detail, answer);
     if (text.failed)
         weir_http_answer_text(request, 500, "memory ran out");
@@ -111,6 +116,8 @@ unsigned weir_run_status(const struct weir_run *answer, bool action)
         return 503;
     if (answer->result && !action)
         return 200;
+    if (answer->missing && !action)
+        return 404;
     switch (answer->code) {
     case WEIR_EXIT_FINE:
     case WEIR_EXIT_COMPENSATED: /* what was asked has been done, and has led there */

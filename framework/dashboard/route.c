@@ -49,6 +49,14 @@ static const struct weir_route routes[] = {
      .verb_place = 1,
      .operands_minimum = 2,
      .operands_maximum = 2},
+    /* Without a verb: the list. */
+    {.command = "projection", .bare = true},
+    {.command = "dead",
+     .bare = true,
+     .verb_place = 1,
+     .operands_minimum = 1,
+     .operands_maximum = 1,
+     .options = {"limit", "reason", "exactly", "type", "older-than", "up-to", "no-data"}},
 
     {.command = "cancel",
      .action = true,
@@ -144,7 +152,7 @@ static bool fits(const struct weir_route *route, const struct segments *segments
     if (route->action != action || strcmp(route->command, segments->at[0]) != 0)
         return false;
     if (!route->verb)
-        return true;
+        return !route->bare || segments->count <= verb;
     return segments->count > verb && strcmp(segments->at[verb], route->verb) == 0;
 }
 

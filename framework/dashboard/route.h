@@ -18,6 +18,7 @@ struct weir_route {
     const char *command, *verb; /* `verb` NULL: the command has none */
     int verb_place;             /* how many operands stand before the verb */
     int operands_minimum, operands_maximum;
+    bool bare;   /* it has verbs, but this is without: nothing may stand in a verb's place */
     bool joined; /* what stands behind the verb is one operand, though it has slashes */
     bool action; /* else it shows something */
     bool dear;   /* may take long with many keys: nobody watches it, and nobody waits behind it */

@@ -1,6 +1,7 @@
 /* One request: its parts as they come, the handler, the answer. */
 #include "http/inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,24 +164,33 @@ void weir_http_give_up(struct weir_http_request *request)
     weir_http_answer_text(request, MHD_HTTP_GATEWAY_TIMEOUT, "No answer in time.\n");
 }
 
+static const char *sentence_of(unsigned refusal)
+{
+    switch (refusal) {
+    case MHD_HTTP_BAD_REQUEST:
+        return "The target of the request is malformed.";
+    case MHD_HTTP_METHOD_NOT_ALLOWED:
+        return "Only " METHODS ".";
+    case TOO_LARGE:
+        return "The body is too large.";
+    case MHD_HTTP_SERVICE_UNAVAILABLE:
+        return "No memory.";
+    default:
+        return "Refused.";
+    }
+}
+
 static void refuse(struct weir_http_request *request)
 {
     static const struct weir_http_header allow[] = {{MHD_HTTP_HEADER_ALLOW, METHODS}, {NULL, NULL}};
-    const char *text = "Refused.\n";
-    switch (request->refusal) {
-    case MHD_HTTP_BAD_REQUEST:
-        text = "The target of the request is malformed.\n";
-        break;
-    case MHD_HTTP_METHOD_NOT_ALLOWED:
-        text = "Only " METHODS ".\n";
-        break;
-    case TOO_LARGE:
-        text = "The body is too large.\n";
-        break;
-    case MHD_HTTP_SERVICE_UNAVAILABLE:
-        text = "No memory.\n";
-        break;
+    const struct weir_http_settings *settings = &request->server->settings;
+    const char *sentence = sentence_of(request->refusal);
+    char text[80];
+    if (settings->refuse != NULL) {
+        settings->refuse(settings->user, request, request->refusal, sentence);
+        return;
     }
+    snprintf(text, sizeof text, "%s\n", sentence);
     weir_http_answer(request, request->refusal, "text/plain; charset=utf-8",
                      request->refusal == MHD_HTTP_METHOD_NOT_ALLOWED ? allow : NULL, text,
                      strlen(text));

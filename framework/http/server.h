@@ -41,6 +41,10 @@ struct weir_http_settings {
      * weir_http_answer, weir_http_stream_begin and weir_http_defer. It must not close the server.
      */
     void (*handle)(void *user, struct weir_http_request *request);
+    /* Answers, by weir_http_answer, what is refused before it reaches the handler: 400, 405 (with
+     * Allow), 413, 503. NULL: with the sentence as a text. */
+    void (*refuse)(void *user, struct weir_http_request *request, unsigned status,
+                   const char *sentence);
 };
 
 /* NULL with the error: WEIR_INVALID for a malformed address, WEIR_SYSTEM for one that cannot be

@@ -247,7 +247,15 @@ def check_access(acting, reading):
     same("read-only", reading.post(cancel, {}, **auth).status, 403)
     same("an action by GET", acting.ask("GET", cancel, **auth).status, 404)
     same("reading by POST", acting.post("/api/sagas", {}, **auth).status, 404)
-    same("another method", acting.ask("DELETE", "/api/sagas", **auth).status, 405)
+    other = acting.ask("DELETE", "/api/sagas", **auth)
+    same("another method", (other.status, other.getheader("Content-Type"), other.getheader("Allow")),
+         (405, "application/problem+json", "GET, HEAD, POST"))
+    malformed = acting.ask("GET", "/api/%zz", **auth)
+    same("a malformed target", (malformed.status, malformed.getheader("Content-Type")), (400, "application/problem+json"))
+    for nothing in ("saga/nope", "services/nope", "definition/show/nope"):
+        answer = acting.ask("GET", "/api/" + nothing)
+        same(f"{nothing} is not there", (answer.status, answer.getheader("Weir-Exit"), json.loads(answer.body)["exit"]),
+             (404, "1", 1))
     same("wrong tokens have an end", guess(acting), {401, 429})
 
 
@@ -278,7 +286,7 @@ def check_requests(dashboard):
     for target in ("/api/start/place-order", "/api/install", "/api/query/views/x", "/api/definition/load/x",
                    "/api/projection/forget/shop", "/api/", "/api/dead/payments", "/..%2f..%2fetc/passwd", "/api/--help"):
         same(target, ask("GET", target).status, 404)
-    same("a flag as an operand", ask("GET", "/api/saga/--redis=x").status, 409)
+    same("a flag as an operand", ask("GET", "/api/saga/--redis=x").status, 404)
     same("a NUL in the target", ask("GET", "/api/saga/a%00b").status, 400)
     same("no UTF-8", ask("GET", "/api/saga/%ff").status, 400)
     auth = {"Authorization": "Bearer " + TOKEN}
@@ -694,7 +702,7 @@ def check_server_gone(browser, dashboard):
 
 
 # Refusals that the test has asked for are told by the browser, too.
-EXPECTED = re.compile(r"status of (401|403|409|503)")
+EXPECTED = re.compile(r"status of (401|403|404|409|503)")
 
 
 def check_console(browser):

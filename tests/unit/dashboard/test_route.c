@@ -48,6 +48,8 @@ static void shown(void **state)
         {"sagas", "page", "false", "sagas --"},
         {"sagas", "limit", "500", "sagas --limit=500 --"},
         {"saga/--redis=x", NULL, NULL, "saga -- --redis=x"},
+        {"projection", NULL, NULL, "projection --"},
+        {"dead/payments", "limit", "5", "dead --limit=5 -- payments"},
         {"projection/list", NULL, NULL, "projection -- list"},
         {"projection/show/views/shop", NULL, NULL, "projection -- show views/shop"},
         {"dead/payments/show/1-2", NULL, NULL, "dead -- payments show 1-2"},
@@ -90,7 +92,8 @@ static void refused(void **state)
         {"definition/load/x", NULL, NULL, WEIR_NOT_FOUND},
         {"projection/forget/x", NULL, NULL, WEIR_NOT_FOUND},
         {"cancel/a", NULL, NULL, WEIR_NOT_FOUND}, /* an action, by GET */
-        {"dead/payments", NULL, NULL, WEIR_NOT_FOUND},
+        {"dead/payments/forget", NULL, NULL, WEIR_NOT_FOUND},
+        {"dead", NULL, NULL, WEIR_INVALID},
         {"saga", NULL, NULL, WEIR_INVALID},
         {"saga/a/b", NULL, NULL, WEIR_INVALID},
         {"top", "limit", "1", WEIR_INVALID},
