@@ -124,20 +124,23 @@ anything_runs() {
 
 # ---- The server -----------------------------------------------------------------------------
 
-# Calls the server of the shop by redis-cli, which knows no unix:// URLs.
+# Calls the server of the shop by redis-cli, which knows no unix:// URLs. Passwords go by the
+# environment: everybody can read the arguments of a process.
 redis() {
-    local rest address cli
+    local rest address login cli options
     cli=$(command -v redis-cli || command -v valkey-cli) || fail "redis-cli is not installed"
-    if [[ $url != unix://* ]]; then
-        timeout 10 "$cli" --no-auth-warning -u "$url" "$@"
-        return
-    fi
-    rest=${url#unix://}
+    rest=${url#*://}
     address=${rest%%\?*}
-    local options=(-s "$(unescape "/${address#*/}")")
-    [[ $rest == *\?db=* ]] && options+=(-n "${rest##*\?db=}")
-    if [[ $address == *:*@/* ]]; then
-        local login=${address%%@/*}
+    if [[ $url == unix://* ]]; then
+        options=(-s "$(unescape "/${address#*/}")")
+        [[ $rest == *\?db=* ]] && options+=(-n "${rest##*\?db=}")
+        login=${address%%/*} # its path may hold anything
+    else
+        login=$address
+        options=(-u "${url%%://*}://${rest##*@}")
+    fi
+    if [[ $login == *:*@* ]]; then
+        login=${login%@*}
         [[ $login == :* ]] || options+=(--user "$(unescape "${login%%:*}")")
         local -x REDISCLI_AUTH
         REDISCLI_AUTH=$(unescape "${login#*:}")
@@ -300,7 +303,7 @@ supervise() { # NAME
         rm -f "$dir/$name.metrics"
         said=$(stat -c %s "$dir/$name.log" 2>/dev/null || echo 0)
         choose_options "$name"
-        "${begin[@]}" "$bin/$program" --redis "${SHOP_WORKER_URL:-$url}" "${options[@]}" \
+        REDIS_URL=${SHOP_WORKER_URL:-$url} "${begin[@]}" "$bin/$program" "${options[@]}" \
             </dev/null >>"$dir/$name.log" 2>&1 &
         pid=$!
         put "$pid" "$dir/$name.pid"
@@ -391,7 +394,7 @@ build_programs() {
 }
 
 load_definitions() {
-    "$bin/weir" definition load --redis "$url" "$root"/workers/*.json >/dev/null ||
+    REDIS_URL=$url "$bin/weir" definition load "$root"/workers/*.json >/dev/null ||
         fail "the definitions in $root/workers were not loaded"
 }
 

@@ -46,12 +46,23 @@ pids() { # DIR
     done
 }
 
-# What has the folder in its command line still lives; zombies have none.
+# What has the folder in its command line, or in its server's address, still lives; zombies have
+# neither.
 left_over() { # DIR
+    local process
+    for process in /proc/[0-9]*; do
+        { tr '\0' ' ' <"$process/cmdline" && tr '\0' '\n' <"$process/environ" | grep '^REDIS_URL=' | tr '\n' ' '; } \
+            2>/dev/null | grep -F -- "$1" | grep -vF '/shop_life.sh' || true
+    done
+}
+
+# Whether no process has the text among its arguments.
+nobody_is_called() { # TEXT
     local file
     for file in /proc/[0-9]*/cmdline; do
-        { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -F -- "$1" | grep -vF '/shop_life.sh' || true
+        { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -F -- "$1" && return 1
     done
+    return 0
 }
 
 order_completes() { # ID
@@ -225,6 +236,7 @@ users_server() {
     shops+=("$third")
     check 'starts no server' test ! -e "$third/redis.pid" -a ! -e "$third/redis.sock"
     check 'but all workers' processes_run "$third" "${names[@]}"
+    check 'no process tells the password by its arguments' nobody_is_called 'pass%20word'
     check 'shows no password to others' test "$(stat -c %a "$third"/redis.url 2>/dev/null || echo 600)" -eq 600
     order_completes seven
     unset REDIS_URL
