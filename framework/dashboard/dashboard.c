@@ -282,6 +282,9 @@ static int check_and_serve(const struct weir_dashboard_settings *settings, struc
         dashboard.log.level = (enum weir_log_level)settings->log_level;
         weir_log_set_format(&dashboard.log, (enum weir_log_format)settings->log_format);
         weir_log_count_repeats(&dashboard.log);
+        if (dashboard.access.token.exposed)
+            weir_log_warning(&dashboard.log, "dashboard.token_exposed", "file=%s",
+                             settings->token_file ? settings->token_file : "of the credential");
         weir_json_watch();
         code = serve(&dashboard, settings, endpoint.shown, error);
         weir_log_close(&dashboard.log);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #define VARIABLE "WEIR_DASHBOARD_TOKEN"
 #define CREDENTIAL "weir-dashboard-token"
@@ -49,6 +50,8 @@ static enum weir_status read_file(struct weir_secret *token, const char *path,
         status = weir_error_set(error, WEIR_INVALID, "%s: %s", path, strerror(errno));
     else
         status = take(token, bytes, length, path, error);
+    struct stat about;
+    token->exposed = fstat(fileno(file), &about) == 0 && (about.st_mode & S_IROTH) != 0;
     fclose(file);
     explicit_bzero(bytes, sizeof(bytes));
     return status;
@@ -75,7 +78,7 @@ enum weir_status weir_secret_read(struct weir_secret *token, const char *path,
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
     char *variable = getenv(VARIABLE);
     enum weir_status status = WEIR_OK;
-    *token = (struct weir_secret){{0}};
+    *token = (struct weir_secret){0};
     if (path)
         status = read_file(token, path, error);
     else if (variable && *variable)

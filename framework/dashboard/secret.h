@@ -12,6 +12,7 @@
 
 struct weir_secret {
     char text[WEIR_SECRET_MAX + 1]; /* "": there is none */
+    bool exposed;                   /* all users of the machine may read its file */
 };
 
 /* From the file `path`, where it is not NULL; else from the variable WEIR_DASHBOARD_TOKEN; else

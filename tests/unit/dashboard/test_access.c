@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -217,6 +218,32 @@ static void secrets_are_read(void **state)
     remove("weir-dashboard-token");
 }
 
+static bool exposed_with(mode_t mode)
+{
+    struct weir_secret secret;
+    struct weir_error error = {0};
+    FILE *file = fopen("token", "w");
+    assert_non_null(file);
+    fputs(TOKEN, file);
+    fclose(file);
+    assert_int_equal(chmod("token", mode), 0);
+    assert_int_equal(weir_secret_read(&secret, "token", &error), WEIR_OK);
+    remove("token");
+    return secret.exposed;
+}
+
+static void files_that_all_may_read_are_noticed(void **state)
+{
+    struct weir_secret secret;
+    (void)state;
+    assert_true(exposed_with(0644));
+    assert_true(exposed_with(0604));
+    assert_false(exposed_with(0640)); /* a group may be meant */
+    assert_false(exposed_with(0400));
+    assert_int_equal(read_variable(TOKEN, &secret), WEIR_OK);
+    assert_false(secret.exposed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +252,7 @@ int main(void)
         cmocka_unit_test(tokens),
         cmocka_unit_test(actions),
         cmocka_unit_test(secrets_are_read),
+        cmocka_unit_test(files_that_all_may_read_are_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
