@@ -53,14 +53,14 @@ static bool prefix_valid(const char *prefix)
     return length <= PREFIX_MAX && weir_utf8_valid(prefix, length);
 }
 
-int weir_prefix_check(const char *prefix)
+enum weir_status weir_prefix_check(const char *prefix, struct weir_error *error)
 {
     if (prefix_valid(prefix))
-        return WEIR_EXIT_FINE;
-    return weir_fail(WEIR_EXIT_USAGE,
-                     "--namespace: must be %d bytes at most, without blanks, control "
-                     "characters, '{', '}', '\"' and '\\'",
-                     PREFIX_MAX);
+        return WEIR_OK;
+    return weir_error_set(error, WEIR_INVALID,
+                          "--namespace: must be %d bytes at most, without blanks, control "
+                          "characters, '{', '}', '\"' and '\\'",
+                          PREFIX_MAX);
 }
 
 /* Fills the settings and counts the operands: WEIR_EXIT_FINE or the code. */
@@ -148,13 +148,12 @@ static int run_once(const struct weir_command *command, struct weir_session *ses
                     char **argv)
 {
     struct weir_error error = {0};
-    int code = weir_prefix_check(session->settings.prefix);
-    if (code != WEIR_EXIT_FINE)
-        return code;
+    if (weir_prefix_check(session->settings.prefix, &error) != WEIR_OK)
+        return weir_fail(WEIR_EXIT_USAGE, "%s", error.text);
     if (weir_endpoint_parse(session->settings.redis, &session->endpoint, &error) != WEIR_OK)
         return weir_fail(WEIR_EXIT_USAGE, "--redis: %s", error.text);
-    code = session->settings.watch_ms > 0 ? watch(command, session, operands, argv)
-                                          : run_recorded(command, session, operands, argv);
+    int code = session->settings.watch_ms > 0 ? watch(command, session, operands, argv)
+                                              : run_recorded(command, session, operands, argv);
     weir_client_close(&session->client);
     weir_endpoint_close(&session->endpoint);
     return code;

@@ -20,7 +20,7 @@ int weir_command_run(const struct weir_command *command, int argc, char **argv);
 int weir_command_run_again(const struct weir_command *command, struct weir_session *session,
                            int argc, char **argv);
 
-/* What stands before every key is refused unless it can: WEIR_EXIT_FINE or the code. */
-int weir_prefix_check(const char *prefix);
+/* Whether it can stand before every key; WEIR_INVALID with a sentence. */
+WEIR_CHECKED enum weir_status weir_prefix_check(const char *prefix, struct weir_error *error);
 
 #endif

@@ -269,14 +269,13 @@ static int check_and_serve(const struct weir_dashboard_settings *settings, struc
     struct dashboard dashboard = {0};
     struct weir_endpoint endpoint = {0};
     struct weir_listen_address listen = {0};
-    int code = weir_prefix_check(settings->prefix);
-    if (code != WEIR_EXIT_FINE)
+    int code = EXIT_USAGE;
+    if (weir_prefix_check(settings->prefix, error) != WEIR_OK)
         return code;
     if (weir_endpoint_parse(settings->redis, &endpoint, error) != WEIR_OK) {
         weir_error_prefix(error, "--redis");
-        return EXIT_USAGE;
+        return code;
     }
-    code = EXIT_USAGE;
     if (weir_dashboard_check(settings, &listen, &dashboard.access, error) == WEIR_OK) {
         weir_log_init(&dashboard.log, "dashboard");
         dashboard.log.level = (enum weir_log_level)settings->log_level;

@@ -91,23 +91,26 @@ static void is_not_healthy_where_nothing_is_heard(void **state)
     assert_int_equal(test_worker_end(&board, SIGTERM), 0);
 }
 
-static void assert_refused(const char *address, int code)
+static void assert_refused(const char *flag, const char *value, int code)
 {
-    struct test_run run = test_run(BOARD("--metrics", address), NULL, 10000);
+    char head[64];
+    struct test_run run = test_run(BOARD(flag, value), NULL, 10000);
     assert_int_equal(run.code, code);
-    assert_non_null(strstr(run.error, "--metrics: "));
+    snprintf(head, sizeof(head), "weir-dashboard: %s: ", flag);
+    assert_ptr_equal(strstr(run.error, head), run.error);
     test_run_close(&run);
 }
 
-static void an_address_that_cannot_be_had_is_said_at_once(void **state)
+static void what_cannot_be_is_said_at_once(void **state)
 {
     char taken[32];
     int port, listening = test_listen(&port);
     (void)state;
     assert_true(listening >= 0);
     snprintf(taken, sizeof(taken), "127.0.0.1:%d", port);
-    assert_refused(taken, 71);
-    assert_refused("x", 64);
+    assert_refused("--metrics", taken, 71);
+    assert_refused("--metrics", "x", 64);
+    assert_refused("--namespace", "{x}", 64);
     close(listening);
 }
 
@@ -142,7 +145,7 @@ int main(void)
         CASE(is_not_ready_without_a_master),
         CASE(tells_of_a_server_that_is_killed),
         CASE(is_not_healthy_where_nothing_is_heard),
-        CASE(an_address_that_cannot_be_had_is_said_at_once),
+        CASE(what_cannot_be_is_said_at_once),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
