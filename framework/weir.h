@@ -52,7 +52,8 @@ enum weir_outcome {
     WEIR_RETRY,  /* drop the effects and deliver again later, with back-off; counts as a delivery */
     WEIR_REJECT, /* drop the effects: a business refusal. A saga step answers StepFailed, any other
                     message goes to the service's dead letters. Give the reason by weir_reason. */
-    WEIR_DISCARD, /* drop the effects and acknowledge without answer or trace */
+    WEIR_DISCARD, /* drop the effects and acknowledge without answer or trace; of a projection see
+                     weir_project */
     WEIR_AGAIN,   /* only by weir_finish: load the state anew and call the handler once more */
     WEIR_DEFERRED /* the outcome comes later, by weir_finish; only after weir_defer */
 };
@@ -93,8 +94,10 @@ void weir_on_event(weir_service *service, const char *source, const char *type,
  * The handler sees what it has loaded and written. It writes read models and does nothing else, so
  * that they can be built anew at any time (weir projection rebuild): no messages, no outside
  * effects, no clock but the event's; weir_expire counts from the event on, and what should be gone
- * already when it is folded goes within a minute. Its outcome is WEIR_DONE; anything else stops the
- * projection at this event, until it is tried again or an operator skips it.
+ * already when it is folded goes within a minute. Its outcome is WEIR_DONE, or WEIR_DISCARD for an
+ * event that is malformed: that goes to the dead letters of this service with the reason given, and
+ * the projection goes on. Anything else stops it at this event, until it is tried again or an
+ * operator skips it.
  *
  * What stands before the first ':' of a model's key is its kind; keys of one kind belong to one
  * projection alone, and to no handler of messages. */

@@ -1,7 +1,9 @@
 /* The read models of the shop: products, orders, customers and sales, folded from all its events.
  *
  * Events of one service come in their order, of different services in any: a payment may be seen
- * before its order. So each handler adds what it knows, and a status only moves forward. */
+ * before its order. So each handler adds what it knows, and a status only moves forward. An event
+ * that lacks what its kind always has was put there by hand: a view that stopped for it would be of
+ * no use to anybody, so it is discarded, which puts it among the dead letters. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,14 +11,6 @@
 #include "weir.h"
 
 static const char *const statuses[] = {"created", "paid", "shipped", "cancelled"};
-
-/* An event that lacks what its kind always has was put there by hand; a view that stops for it
- * would be of no use to anybody. */
-static enum weir_outcome skip(weir_context *context, const weir_message *message)
-{
-    weir_note(context, "event.skipped", "subject=%s", weir_message_subject(message));
-    return WEIR_DONE;
-}
 
 static int rank(const char *status)
 {
@@ -53,36 +47,39 @@ static enum weir_outcome on_product_created(weir_context *context, const weir_me
 {
     const char *product_id, *name;
     int64_t price, stock;
+    (void)message;
     if (!weir_require_id(context, "productId", &product_id) ||
         !weir_require_text(context, "name", &name) ||
         !weir_require_integer(context, "price", 0, SHOP_MONEY_MAX, &price) ||
         !weir_require_integer(context, "stock", 0, SHOP_STOCK_MAX, &stock))
-        return skip(context, message);
+        return WEIR_DISCARD;
     weir_hset(context, NULL, "name", name);
     weir_hset_integer(context, NULL, "price", price);
     weir_hset_integer(context, NULL, "stock", stock);
     return WEIR_DONE;
 }
 
-static enum weir_outcome move_stock(weir_context *context, const weir_message *message, int sign)
+static enum weir_outcome move_stock(weir_context *context, int sign)
 {
     const char *product_id;
     int64_t quantity;
     if (!weir_require_id(context, "productId", &product_id) ||
         !weir_require_integer(context, "quantity", 1, SHOP_QUANTITY_MAX, &quantity))
-        return skip(context, message);
+        return WEIR_DISCARD;
     weir_hincrby(context, shop_key("product", product_id).text, "stock", sign * quantity);
     return WEIR_DONE;
 }
 
 static enum weir_outcome on_stock_reserved(weir_context *context, const weir_message *message)
 {
-    return move_stock(context, message, -1);
+    (void)message;
+    return move_stock(context, -1);
 }
 
 static enum weir_outcome on_stock_released(weir_context *context, const weir_message *message)
 {
-    return move_stock(context, message, 1);
+    (void)message;
+    return move_stock(context, 1);
 }
 
 static enum weir_outcome on_order_created(weir_context *context, const weir_message *message)
@@ -90,7 +87,7 @@ static enum weir_outcome on_order_created(weir_context *context, const weir_mess
     const char *order_id, *customer_id;
     int64_t amount;
     if (!require_order(context, &order_id, &customer_id, &amount))
-        return skip(context, message);
+        return WEIR_DISCARD;
     weir_hset(context, NULL, "customerId", customer_id);
     weir_hset_integer(context, NULL, "amount", amount);
     advance_order(context, "created");
@@ -105,8 +102,9 @@ static enum weir_outcome on_order_created(weir_context *context, const weir_mess
 static enum weir_outcome on_order_cancelled(weir_context *context, const weir_message *message)
 {
     const char *order_id;
+    (void)message;
     if (!weir_require_id(context, "orderId", &order_id))
-        return skip(context, message);
+        return WEIR_DISCARD;
     advance_order(context, "cancelled");
     add_to_sales(context, 0, 1, 0);
     return WEIR_DONE;
@@ -116,8 +114,9 @@ static enum weir_outcome on_payment_processed(weir_context *context, const weir_
 {
     const char *order_id, *customer_id;
     int64_t amount;
+    (void)message;
     if (!require_order(context, &order_id, &customer_id, &amount))
-        return skip(context, message);
+        return WEIR_DISCARD;
     weir_hset(context, NULL, "customerId", customer_id);
     weir_hset_integer(context, NULL, "amount", amount);
     advance_order(context, "paid");
@@ -128,8 +127,9 @@ static enum weir_outcome on_payment_processed(weir_context *context, const weir_
 static enum weir_outcome on_payment_refunded(weir_context *context, const weir_message *message)
 {
     int64_t amount;
+    (void)message;
     if (!weir_require_integer(context, "amount", 1, SHOP_MONEY_MAX, &amount))
-        return skip(context, message);
+        return WEIR_DISCARD;
     add_to_sales(context, 0, 0, -amount);
     return WEIR_DONE;
 }
@@ -137,9 +137,10 @@ static enum weir_outcome on_payment_refunded(weir_context *context, const weir_m
 static enum weir_outcome on_notification_sent(weir_context *context, const weir_message *message)
 {
     const char *order_id, *customer_id;
+    (void)message;
     if (!weir_require_id(context, "orderId", &order_id) ||
         !weir_require_id(context, "customerId", &customer_id))
-        return skip(context, message);
+        return WEIR_DISCARD;
     weir_hset(context, NULL, "customerId", customer_id);
     advance_order(context, "shipped");
     return WEIR_DONE;

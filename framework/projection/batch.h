@@ -23,6 +23,7 @@ struct weir_folded {
     weir_message *message;
     size_t source;
     char *problem;                     /* why it cannot be understood; NULL: it is */
+    bool discarded;                    /* the handler says that it cannot be */
     enum weir_version_verdict version; /* FITS unless the program is too old, or too new, for it */
 };
 

@@ -162,12 +162,31 @@ static void begin_event(struct weir_runner *runner, weir_message *message)
     weir_rare_error_clear(&runner->context.reason);
 }
 
-/* Calls the handler; false, with the reason noted, where the event stops the projection. */
+/* What is wrong with it, as the handler says or otherwise. */
+static const char *reason_of(const weir_context *context, const char *otherwise)
+{
+    return weir_rare_error_status(&context->reason) != WEIR_OK
+               ? weir_rare_error_text(&context->reason)
+               : otherwise;
+}
+
+/* The handler finds it malformed. False: no memory. */
+static bool discard(struct weir_runner *runner, struct weir_folded *event)
+{
+    event->discarded =
+        note_problem(runner, event, reason_of(&runner->context, "the handler has discarded it"));
+    if (!event->discarded)
+        weir_rare_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
+    return event->discarded;
+}
+
+/* Calls the handler; false where the event stops the projection, with the reason noted, or is
+ * discarded. */
 static bool call_handler(struct weir_runner *runner, struct weir_folded *event,
                          const struct weir_route *route)
 {
     struct weir_context *context = &runner->context;
-    enum weir_outcome outcome;
+    enum weir_outcome outcome = WEIR_RETRY;
     unsigned long failures = weir_json_failures();
     begin_event(runner, event->message);
     if (!name_keys(runner, event, route) || weir_message_object(event->message) == NULL)
@@ -178,12 +197,13 @@ static bool call_handler(struct weir_runner *runner, struct weir_folded *event,
         return true;
     if (weir_json_failures() != failures) /* what was read or made may be torn */
         weir_rare_error_set(&runner->effects.error, WEIR_NO_MEMORY, "no memory");
+    if (weir_rare_error_status(&runner->effects.error) == WEIR_OK && outcome == WEIR_DISCARD &&
+        discard(runner, event))
+        return false;
     weir_fold_stop(runner, event, false,
                    weir_rare_error_status(&runner->effects.error) != WEIR_OK
                        ? weir_rare_error_text(&runner->effects.error)
-                   : weir_rare_error_status(&context->reason) != WEIR_OK
-                       ? weir_rare_error_text(&context->reason)
-                       : "the handler refused it");
+                       : reason_of(context, "the handler refused it"));
     return false;
 }
 
@@ -214,7 +234,7 @@ static bool fold_event(struct weir_runner *runner, struct weir_folded *event)
 }
 
 /* Folds so many; returns how many could be. */
-static size_t fold_some(struct weir_runner *runner, size_t count)
+static size_t fold_once(struct weir_runner *runner, size_t count)
 {
     weir_context_begin(&runner->context);
     for (size_t i = 0; i < runner->projection->sources.count; i++)
@@ -228,6 +248,17 @@ static size_t fold_some(struct weir_runner *runner, size_t count)
         WEIR_CRASH_POINT(PROJECT_FOLDED_ONE);
     }
     return count;
+}
+
+/* The same, anew for each event that is discarded, so that nothing is left of what its handler has
+ * written: it has a problem now, and is not handled again. */
+static size_t fold_some(struct weir_runner *runner, size_t count)
+{
+    size_t folded;
+    do
+        folded = fold_once(runner, count);
+    while (folded < count && runner->batch.events[folded].discarded);
+    return folded;
 }
 
 bool weir_fold_batch(struct weir_runner *runner)

@@ -36,6 +36,10 @@ static enum weir_outcome fold(weir_context *context, const weir_message *message
     weir_hincrby(context, "total", weir_message_source(message), 1);
     snprintf(key, sizeof(key), "entries:%s", weir_message_source(message));
     weir_hincrby(context, key, weir_message_entry(message), 1);
+    if (json_object_get(data, "discard")) {
+        weir_reason(context, "amount: is nonsense");
+        return WEIR_DISCARD;
+    }
     return WEIR_DONE;
 }
 
@@ -265,6 +269,25 @@ static void a_malformed_event_is_put_away(void **state)
     end_well(&view);
 }
 
+/* Nothing is left of what it has written for that, and what comes before and after it counts. */
+static void what_the_handler_discards_is_put_away(void **state)
+{
+    (void)state;
+    static const char data[] = "{\"account\":1,\"amount\":7,\"discard\":true}";
+    publish(10);
+    for (int i = 0; i < 3; i++) { /* one behind the other, in one batch */
+        test_do(&server, "XADD {s1}:events * type Moved source s1 data %s", data);
+        publish(i * 5);
+    }
+    struct test_worker view = start_view("one");
+    assert_folded();
+    assert_int_equal(test_dead(&server, VIEW), 3);
+    assert_string_equal(test_newest(&server, "{view}:dead", "data"), data);
+    assert_string_equal(test_newest(&server, "{view}:dead", "reason"), "amount: is nonsense");
+    assert_int_equal(test_worker_logged(&view, "projection.stopped"), 0);
+    end_well(&view);
+}
+
 #define CASE(test) cmocka_unit_test_setup(test, set_up)
 
 int main(int argc, char **argv)
@@ -277,6 +300,7 @@ int main(int argc, char **argv)
         CASE(a_refused_event_stops_its_projection_alone),
         CASE(a_model_of_another_type_stops_its_projection_alone),
         CASE(a_malformed_event_is_put_away),
+        CASE(what_the_handler_discards_is_put_away),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make);
