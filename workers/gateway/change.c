@@ -22,6 +22,11 @@ static bool is_json(const char *type)
 static bool read_key(struct request *request)
 {
     const char *header = request_header(request, "Idempotency-Key");
+    if (request_header_count(request, "Idempotency-Key") > 1) {
+        request_problem(request, PROBLEM_MALFORMED, "Idempotency-Key",
+                        "is given more than once; a request has one key");
+        return false;
+    }
     if (header == NULL || key_read(header, request->key))
         return true;
     request_problem(request, PROBLEM_MALFORMED, "Idempotency-Key",

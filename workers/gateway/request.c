@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,27 @@ int64_t request_view_limit(const struct request *request)
 const char *request_header(const struct request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->line, MHD_HEADER_KIND, name);
+}
+
+struct search {
+    const char *name;
+    unsigned count;
+};
+
+static enum MHD_Result count_named(void *user, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    struct search *search = user;
+    (void)kind, (void)value;
+    search->count += strcasecmp(name, search->name) == 0;
+    return MHD_YES;
+}
+
+unsigned request_header_count(const struct request *request, const char *name)
+{
+    struct search search = {.name = name};
+    (void)MHD_get_connection_values(request->line, MHD_HEADER_KIND, count_named, &search);
+    return search.count;
 }
 
 const char *request_argument(const struct request *request, const char *name)

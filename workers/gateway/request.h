@@ -88,6 +88,7 @@ int64_t request_now(void);
 
 /* The header's value, or NULL. */
 const char *request_header(const struct request *request, const char *name);
+unsigned request_header_count(const struct request *request, const char *name);
 const char *request_argument(const struct request *request, const char *name);
 
 /* Writes a random id that nobody can guess, 32 hex digits; false: there is no randomness. */
