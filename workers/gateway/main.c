@@ -55,9 +55,12 @@ static int serve(struct gateway *gateway, const sigset_t *signals)
         weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "reason=%s", why);
         return EXIT_NO_ADDRESS;
     }
-    if (!write_address(&gateway->settings, door_address(door)))
+    if (!write_address(&gateway->settings, door_address(door))) {
         weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "reason=%s",
                            "the address cannot be written to its file");
+        door_close(door);
+        return EXIT_FAILURE_INSIDE;
+    }
     weir_journal_write(gateway->journal, WEIR_INFO, "gateway.started", "address=%s version=%s",
                        door_address(door), WEIR_VERSION);
     while (!asked_to_stop(signals)) {
