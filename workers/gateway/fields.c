@@ -32,7 +32,10 @@ json_t *fields_parse(const char *bytes, size_t length, struct fault *fault)
     }
     body = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &error);
     if (body == NULL)
-        at_fault(fault, "", "line %d, column %d: %s", error.line, error.column, error.text);
+        at_fault(fault, "", "line %d, column %d: %s", error.line, error.column,
+                 json_error_code(&error) == json_error_null_character
+                     ? "a text may not contain \\u0000"
+                     : error.text);
     else if (!json_is_object(body))
         at_fault(fault, "", "the body must be a JSON object");
     if (json_is_object(body))

@@ -54,7 +54,7 @@ static void what_is_no_object_is_named_by_its_place(void **state)
     expect("{\"id\":\"a\",\"amount\":1}x", "", "line 1");
     expect("{\"id\":\"a\",\"id\":\"b\",\"amount\":1}", "", "duplicate");
     expect("{\"id\":\"\xff\",\"amount\":1}", "", "line 1");
-    expect("{\"id\":\"a\\u0000\",\"amount\":1}", "", "\\u0000");
+    expect("{\"id\":\"a\\u0000\",\"amount\":1}", "", "a text may not contain \\u0000");
     expect("{\"id\":\"a\",\"amount\":99999999999999999999}", "", "too big");
 }
 
