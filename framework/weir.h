@@ -345,6 +345,8 @@ struct weir_call_answer {
     struct weir_token token; /* DONE: the last event that it has published, or no place where it has
                                 published none (or its worker was older than tokens are) */
     char reason[256];        /* REFUSED, UNKNOWN: one line */
+    bool not_taken; /* REFUSED, UNKNOWN: the server has surely taken nothing of this call: it could
+                       not be reached, or has refused it, or it was never asked */
 };
 
 /* Sends a command and waits for what becomes of it. `id` makes repetitions take effect once, for 24
@@ -363,6 +365,8 @@ enum weir_query_result {
     WEIR_QUERY_ABSENT, /* there is no such key */
     WEIR_QUERY_WAITED, /* the read model has not come to `after` within the limit */
     WEIR_QUERY_FAILED, /* an argument is malformed, or the server has not answered or has refused */
+    WEIR_QUERY_OTHER,  /* weir_desk_hash, weir_desk_range: something else is there, of another type
+                          or larger, which asking again does not change */
 };
 
 /* All zero: the first page at once. */
@@ -427,6 +431,7 @@ struct weir_start_answer {
     char saga[129];
     char state[16]; /* "running", "compensating", "completed", …; "": it is not there, or not yet */
     char reason[256]; /* other than COMPLETED and RUNNING: one line */
+    bool not_taken;   /* REFUSED, UNKNOWN: as in weir_call_answer */
     const char *data; /* a saga that is there: its data's JSON; borrowed for the callback, NULL from
                          weir_start */
 };
@@ -503,8 +508,8 @@ bool weir_desk_current(weir_desk *desk, const char *view, const char *projection
 /* Reads of read models as they are at one moment, each by one command: a hash of up to about a
  * thousand fields, whole, as an object of texts; members of a sorted set from rank `from` on, up to
  * `count` (1 to 1000), as an array of {member, score}. `value` is borrowed for the call, NULL
- * unless FOUND. A range that is empty is ABSENT. FAILED where it is larger, of another type, or the
- * server has not answered or has refused. */
+ * unless FOUND. A range that is empty is ABSENT. OTHER where it is larger or of another type,
+ * FAILED where the server has not answered or has refused. */
 typedef void weir_desk_read(void *user, enum weir_query_result result, const json_t *value,
                             const char *reason);
 bool weir_desk_hash(weir_desk *desk, const char *view, const char *key, int64_t limit_ms,

@@ -76,6 +76,7 @@ static enum weir_call_result end(struct weir_call_answer *answer, const char *id
     memset(answer, 0, sizeof *answer);
     snprintf(answer->id, sizeof answer->id, "%s", id);
     snprintf(answer->reason, sizeof answer->reason, "%s", error->text);
+    answer->not_taken = true;
     return result;
 }
 

@@ -173,6 +173,7 @@ static void end_done(struct call *call, const struct weir_mark *mark)
 static void end_by(struct call *call, const struct weir_mark *mark)
 {
     enum weir_mark_verdict verdict = weir_mark_judge(mark, call->answer->entry, false);
+    call->answer->not_taken = call->answer->not_taken && verdict == WEIR_MARK_SAYS_NOTHING;
     if (verdict == WEIR_MARK_SAYS_DONE)
         end_done(call, mark);
     else if (verdict != WEIR_MARK_SAYS_NOTHING)
@@ -186,6 +187,18 @@ static void end_by_error(struct call *call, const struct weir_error *error, bool
 {
     bool refused = error->status == WEIR_REFUSED || error->status == WEIR_DENIED;
     end(call, refused && !sent ? WEIR_CALL_REFUSED : WEIR_CALL_UNKNOWN, "%s", error->text);
+}
+
+static void send(struct call *call)
+{
+    struct weir_error error = {0};
+    enum weir_status status;
+    weir_patience_bind(&call->patience, call->client);
+    status = weir_outgoing_send(call->outgoing, call->client, call->answer->entry, &error);
+    call->answer->not_taken =
+        status == WEIR_UNAVAILABLE || status == WEIR_REFUSED || status == WEIR_DENIED;
+    if (status != WEIR_OK)
+        end_by_error(call, &error, false);
 }
 
 static void look(struct call *call, bool sent)
@@ -224,17 +237,14 @@ enum weir_call_result weir_outgoing_call(const struct weir_outgoing *outgoing,
                                          struct weir_call_answer *answer)
 {
     struct call call = {.outgoing = outgoing, .client = client, .answer = answer};
-    struct weir_error error = {0};
     memset(answer, 0, sizeof *answer);
     snprintf(answer->id, sizeof answer->id, "%s", outgoing->id);
+    answer->not_taken = true;
     weir_patience_begin(&call.patience, limit_ms);
     if (!fresh)
         look(&call, false);
-    if (!call.known) {
-        weir_patience_bind(&call.patience, client);
-        if (weir_outgoing_send(outgoing, client, answer->entry, &error) != WEIR_OK)
-            end_by_error(&call, &error, false);
-    }
+    if (!call.known)
+        send(&call);
     if (!call.known)
         await(&call, limit_ms);
     return call.result;

@@ -7,6 +7,7 @@
 
 #include "call/asking.h"
 #include "call/page.h"
+#include "redis/refusal.h"
 #include "redis/reply.h"
 
 #define FIELDS_AT_ONCE "1000" /* a bound: what is larger is no hash to be read as a whole */
@@ -62,11 +63,12 @@ static void take(struct weir_errand *errand, const struct weir_client *client,
     if (replies[0]->type == REDIS_REPLY_ERROR) {
         (void)!weir_client_error_of(client, reading->ranked ? "ZRANGE" : "HSCAN", replies[0],
                                     &reading->why);
-        end(reading, WEIR_QUERY_FAILED);
+        end(reading, weir_refusal_of(replies[0]->str) == WEIR_REFUSAL_TYPE ? WEIR_QUERY_OTHER
+                                                                           : WEIR_QUERY_FAILED);
     } else if (!weir_reply_array(elements, 0)) {
         weir_error_set(&reading->why, WEIR_TOO_LARGE, "{%s}:%s has too many fields", reading->view,
                        reading->key);
-        end(reading, WEIR_QUERY_FAILED);
+        end(reading, WEIR_QUERY_OTHER);
     } else if (elements->elements == 0) {
         weir_error_set(&reading->why, WEIR_NOT_FOUND, "there is no {%s}:%s", reading->view,
                        reading->key);

@@ -26,6 +26,7 @@ struct sending {
     char *data;
     bool looks;    /* for a mark from before, before it is sent */
     bool accepted; /* the server has taken the command */
+    bool was_lost; /* after it was sent: an earlier copy may be on its way */
     bool confirms; /* done, but its durability has to be waited for */
     int64_t pause;
     enum weir_call_result result;
@@ -35,6 +36,7 @@ struct sending {
 static void end(struct sending *sending, enum weir_call_result result, struct weir_slice reason)
 {
     weir_call_reason(&sending->answer, reason);
+    sending->answer.not_taken = !sending->errand.sent && result != WEIR_CALL_DONE;
     sending->result = result;
     sending->errand.ended = true;
 }
@@ -67,6 +69,7 @@ static void judge(struct sending *sending, const struct weir_mark *mark)
 {
     enum weir_mark_verdict verdict = weir_mark_judge(mark, sending->answer.entry, sending->first);
     bool waits = !sending->looks || weir_clock_monotonic_ms() < sending->send_at;
+    sending->errand.sent = sending->errand.sent || verdict != WEIR_MARK_SAYS_NOTHING;
     if (verdict == WEIR_MARK_SAYS_DONE) {
         weir_call_take_token(&sending->answer, mark);
         sending->confirms = weir_durability_wanted(mark->need);
@@ -93,6 +96,7 @@ static void take(struct weir_errand *errand, const struct weir_client *client,
         enum weir_status status =
             weir_client_error_of(client, sends ? "XADD" : "GET", replies[0], &error);
         bool refused = status != WEIR_UNAVAILABLE && !sending->accepted;
+        errand->sent = sending->accepted || sending->was_lost;
         end(sending, refused ? WEIR_CALL_REFUSED : WEIR_CALL_UNKNOWN, weir_slice_of(error.text));
         return;
     }
@@ -112,7 +116,7 @@ static void take(struct weir_errand *errand, const struct weir_client *client,
 static void lost(struct weir_errand *errand)
 {
     struct sending *sending = (struct sending *)errand;
-    sending->looks = true;
+    sending->looks = sending->was_lost = true;
     sending->accepted = false;
     errand->wake = weir_clock_monotonic_ms();
 }

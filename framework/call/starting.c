@@ -25,6 +25,7 @@ struct starting {
     char entry[WEIR_ENTRY_ID_MAX];
     bool looks;    /* the saga is looked for before it is started */
     bool accepted; /* the server has taken the start */
+    bool was_lost; /* after it was sent: an earlier copy may be on its way */
     bool heard;    /* something of the saga, since it was last asked for */
     int64_t pause;
     enum weir_start_result result;
@@ -35,6 +36,8 @@ struct starting {
 static void end(struct starting *starting, enum weir_start_result result, struct weir_slice reason)
 {
     weir_start_reason(&starting->answer, reason);
+    starting->answer.not_taken =
+        !starting->errand.sent && (result == WEIR_START_REFUSED || result == WEIR_START_UNKNOWN);
     starting->result = result;
     starting->errand.ended = true;
 }
@@ -135,6 +138,7 @@ static void take_error(struct starting *starting, const struct weir_client *clie
     struct weir_error error = {0};
     bool refused = weir_client_error_of(client, starting->looks ? "HMGET" : "XADD", reply,
                                         &error) != WEIR_UNAVAILABLE;
+    starting->errand.sent = starting->accepted || starting->was_lost;
     end(starting,
         starting->accepted ? WEIR_START_RUNNING
         : refused          ? WEIR_START_REFUSED
@@ -160,7 +164,7 @@ static void take(struct weir_errand *errand, const struct weir_client *client,
 static void lost(struct weir_errand *errand)
 {
     struct starting *starting = (struct starting *)errand;
-    starting->looks = true;
+    starting->looks = starting->was_lost = true;
     starting->accepted = false;
     errand->wake = weir_clock_monotonic_ms();
 }

@@ -162,6 +162,7 @@ static int ask(struct weir_session *session, char **operands,
         code = weir_fail(WEIR_EXIT_WAITED, "%s", answer.reason);
         break;
     case WEIR_QUERY_FAILED:
+    case WEIR_QUERY_OTHER:
         code = error.status == WEIR_NOT_FOUND
                    ? weir_fail(WEIR_EXIT_FAILED, "%s with --projection", error.text)
                    : weir_fail_by(&error);

@@ -161,6 +161,10 @@ bad_requests() {
     problem 'a customer who is none' 400 malformed POST /orders "$(order 'a b' 1)"
     problem 'a key that is none' 400 malformed POST /orders "$(order c1 1)" -H 'Idempotency-Key: a b'
     check 'with its name' grep -q '"field":"Idempotency-Key"' "$dir/body"
+    problem 'two keys' 400 malformed POST /orders "$(order c1 1)" -H 'Idempotency-Key: a' -H 'idempotency-key: b'
+    check 'with their name' grep -q '"field":"Idempotency-Key"' "$dir/body"
+    problem 'a NUL' 400 malformed POST /orders "$(order 'a\u0000' 1)"
+    check 'without words of the inside' grep -qF 'may not contain \\u0000"' "$dir/body"
     long=$(printf '%020000d' 0)
     problem 'too large' 413 too-large POST /orders "{\"customerId\":\"$long\",\"amount\":1}"
     problem 'too large, bit by bit' 413 too-large POST /orders "{\"customerId\":\"$long\",\"amount\":1}" \
@@ -382,8 +386,8 @@ server_away() {
     kill -KILL "$(<"$dir/redis.pid")"
     problem 'server away: 503' 503 no-server POST /orders "$(order c1 10)" -H 'Idempotency-Key: s1'
     has_head 'and when to come again' Retry-After 1
-    problem 'without a key as well' 503 outcome-unknown POST /orders "$(order c1 10 '"orderId":"s2"')"
-    check 'with the id to repeat it with' grep -q '"orderId":"s2"' "$dir/body"
+    problem 'without a key as well' 503 no-server POST /orders "$(order c1 10 '"orderId":"s2"')"
+    problem 'a command, too' 503 no-server POST /payments '{"orderId":"s2","customerId":"c1","amount":1}'
     problem 'reading: 503' 503 no-server GET /orders/o1
     problem 'not ready' 503 no-server GET /readyz
     answers 'but alive' 200 alive GET /healthz
@@ -391,6 +395,44 @@ server_away() {
     await is_ready || fault 'ready again' "not in $limit s"
     answers 'back again: 201' 201 shipped POST /orders "$(order c1 10)" -H 'Idempotency-Key: s1'
     answers 'the other, too' 201 shipped POST /orders "$(order c1 10 '"orderId":"s2"')"
+}
+
+# What the server may have taken is told apart from what it has surely not taken.
+server_hangs() {
+    local id
+    kill -STOP "$(<"$dir/redis.pid")"
+    problem 'the server hangs: 503' 503 outcome-unknown POST /orders "$(order c1 10)"
+    id=$(sed -n 's/.*"orderId":"\([^"]*\)".*/\1/p' "$dir/body")
+    kill -CONT "$(<"$dir/redis.pid")"
+    check 'it was taken, under the id that was told' await order_is "$id" shipped
+}
+
+server_full() {
+    redis CONFIG SET maxmemory 1 >/dev/null
+    problem 'the server is full: 503' 503 no-server POST /orders "$(order c1 10)"
+    check 'with the reason' grep -q 'OOM' "$dir/body"
+    problem 'for commands, too' 503 no-server POST /accounts '{"customerId":"c9","balance":1}'
+    redis CONFIG SET maxmemory 0 >/dev/null
+    check 'and none was opened' same "$(redis EXISTS '{payments}:account:c9')" 0
+}
+
+# Something else stands where the read model should.
+views_broken() {
+    redis MSET '{views}:order:b1' x '{views}:product:b1' x '{views}:customer:b1' x >/dev/null
+    problem 'an order that is none: 500' 500 broken-view GET /orders/b1
+    problem 'a product' 500 broken-view GET /products/b1
+    problem 'a list of orders' 500 broken-view GET /customers/b1/orders
+    check 'with the reason' grep -q WRONGTYPE "$dir/body"
+    redis DEL '{views}:order:b1' '{views}:product:b1' '{views}:customer:b1' >/dev/null
+}
+
+# Put there by hand: it is in no read model, but not lost either.
+malformed_event() {
+    redis XADD '{orders}:events' '*' type OrderCreated source orders \
+        data '{"orderId":"b2","customerId":"c1","amount":-5}' >/dev/null
+    expect 'an event that is malformed is a dead letter' '.*amount[^a-z]* must be a whole number.*' \
+        redis XREVRANGE '{views}:dead' + - COUNT 1
+    problem 'and in no read model' 404 absent GET /orders/b2
 }
 
 is_ready() {
@@ -499,6 +541,8 @@ command_line() {
     exits 'no number' 64 'must be a number from 1' --requests 0
     exits 'no URL' 64 'redis://' --listen 127.0.0.1:0 --redis http://x
     exits 'no level' 64 'must be debug' --listen 127.0.0.1:0 --log-level loud
+    exits 'no place for the address' 70 'cannot be written to its file' --listen 127.0.0.1:0 \
+        --address-file "$dir/none/address"
     exits 'a port that is taken' 71 'cannot listen' --listen "$address"
 }
 
@@ -519,6 +563,10 @@ main() {
     crowd_at_once
     too_many
     no_simulation
+    views_broken
+    malformed_event
+    server_full
+    server_hangs
     server_away
     server_dies_in_between
     gateway_dies_in_between

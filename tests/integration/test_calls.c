@@ -210,6 +210,7 @@ static void what_was_refused_may_come_again(void **state)
         struct weir_call_answer refused = call(WEIR_CALL_REFUSED, "Refuse", "m1", LONG_MS,
                                                "{\"n\":\"a\",\"outcome\":\"reject\",\"times\":9}");
         assert_string_equal(refused.reason, "wanted: reject");
+        assert_false(refused.not_taken);
         assert_string_equal(refused.token.stream, "");
     }
     assert_int_equal(test_dead(&server, WORK), 3);
@@ -355,6 +356,7 @@ static void a_silent_server_is_waited_for_only_so_long(void **state)
         call(WEIR_CALL_UNKNOWN, "Mark", NULL, SHORT_MS, "{\"n\":\"a\"}");
     test_server_thaw(&server);
     assert_reason(&answer, "has not answered");
+    assert_false(answer.not_taken);
     call(WEIR_CALL_DONE, "Mark", answer.id, LONG_MS, "{\"n\":\"a\"}");
     test_await_settled(&server, WORK);
     assert_int_equal(marks("a"), 1);
@@ -368,6 +370,7 @@ static void a_server_without_memory_is_no_refusal(void **state)
         call(WEIR_CALL_UNKNOWN, "Mark", NULL, SHORT_MS, "{\"n\":\"a\"}");
     test_do(&server, "CONFIG SET maxmemory 0");
     assert_reason(&answer, "OOM");
+    assert_true(answer.not_taken);
     call(WEIR_CALL_DONE, "Mark", answer.id, LONG_MS, "{\"n\":\"a\"}");
 }
 
@@ -420,6 +423,7 @@ static void nothing_malformed_is_sent(void **state)
                                    SHORT_MS, &answer),
                          WEIR_CALL_REFUSED);
         assert_reason(&answer, cases[i].word);
+        assert_true(answer.not_taken);
     }
     json_t *array = json_array(), *text = json_string("x"), *large = json_object();
     char *bytes = calloc(1, 1024 * 1024 + 1);

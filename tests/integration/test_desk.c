@@ -406,8 +406,10 @@ static void a_command_is_told_by_its_end(void **state)
     assert_string_equal(told.call.reason, "wanted: reject");
     told = call(WEIR_CALL_REFUSED, "Mark", "r1", "{'n':'b'}", true, LONG_MS);
     assert_string_equal(told.call.reason, "wanted: reject"); /* the first outcome stands */
+    assert_false(told.call.not_taken);
     call(WEIR_CALL_DONE, "Mark", "r1", "{'n':'b'}", false, LONG_MS);
-    call(WEIR_CALL_REFUSED, "No type", NULL, "{}", false, LONG_MS);
+    told = call(WEIR_CALL_REFUSED, "No type", NULL, "{}", false, LONG_MS);
+    assert_true(told.call.not_taken);
     call(WEIR_CALL_UNKNOWN, "Refuse", NULL, "{'n':'c','outcome':'discard','times':9}", false,
          SHORT_MS);
 }
@@ -502,6 +504,28 @@ static void the_first_text_stands(void **state)
     lay_down(NULL, "", "x");
 }
 
+/* ---- Reading ------------------------------------------------------------------------------- */
+
+static void on_read(void *user, enum weir_query_result result, const json_t *value,
+                    const char *reason)
+{
+    (void)value;
+    on_text(user, (int)result, reason);
+}
+
+static void what_is_of_another_type_is_told_apart(void **state)
+{
+    (void)state;
+    struct told hash = TOLD, range = TOLD;
+    test_do(&server, "SET {view}:k x");
+    assert_true(weir_desk_hash(desk, "view", "k", LONG_MS, on_read, &hash));
+    assert_true(weir_desk_range(desk, "view", "k", 0, 1, false, LONG_MS, on_read, &range));
+    AWAIT(times(&hash) == 1 && times(&range) == 1);
+    assert_int_equal(hash.result, WEIR_QUERY_OTHER);
+    assert_int_equal(range.result, WEIR_QUERY_OTHER);
+    assert_part(hash.text, "WRONGTYPE");
+}
+
 /* ---- The server ---------------------------------------------------------------------------- */
 
 static void a_server_that_is_away_is_told_at_once(void **state)
@@ -511,7 +535,9 @@ static void a_server_that_is_away_is_told_at_once(void **state)
     long long began = test_now();
     struct told told = start(WEIR_START_UNKNOWN, "s1", "steps", "{}", LONG_MS);
     assert_part(told.start.reason, server.url);
-    call(WEIR_CALL_UNKNOWN, "Mark", "m1", "{'n':'a'}", false, LONG_MS);
+    assert_true(told.start.not_taken);
+    told = call(WEIR_CALL_UNKNOWN, "Mark", "m1", "{'n':'a'}", false, LONG_MS);
+    assert_true(told.call.not_taken);
     lay_down(NULL, "key:a", "one");
     assert_true(test_now() - began < LONG_MS); /* none has waited for its limit */
     test_server_restart(&server, 0);
@@ -555,6 +581,29 @@ static void a_silent_server_ends_the_wait(void **state)
     AWAIT(times(&told) == 1);
     test_server_thaw(&server);
     assert_int_equal(told.result, WEIR_START_UNKNOWN);
+    assert_true(told.start.not_taken); /* it has only been looked for */
+    start(WEIR_START_COMPLETED, "s1", "steps", "{}", LONG_MS);
+}
+
+/* What has been sent may have been taken, whatever comes after. */
+static void what_was_sent_may_have_been_taken(void **state)
+{
+    (void)state;
+    struct told told = TOLD, other = TOLD;
+    struct weir_start begun = {
+        .definition = "steps", .saga = "s1", .fresh = true, .limit_ms = SHORT_MS};
+    struct weir_command_call command = {
+        .service = "work", .type = "Mark", .fresh = true, .limit_ms = SHORT_MS};
+    look(WEIR_START_ABSENT, "s1"); /* so that there is a connection */
+    test_server_freeze(&server);
+    assert_true(weir_desk_start(desk, &begun, on_start, &told));
+    assert_true(weir_desk_call(desk, &command, on_call, &other));
+    AWAIT(times(&told) == 1 && times(&other) == 1);
+    test_server_thaw(&server);
+    assert_int_equal(told.result, WEIR_START_UNKNOWN);
+    assert_int_equal(other.result, WEIR_CALL_UNKNOWN);
+    assert_false(told.start.not_taken);
+    assert_false(other.call.not_taken);
     start(WEIR_START_COMPLETED, "s1", "steps", "{}", LONG_MS);
 }
 
@@ -563,8 +612,11 @@ static void a_server_without_memory_is_no_refusal(void **state)
     (void)state;
     test_do(&server, "CONFIG SET maxmemory 1");
     struct told told = start(WEIR_START_UNKNOWN, "s1", "steps", "{}", LONG_MS);
+    struct told other = call(WEIR_CALL_UNKNOWN, "Mark", "m1", "{'n':'a'}", false, LONG_MS);
     test_do(&server, "CONFIG SET maxmemory 0");
     assert_part(told.start.reason, "OOM");
+    assert_true(told.start.not_taken);
+    assert_true(other.call.not_taken);
     start(WEIR_START_COMPLETED, "s1", "steps", "{}", LONG_MS);
 }
 
@@ -627,6 +679,8 @@ int main(int argc, char **argv)
         CASE(a_server_that_is_away_is_told_at_once),
         CASE(what_was_sent_outlives_the_server),
         CASE(a_silent_server_ends_the_wait),
+        CASE(what_was_sent_may_have_been_taken),
+        CASE(what_is_of_another_type_is_told_apart),
         CASE(a_server_without_memory_is_no_refusal),
         CASE(a_caller_does_the_same),
         cmocka_unit_test(a_malformed_address_opens_no_desk),

@@ -80,10 +80,13 @@ static void on_called(void *user, enum weir_call_result result,
                       const struct weir_call_answer *answer)
 {
     struct request *request = user;
-    if (result == WEIR_CALL_REFUSED) {
+    if (result == WEIR_CALL_REFUSED && answer->not_taken) {
+        request_problem(request, PROBLEM_INSIDE, NULL, "it was not sent: %s", answer->reason);
+    } else if (result == WEIR_CALL_REFUSED) {
         request_problem(request, PROBLEM_REFUSED, NULL, "%s", answer->reason);
     } else if (result == WEIR_CALL_UNKNOWN && answer->entry[0] == '\0') {
-        request_problem(request, PROBLEM_UNKNOWN, NULL, "%s", answer->reason);
+        request_problem(request, answer->not_taken ? PROBLEM_NO_SERVER : PROBLEM_UNKNOWN, NULL,
+                        "%s", answer->reason);
     } else if (result == WEIR_CALL_UNKNOWN) {
         request_retry_after(request, 1);
         request_reply(

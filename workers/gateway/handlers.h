@@ -44,6 +44,8 @@ void change_busy(struct request *request);
 /* For what was not found: waits until the read model tells all that was published, and calls
  * `look`, with request->again set; or it answers. */
 void reads_look_again(struct request *request, void (*look)(struct request *));
+/* For FAILED and OTHER: answers why nothing can be read. */
+void reads_failed(struct request *request, enum weir_query_result result, const char *reason);
 
 /* A read model's hash as JSON: numbers for those names that are numbers in it. NULL: no memory. */
 json_t *reads_object(const char *id_name, const char *id, const json_t *hash);

@@ -121,7 +121,8 @@ static void on_started(void *user, enum weir_start_result result,
                         answer->reason);
         break;
     default:
-        request_problem(request, PROBLEM_UNKNOWN, NULL, "%s", answer->reason);
+        request_problem(request, answer->not_taken ? PROBLEM_NO_SERVER : PROBLEM_UNKNOWN, NULL,
+                        "%s", answer->reason);
     }
 }
 
@@ -188,7 +189,7 @@ static void on_order(void *user, enum weir_query_result result, const json_t *va
     if (result == WEIR_QUERY_FOUND)
         request_reply(request, 200, reads_object("orderId", request->match.id, value));
     else if (result != WEIR_QUERY_ABSENT)
-        request_problem(request, PROBLEM_NO_SERVER, NULL, "%s", reason);
+        reads_failed(request, result, reason);
     else if (!weir_desk_saga(request->gateway->desk, request->match.id, request_time_left(request),
                              on_saga, request))
         change_busy(request);

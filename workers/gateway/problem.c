@@ -31,8 +31,12 @@ static const struct problem_kind kinds[PROBLEM_COUNT] = {
                         "the same key."},
     [PROBLEM_BUSY] = {"busy", "Too much is in hand", 503, 1,
                       "Nothing has been done. Repeat it a little later."},
-    [PROBLEM_NO_SERVER] = {"no-server", "The shop cannot be reached", 503, 1,
-                           "Nothing has been done. Repeat it a little later."},
+    [PROBLEM_NO_SERVER] = {"no-server", "The server of the shop does not serve it now", 503, 1,
+                           "It cannot be reached, or refuses for now: `detail` says which. Nothing "
+                           "has been done by this request. Repeat it a little later."},
+    [PROBLEM_BROKEN_VIEW] = {"broken-view", "The read model is broken", 500, 0,
+                             "Something else stands in its place, as `detail` says. It has to be "
+                             "mended there; to repeat the request does not help."},
     [PROBLEM_UNKNOWN] = {"outcome-unknown", "It is not known whether it was accepted", 503, 1,
                          "It may have been done, or be done yet, or not. Repeat it with the same "
                          "Idempotency-Key or orderId: then it is done once."},

@@ -70,6 +70,12 @@ void reads_look_again(struct request *request, void (*again)(struct request *))
     change_busy(request);
 }
 
+void reads_failed(struct request *request, enum weir_query_result result, const char *reason)
+{
+    request_problem(request, result == WEIR_QUERY_OTHER ? PROBLEM_BROKEN_VIEW : PROBLEM_NO_SERVER,
+                    NULL, "%s", reason);
+}
+
 /* ---- Products ---------------------------------------------------------------------------- */
 
 static void on_product(void *user, enum weir_query_result result, const json_t *value,
@@ -79,7 +85,7 @@ static void on_product(void *user, enum weir_query_result result, const json_t *
     if (result == WEIR_QUERY_FOUND)
         request_reply(request, 200, reads_object("productId", request->match.id, value));
     else if (result != WEIR_QUERY_ABSENT)
-        request_problem(request, PROBLEM_NO_SERVER, NULL, "%s", reason);
+        reads_failed(request, result, reason);
     else if (request->again)
         request_problem(request, PROBLEM_ABSENT, NULL, "there is no product %s", request->match.id);
     else
@@ -195,8 +201,8 @@ static void on_members(void *user, enum weir_query_result result, const json_t *
     } else if (result == WEIR_QUERY_ABSENT && request->from == 0) {
         request_problem(request, PROBLEM_ABSENT, NULL, "customer %s has no orders",
                         request->match.id);
-    } else if (result == WEIR_QUERY_FAILED) {
-        request_problem(request, PROBLEM_NO_SERVER, NULL, "%s", reason);
+    } else if (result == WEIR_QUERY_FAILED || result == WEIR_QUERY_OTHER) {
+        reads_failed(request, result, reason);
     } else {
         request->list = json_array();
         json_array_foreach((json_t *)value, index, member)
