@@ -416,6 +416,15 @@ server_full() {
     check 'and none was opened' same "$(redis EXISTS '{payments}:account:c9')" 0
 }
 
+server_replica() {
+    redis REPLICAOF 127.0.0.1 1 >/dev/null
+    problem 'the server is a replica: 503' 503 no-server POST /orders "$(order c1 10)"
+    problem 'again' 503 no-server POST /orders "$(order c1 10)" -H 'Idempotency-Key: r1'
+    check 'with the reason' grep -q 'replica' "$dir/body"
+    redis REPLICAOF NO ONE >/dev/null
+    check 'a master again: it takes orders' await told_201 r1
+}
+
 # Something else stands where the read model should.
 views_broken() {
     redis MSET '{views}:order:b1' x '{views}:product:b1' x '{views}:customer:b1' x >/dev/null
@@ -566,6 +575,7 @@ main() {
     views_broken
     malformed_event
     server_full
+    server_replica
     server_hangs
     server_away
     server_dies_in_between
