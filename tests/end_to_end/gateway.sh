@@ -501,14 +501,18 @@ gateway_dies_in_between() {
 }
 
 stop_in_order() {
-    local code=0
-    own_gateway ending
+    local code=0 line
+    own_gateway ending --wait 10s
     pause_worker payments
     curl -s -m 20 -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' \
         -d "$(order c1 10 '"orderId":"e1"')" "http://$address/orders" >"$dir/ending" &
     children+=($!)
     check 'an order is in hand' await begun e1
     exec 8<>"/dev/tcp/${address%:*}/${address##*:}"
+    printf 'GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n' >&8
+    while read -r -t 10 line <&8 && [[ $line != $'\r' ]]; do :; done
+    read -r -t 10 -N 18 line <&8 || true
+    check 'and somebody is connected' same "$line" '{"status":"alive"}'
     kill -TERM "$own_pid"
     check 'no new connections are taken' await refuses_connections
     printf 'GET /products/p1 HTTP/1.1\r\nHost: shop\r\n\r\n' >&8
