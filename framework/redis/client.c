@@ -62,10 +62,9 @@ static void refuse(const struct weir_client *client, struct weir_error *error, c
 static void lose(const struct weir_client *client, struct weir_error *error, const char *command)
 {
     const redisContext *connection = client->connection;
-    const char *outcome =
-        client->reading || weir_command_reads(command)
-            ? "nothing has been changed by it; see whether the server runs, and try again"
-            : "it may or may not have been done: look, before you do it again";
+    const char *outcome = client->reading || weir_command_reads(command)
+                              ? "that only asks: see whether the server runs"
+                              : "it may or may not have been done: look, before you do it again";
     if (connection->err == REDIS_ERR_OOM)
         weir_error_set(error, WEIR_NO_MEMORY, "no memory to send %s", command);
     else if (connection->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK))

@@ -191,8 +191,8 @@ static void knows_what_changes_nothing(void **state)
         enum weir_status status = weir_pipeline_run(&pipeline, &one.client, &one.error);
         test_server_thaw(&server);
         assert_int_equal(status, WEIR_UNKNOWN);
-        assert_non_null(strstr(one.error.text, writes ? "may or may not have been done"
-                                                      : "nothing has been changed by it"));
+        assert_non_null(
+            strstr(one.error.text, writes ? "may or may not have been done" : "that only asks"));
         weir_pipeline_close(&pipeline);
         close_connection(&one);
     }
