@@ -583,7 +583,11 @@ lock_folder() {
 }
 
 main() {
-    local command=${1:-} name=
+    local command=${1:-} name='' word
+    for word in "${@:2}"; do
+        [[ $word != -h && $word != --help ]] || { usage && return; }
+        [[ $word != -* ]] || { usage >&2 && exit 64; }
+    done
     case $command in
     -h | --help | help) usage && return ;;
     up | status | down) shift ;;

@@ -178,6 +178,11 @@ more_workers() {
     check 'start of an unknown worker: refused' test "$(code_of shop start nonsense "$first")" -ne 0
     check 'start without a shop: refused' test "$(code_of shop start payments "$top/none")" -ne 0
     check 'an unknown command: 64' same "$(code_of shop dance "$first")" 64
+    check 'help behind a command: 0' same "$(code_of shop up --help)" 0
+    check 'and it is the help' grep -q '^Usage: scripts/shop.sh up' "$top/last.out"
+    check 'help in place of a name: 0' same "$(code_of shop start --help)" 0
+    check 'an unknown flag: 64' same "$(code_of shop up --now)" 64
+    check 'no folder behind --: 64' same "$(code_of shop up --)" 64
     check 'no command: 64' same "$(code_of shop)" 64
 }
 
