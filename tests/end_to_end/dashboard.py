@@ -284,7 +284,7 @@ def check_requests(dashboard):
         same(target, ask("GET", target).status, 400)
     same("what is dear is not watched", ask("GET", "/api/live?topic=doctor").status, 400)
     for target in ("/api/start/place-order", "/api/install", "/api/query/views/x", "/api/definition/load/x",
-                   "/api/projection/forget/shop", "/api/", "/api/dead/payments", "/..%2f..%2fetc/passwd", "/api/--help"):
+                   "/api/projection/forget/shop", "/api/", "/api/dead/payments/forget", "/..%2f..%2fetc/passwd", "/api/--help"):
         same(target, ask("GET", target).status, 404)
     same("a flag as an operand", ask("GET", "/api/saga/--redis=x").status, 404)
     same("a NUL in the target", ask("GET", "/api/saga/a%00b").status, 400)
