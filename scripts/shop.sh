@@ -75,10 +75,12 @@ living() { # NAME
     printf '%s\n' "$pid"
 }
 
+# What is still setsid has no command line for a moment when it becomes the supervisor.
 supervised() { # NAME
-    local pid
+    local pid line
     [[ -r $dir/$1.supervisor ]] && pid=$(<"$dir/$1.supervisor") && [[ $pid =~ ^[0-9]+$ ]] || return 1
-    [[ $(command_line "$pid") == *" supervise $1 "* ]]
+    line=$(command_line "$pid")
+    [[ $line == *" supervise $1 "* && $line != "setsid "* ]]
 }
 
 # The first process of a worker is called like the worker, but is number one to the server.
