@@ -65,13 +65,7 @@ struct weir_settings {
 
 /* The end of every subcommand's option table. */
 #define WEIR_COMMON_OPTIONS                                                                        \
-    {.name = "redis",                                                                              \
-     .environment = "REDIS_URL",                                                                   \
-     .kind = WEIR_OPTION_TEXT,                                                                     \
-     WEIR_SETTING(redis),                                                                          \
-     .initial = WEIR_DEFAULT_URL,                                                                  \
-     .value_name = "URL",                                                                          \
-     .help = "the server: " WEIR_URL_FORMS},                                                       \
+    WEIR_REDIS_OPTION(offsetof(struct weir_settings, redis)),                                      \
         {.name = "namespace",                                                                      \
          .environment = "WEIR_NAMESPACE",                                                          \
          .kind = WEIR_OPTION_TEXT,                                                                 \

@@ -14,6 +14,13 @@
     "redis://[user:password@]host[:port][/db], unix:///path[?db=N], or, to follow the master, "    \
     "redis-sentinel://[user:password@]sentinel[:port],…/master[?db=N]"
 
+/* For programs' tables of options: the member of their settings at `place` is the URL. */
+#define WEIR_REDIS_OPTION(place)                                                                   \
+    {                                                                                              \
+        .name = "redis", .environment = "REDIS_URL", .kind = WEIR_OPTION_TEXT, .offset = (place),  \
+        .initial = WEIR_DEFAULT_URL, .value_name = "URL", .help = "the server: " WEIR_URL_FORMS    \
+    }
+
 /* Of host, socket_path and master, one is set. */
 struct weir_endpoint {
     char *host; /* TCP */

@@ -22,13 +22,7 @@
 
 #define AT(member) .offset = offsetof(struct weir_worker_settings, member)
 static const struct weir_option table[] = {
-    {.name = "redis",
-     .environment = "REDIS_URL",
-     .kind = WEIR_OPTION_TEXT,
-     AT(redis_url),
-     .initial = WEIR_DEFAULT_URL,
-     .value_name = "URL",
-     .help = "server: " WEIR_URL_FORMS},
+    WEIR_REDIS_OPTION(offsetof(struct weir_worker_settings, redis_url)),
     {.name = "group",
      .environment = "WEIR_GROUP",
      .kind = WEIR_OPTION_TEXT,
