@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test there is; the last line counts them.
+# Installs what is missing, builds, and runs every test there is; the last lines name those that
+# failed and count all.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export WEIR_BUILD=$PWD/build
 logs=$WEIR_BUILD/test-logs
+failures=$logs/failures # their names, for the end
 chaos_seed=${TEST_SEED:-91} # the same each time: what is found new comes of the change
 calm_seed=3                 # the ends of these orders are known
 passed=0
@@ -24,6 +26,7 @@ run_check() { # NAME COMMAND...
         return 0
     fi
     printf '  FAIL  %s, output in %s:\n%s\n' "$name" "$log" "$(tail -n 60 "$log")"
+    printf 'failed: %s\n' "$name" >>"$failures"
     return 1
 }
 
@@ -63,13 +66,15 @@ check_counted() { # NAME COMMAND...
     shift
     printf '%s\n' "$name"
     set +e
-    "$@" </dev/null 2>&1 | tee "$log" | grep -v ' passed, '
+    "$@" </dev/null 2>&1 | tee "$log" | grep -Ev ' passed, |^failed: '
     code=${PIPESTATUS[0]}
     set -e
+    sed -n "s,^failed: ,failed: $name/,p" "$log" >>"$failures"
     counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1 || true)
     if [[ -z $counts || ($code -ne 0 && $counts == *' 0 failed') ]]; then
         failed=$((failed + 1))
         printf '  FAIL  %s ended with %s\n' "$name" "$code"
+        printf 'failed: %s\n' "$name" >>"$failures"
     fi
     [[ $counts =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] || return 0
     passed=$((passed + BASH_REMATCH[1]))
@@ -77,12 +82,14 @@ check_counted() { # NAME COMMAND...
 }
 
 finish() {
+    cat "$failures"
     printf '%s passed, %s failed\n' "$passed" "$failed"
     [[ $failed -eq 0 && $passed -gt 0 ]]
 }
 
 scripts/install_packages.sh --tests
 mkdir -p "$logs"
+: >"$failures"
 check build make CI=1 -j"$(nproc)" all tests bench
 if [[ $failed -gt 0 ]]; then
     finish

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the test programs given, each in a folder and process of its own, twice as many at once as
 # there are processors because they mostly wait, the largest first because they take the longest, and
-# shows the output of those that fail.
+# shows the output of those that fail; they are named once more at the end.
 # Usage: tests/run.sh BUILD PROGRAM…
 set -u
 
@@ -45,5 +45,6 @@ passed=$(grep -c '^  ok    ' "$results")
 failed=$(($# - passed))
 skipped=$(sed -n 's/.* tests, \([0-9]*\) skipped, .*/\1/p' "$results" | add_up)
 [ "$skipped" -eq 0 ] || printf '%s tests were skipped\n' "$skipped"
+sed -n 's/^  FAIL  \(.*\), output in .*/failed: \1/p' "$results"
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
