@@ -30,14 +30,14 @@ struct weir_context {
     struct weir_folding *folding; /* of a projection; NULL: a message's */
     json_t *result;               /* owned */
     struct weir_rare_error reason;
-    int64_t retry_after_ms;              /* -1: not said */
-    enum weir_confirmation confirmation; /* kept over WEIR_AGAIN and over conflicts */
-    bool lives_used;                     /* some key has had a life: writes are noted beside it */
-    bool unchecked;                      /* reading sets up no expectation */
-    bool stranded;  /* other messages were in silent hands when the state was loaded */
-    bool resumed;   /* called again by WEIR_AGAIN */
-    bool uncounted; /* a retry that is no fault of the message: it may go on for ever */
-    int64_t now_ms; /* the server's time when the state was loaded; 0: not asked for */
+    int64_t retry_after_ms;                  /* -1: not said */
+    enum weir_confirmation confirmation : 8; /* kept over WEIR_AGAIN and over conflicts */
+    bool lives_used; /* some key has had a life: writes are noted beside it */
+    bool unchecked;  /* reading sets up no expectation */
+    bool stranded;   /* other messages were in silent hands when the state was loaded */
+    bool resumed;    /* called again by WEIR_AGAIN */
+    bool uncounted;  /* a retry that is no fault of the message: it may go on for ever */
+    int64_t now_ms;  /* the server's time when the state was loaded; 0: not asked for */
     struct weir_scratch *scratch;
     struct weir_saga_moved *moved; /* what the effects do to a saga's state; owned; NULL: nothing */
     void *delivery;                /* NULL outside a worker's deliveries */

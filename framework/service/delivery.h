@@ -91,26 +91,21 @@ struct weir_step_part {
     } end;
 };
 
+/* Ten thousand may be in hand: its members stand so that no room is lost between them. */
 struct weir_delivery {
     struct weir_worker *worker;
     weir_message *message;
     const char *name; /* "<stream number>/<entry>": its key in the worker's table; the message's */
     const struct weir_route *route; /* NULL: not understood */
-    enum weir_delivery_state state;
-    enum weir_ending ending;
-    unsigned counted;      /* the server's delivery counter of the entry */
-    unsigned number;       /* of a saga's command */
-    unsigned runs;         /* how often the handler ran into a conflict */
-    unsigned answers_owed; /* to what is being loaded */
-    uint64_t loaded_on;    /* `reconnections` of the commands' link when loading began */
-    int64_t begun_at;      /* monotonic ms when the handler was last called */
-    int64_t timed_ns;      /* where metrics are kept: when it was called, or its commit sent */
-    struct weir_histogram *saga_ended; /* by the commit; NULL: none */
-    int64_t saga_took_ms;
-    int64_t refreshed_at;        /* monotonic ms when its claim was last renewed */
-    struct weir_step_part *step; /* what a step needs; NULL: this memory has held none yet */
+    unsigned counted;               /* the server's delivery counter of the entry */
+    unsigned number;                /* of a saga's command */
+    unsigned runs;                  /* how often the handler ran into a conflict */
+    unsigned answers_owed;          /* to what is being loaded */
+    uint32_t stream;                /* its place among the worker's */
     struct weir_load loads[WEIR_LOADS_MAX];
-    weir_delivery_then *loaded;
+    enum weir_delivery_state state : 8;
+    enum weir_ending ending : 8;
+    enum weir_outcome early_outcome : 8;
     bool own_stream; /* an inbox of the service: acknowledged entries leave it */
     bool is_step;    /* a saga's command: `step` is there */
     bool compensating;
@@ -118,7 +113,6 @@ struct weir_delivery {
     bool torn; /* memory ran out in the handler: what it has read or made may lack a piece */
     bool shares_time, shares_hash; /* with others that have come in the same turn */
     bool loads_alone;              /* sharing has failed */
-    int64_t time_taken_at;         /* monotonic ms when the server's time was answered */
     bool load_again;               /* an answer was lost: load anew when the link is ready */
     bool step_unreadable; /* nobody can say what is known of the step: `load_error` says why */
     bool seen;            /* a message with this id has been handled */
@@ -128,8 +122,15 @@ struct weir_delivery {
     bool handler_missing;  /* a step's command that no handler here knows */
     bool finished_at_once; /* weir_finish was called before the handler returned */
     bool goes_on;          /* to be called again by WEIR_AGAIN, and timed from the first call on */
-    enum weir_outcome early_outcome;
-    uint32_t stream;             /* its place among the worker's */
+    uint64_t loaded_on;    /* `reconnections` of the commands' link when loading began */
+    int64_t time_taken_at; /* monotonic ms when the server's time was answered */
+    int64_t begun_at;      /* monotonic ms when the handler was last called */
+    int64_t timed_ns;      /* where metrics are kept: when it was called, or its commit sent */
+    int64_t saga_took_ms;
+    struct weir_histogram *saga_ended; /* by the commit; NULL: none */
+    int64_t refreshed_at;              /* monotonic ms when its claim was last renewed */
+    struct weir_step_part *step;       /* what a step needs; NULL: this memory has held none yet */
+    weir_delivery_then *loaded;
     struct weir_rare_error doom; /* why it will be buried once its record is known; or none */
     struct weir_rare_error load_error;
     struct weir_rare_error buried_for; /* told when its burial is committed; or none */
