@@ -485,10 +485,9 @@ struct weir_command_call {
     const char *service, *type;
     const char *id;     /* NULL: a random one */
     bool fresh;         /* nobody has used the id before, so that nothing is looked up */
-    bool first;         /* the id stands for one request: a refusal that is known already is the
-                           answer, of whichever copy, and it is not sent again. Where nothing is known
-                           of an id that is not fresh, another may be about to send it: a quarter of a
-                           second passes before it is sent again */
+    bool first;         /* the id stands for one request, however many send it at once: the first
+                           outcome is that of all, a refusal as well, and no copy is handled after
+                           it (the message's field `once`) */
     const json_t *data; /* NULL: {} */
     int64_t limit_ms;
 };

@@ -8,12 +8,12 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "call/outgoing.h"
+#include "message/envelope.h"
 #include "message/mark.h"
 #include "redis/reply.h"
 
 #define LOOK_FIRST_MS 1
 #define LOOK_LAST_MS 50
-#define OTHER_COPY_MS 250
 
 struct sending {
     struct weir_errand errand;
@@ -21,7 +21,6 @@ struct sending {
     void *user;
     struct weir_confirmer confirmer;
     bool first;
-    int64_t send_at; /* not before: another may have sent it a moment ago */
     char service[65], type[129];
     char *data;
     bool looks;    /* for a mark from before, before it is sent */
@@ -52,7 +51,8 @@ static void ask(struct weir_errand *errand, const char *prefix, struct weir_pipe
     }
     errand->sent = true;
     weir_pipeline_add(pipeline, "XADD", weir_key_commands(key, prefix, sending->service), "*",
-                      "type", sending->type, "data", sending->data, "id", sending->answer.id, NULL);
+                      "type", sending->type, "data", sending->data, "id", sending->answer.id,
+                      sending->first ? WEIR_FIELD_ONCE : NULL, "1", NULL);
 }
 
 /* ---- Taking ------------------------------------------------------------------------------ */
@@ -68,7 +68,6 @@ static void wait_on(struct sending *sending)
 static void judge(struct sending *sending, const struct weir_mark *mark)
 {
     enum weir_mark_verdict verdict = weir_mark_judge(mark, sending->answer.entry, sending->first);
-    bool waits = !sending->looks || weir_clock_monotonic_ms() < sending->send_at;
     sending->errand.sent = sending->errand.sent || verdict != WEIR_MARK_SAYS_NOTHING;
     if (verdict == WEIR_MARK_SAYS_DONE) {
         weir_call_take_token(&sending->answer, mark);
@@ -77,10 +76,10 @@ static void judge(struct sending *sending, const struct weir_mark *mark)
     } else if (verdict != WEIR_MARK_SAYS_NOTHING) {
         end(sending, verdict == WEIR_MARK_SAYS_REFUSED ? WEIR_CALL_REFUSED : WEIR_CALL_UNKNOWN,
             mark->reason);
-    } else if (waits) {
-        wait_on(sending);
-    } else {
+    } else if (sending->looks) {
         sending->looks = false;
+    } else {
+        wait_on(sending);
     }
 }
 
@@ -179,7 +178,6 @@ struct weir_errand *weir_sending_new(const struct weir_command_call *command,
     made->data = data;
     made->looks = command->id != NULL && !command->fresh;
     made->first = command->first;
-    made->send_at = command->first ? made->errand.wake + OTHER_COPY_MS : 0;
     made->pause = LOOK_FIRST_MS;
     made->confirmer = *confirmer;
     made->answered = answered;

@@ -21,9 +21,10 @@
 
 /* The fields that put_away writes behind those of the message. */
 static const char *const own_names[] = {"reason", "deliveries", "stream", "entry"};
-/* Those that weir alone gives a message. */
+/* Those that weir alone gives a message, and what would stand in a replay's way: the letter is the
+ * outcome that is to be replaced. */
 static const char *const carried_names[] = {WEIR_FIELD_DELIVERIES, WEIR_FIELD_ORIGIN_STREAM,
-                                            WEIR_FIELD_ORIGIN_ENTRY, "delay"};
+                                            WEIR_FIELD_ORIGIN_ENTRY, WEIR_FIELD_ONCE, "delay"};
 
 static bool is_one_of(struct weir_slice name, const char *const *names, size_t count)
 {

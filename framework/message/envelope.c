@@ -253,6 +253,8 @@ static void take_field(weir_message *message, const struct weir_field *field, si
         message->delay_ms = take_number(message, field, 0, WEIR_DELAY_MAX_MS, error);
     else if (weir_slice_equals(field->name, "version"))
         message->version = take_number(message, field, 1, WEIR_EVENT_VERSION_MAX, error);
+    else if (weir_slice_equals(field->name, WEIR_FIELD_ONCE))
+        message->once = take_number(message, field, 0, 1, error) == 1;
     else if (weir_slice_equals(field->name, WEIR_FIELD_DELIVERIES))
         message->deliveries += (unsigned)take_number(message, field, 0, 1000000, error);
     else if (weir_slice_equals(field->name, WEIR_FIELD_ATTEMPT))

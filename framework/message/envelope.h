@@ -37,6 +37,7 @@ typedef struct weir_message {
     unsigned attempt;   /* of a saga's step, from 1 */
     bool torn;          /* there was no memory for the data as an object */
     bool asked;         /* for the object, which may be held since; it stays */
+    bool once;          /* the first outcome of its id is final, whatever it is */
     int64_t expires_at; /* ms: from then on a saga's command has no effect any more; 0: never */
     json_t *data; /* an object, owned; NULL: it could not be read, or has not been made yet, or was
                      left */
@@ -49,6 +50,9 @@ typedef struct weir_message {
     char *idempotency_key; /* made when first asked for; owned */
 } weir_message;
 
+/* "1": the first outcome of the message's id stands for all that come with it. Left out, what was
+ * refused may come again. */
+#define WEIR_FIELD_ONCE "once"
 /* Field names that are weir's own: carried by messages that were put off. */
 #define WEIR_FIELD_DELIVERIES "deliveries" /* how often it had been delivered before */
 #define WEIR_FIELD_ATTEMPT "attempt"

@@ -45,6 +45,11 @@ struct weir_mark weir_mark_read(struct weir_slice text)
     return mark;
 }
 
+bool weir_mark_bars(enum weir_mark_kind kind, bool once)
+{
+    return kind == WEIR_MARK_DONE || (once && kind != WEIR_MARK_NONE);
+}
+
 struct weir_slice weir_mark_write(const struct weir_mark *mark, char *text)
 {
     int length =

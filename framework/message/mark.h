@@ -10,7 +10,8 @@
  *   unknown <entry> <reason>  it ended as a dead letter, and its handler may have had effects
  *                             outside the server
  *
- * Done is final. The others name their command because the same id may be sent again after them. */
+ * Done is final. The others name their command because the same id may be sent again after them,
+ * unless its message says `once`: then the first mark stands for all that come with the id. */
 #ifndef WEIR_MESSAGE_MARK_H
 #define WEIR_MESSAGE_MARK_H
 
@@ -36,6 +37,8 @@ struct weir_mark {
 
 /* The slices are borrowed from the text. Never fails: what is no mark is WEIR_MARK_NONE. */
 struct weir_mark weir_mark_read(struct weir_slice text);
+/* Whether a message of an id that has left such a mark has had its outcome. */
+bool weir_mark_bars(enum weir_mark_kind kind, bool once);
 /* Writes a mark that is REFUSED or UNKNOWN into `text` (WEIR_MARK_MAX bytes); a long reason is cut.
  */
 struct weir_slice weir_mark_write(const struct weir_mark *mark, char *text);

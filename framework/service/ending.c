@@ -60,10 +60,23 @@ static void mark_as(struct weir_delivery *delivery, const char *verb, struct wei
     weir_effects_plain(&delivery->effects, verb, key, mark, more.length > 0 ? 3 : 2);
 }
 
+/* That no other copy has left one since the mark was looked for: then this one is not handled. */
+static void expect_no_mark(struct weir_delivery *delivery)
+{
+    const struct weir_runtime *runtime = delivery->context.runtime;
+    const struct weir_slice absent = weir_slice_of("0");
+    char key[WEIR_KEY_MAX];
+    if (!delivery->message->once || !leaves_mark(delivery))
+        return;
+    weir_key_seen(key, runtime->prefix, runtime->service, delivery->message->id);
+    weir_effects_plain(&delivery->effects, "EXISTS", key, &absent, 1);
+}
+
 static void mark_done(struct weir_delivery *delivery)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
     char events[WEIR_KEY_MAX], need[WEIR_DURABILITY_TEXT_MAX];
+    expect_no_mark(delivery);
     if (leaves_mark(delivery))
         mark_as(delivery, "DONE",
                 weir_slice_of(weir_key_events(events, runtime->prefix, runtime->service)),
@@ -100,9 +113,12 @@ static const char *reason_or(const struct weir_delivery *delivery, const char *o
 
 const char *weir_ending_rejected(struct weir_delivery *delivery)
 {
-    const char *reason = reason_or(delivery, "rejected without a reason");
-    if (!delivery->is_step)
-        return weir_ending_buried(delivery, reason, false);
+    const char *reason = reason_or(delivery, "rejected without a reason"), *function;
+    if (!delivery->is_step) {
+        function = weir_ending_buried(delivery, reason, false);
+        expect_no_mark(delivery);
+        return function;
+    }
     begin(delivery, WEIR_ENDING_REJECTED);
     weir_step_end_failed(delivery, reason, false);
     return COMMIT;

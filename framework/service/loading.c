@@ -46,11 +46,11 @@ static enum weir_status take_time(struct weir_delivery *delivery, const redisRep
     return weir_reply_time(reply, &delivery->context.now_ms) ? WEIR_OK : WEIR_INVALID;
 }
 
-/* An id that was refused may come again. */
 static void take_mark(struct weir_delivery *delivery, const redisReply *reply)
 {
-    struct weir_slice text;
-    delivery->seen = weir_reply_text(reply, &text) && weir_mark_read(text).kind == WEIR_MARK_DONE;
+    struct weir_slice text = {"", 0};
+    (void)weir_reply_text(reply, &text);
+    delivery->seen = weir_mark_bars(weir_mark_read(text).kind, delivery->message->once);
 }
 
 /* A load says which of its delivery's it is. */

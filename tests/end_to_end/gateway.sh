@@ -209,19 +209,65 @@ keys() {
     check 'keys go by themselves' test "$(redis PTTL '{gateway}:key:orders:k 1')" -gt 0
 }
 
-# Many at once under one key: one order.
-same_key_at_once() {
-    local i statuses
+# Sends a POST from beside; its status and body will be in DIR/NAME and DIR/NAME.body.
+post_beside() { # NAME ADDRESS PATH KEY BODY
+    curl -s -m 20 -o "$dir/$1.body" -w '%{http_code}\n' -H 'Content-Type: application/json' \
+        -H "Idempotency-Key: $4" -d "$5" "http://$2$3" >"$dir/$1" &
+    children+=($!)
+}
+
+# Twenty, to both gateways in turn; fails unless all are told the same and that.
+twenty_are_told() { # STATUS PATH KEY BODY
+    local i at=("$address" "$(<"$dir/gateway.address")") pids
     for ((i = 0; i < 20; i++)); do
-        curl -s -m 20 -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' \
-            -H 'Idempotency-Key: crowd' -d "$(order c1 3)" "http://$address/orders" >"$dir/crowd.$i" &
-        children+=($!)
+        post_beside "crowd.$3.$i" "${at[i % 2]}" "$2" "$3" "$4"
     done
-    wait "${children[@]:$((${#children[@]} - 20))}"
+    pids=("${children[@]: -20}")
     children=("${children[@]:0:$((${#children[@]} - 20))}")
-    statuses=$(sort "$dir"/crowd.* | uniq -c | tr -s ' ')
-    check 'twenty at once under one key: all are told 201' same "$statuses" ' 20 201'
-    check 'and there is one order' same "$(redis ZCARD '{views}:customer:c1')" "$(($1 + 1))"
+    wait "${pids[@]}"
+    same "$(cat "$dir"/crowd."$3".{0..19} | sort | uniq -c | tr -s ' ')" " 20 $1" &&
+        same "$(sha256sum "$dir"/crowd."$3".{0..19}.body | cut -d ' ' -f 1 | sort -u | wc -l)" 1
+}
+
+# Many at once under one key, to two gateways: one effect and one answer.
+same_key_at_once() {
+    local orders balance
+    orders=$(redis ZCARD '{views}:customer:c1')
+    own_gateway twin
+    balance=$(redis HGET '{payments}:account:c1' balance)
+    check 'twenty orders at once under one key, to two gateways: all are told the same' \
+        twenty_are_told 201 /orders crowd "$(order c1 3)"
+    check 'and there is one' same "$(redis ZCARD '{views}:customer:c1')" $((orders + 1))
+    check 'twenty payments: all are told the same' \
+        twenty_are_told 201 /payments paying '{"orderId":"t0","customerId":"c1","amount":4}'
+    check 'twenty of an account that is there: all are told the same' \
+        twenty_are_told 409 /accounts opening '{"customerId":"c1","balance":4}'
+    check 'and all was done once' same "$(redis HGET '{payments}:account:c1' balance)" $((balance - 7))
+    first_outcome_is_final
+    end_own
+}
+
+# Between two copies somebody opens the account for want of which the first was refused.
+first_outcome_is_final() {
+    local payment='{"orderId":"t1","customerId":"c8","amount":1}'
+    pause_worker payments
+    post_beside copy.1 "$address" /payments t1 "$payment"
+    check 'a payment is on its way' await waiting_at payments 1
+    redis XADD '{payments}:commands' '*' type OpenAccount data '{"customerId":"c8","balance":9}' >/dev/null
+    post_beside copy.2 "$(<"$dir/gateway.address")" /payments t1 "$payment"
+    check 'so is a copy of it, by another gateway' await waiting_at payments 3
+    resume_worker payments
+    wait "${children[@]: -2}"
+    check 'a copy that would be taken now is refused like the first' \
+        same "$(cat "$dir"/copy.[12] | tr '\n' ' ')" '409 409 '
+    check 'for the same reason' cmp "$dir/copy.1.body" "$dir/copy.2.body"
+    expect 'the account is there' 9 redis HGET '{payments}:account:c8' balance
+    problem 'later, too' 409 refused POST /payments "$payment" -H 'Idempotency-Key: t1'
+    answers 'another key is another request' 201 '' POST /payments "$payment" -H 'Idempotency-Key: t2'
+}
+
+waiting_at() { # SERVICE NUMBER
+    [[ $(redis XLEN "{$1}:commands") == "$2" ]]
 }
 
 # ---- Workers away ---------------------------------------------------------------------------
@@ -567,7 +613,7 @@ main() {
     customers_orders
     bad_requests
     keys
-    same_key_at_once "$(redis ZCARD '{views}:customer:c1')"
+    same_key_at_once
     payments_away
     coordinator_away
     views_away

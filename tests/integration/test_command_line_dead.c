@@ -208,10 +208,11 @@ static void refuses_what_cannot_be_meant(void **state)
 static void a_letter_comes_back_as_it_was(void **state)
 {
     (void)state;
-    test_do(&server,
-            "XADD {pay}:dead 1-1 type Charge id m1 data %s reason mine delay 5000 deliveries 9 "
-            "traceparent t reason dead deliveries 5 stream {pay}:commands entry 77-7",
-            "{\"n\": 1}");
+    test_do(
+        &server,
+        "XADD {pay}:dead 1-1 type Charge id m1 once 1 data %s reason mine delay 5000 deliveries 9 "
+        "traceparent t reason dead deliveries 5 stream {pay}:commands entry 77-7",
+        "{\"n\": 1}");
     struct test_run run = run_weir(0, WORDS("dead", SERVICE, "replay", "1-1", "--as", "tom"), NULL);
     assert_non_null(strstr(run.out, "1-1 Charge: replayed, it is "));
     test_run_close(&run);

@@ -414,6 +414,84 @@ static void a_command_is_told_by_its_end(void **state)
          SHORT_MS);
 }
 
+/* ---- Copies of one command ------------------------------------------------------------------ */
+
+static weir_desk *other_desk(void)
+{
+    char why[256];
+    weir_desk *other = weir_desk_open(server.url, NULL, MANY, why, sizeof(why));
+    assert_non_null(other);
+    return other;
+}
+
+static void hand_in_copy(weir_desk *to, struct told *told, const char *type, const char *id,
+                         const char *data)
+{
+    json_t *object = json_of(data);
+    struct weir_command_call command = {.service = "work",
+                                        .type = type,
+                                        .id = id,
+                                        .first = true,
+                                        .data = object,
+                                        .limit_ms = LONG_MS};
+    assert_true(weir_desk_call(to, &command, on_call, told));
+    json_decref(object);
+}
+
+/* The second would be done, but it stands for the same request as the first. */
+static void a_refusal_is_for_every_copy(void **state)
+{
+    (void)state;
+    struct told one = TOLD, two = TOLD;
+    weir_desk *other = other_desk();
+    kill(work.pid, SIGSTOP);
+    hand_in_copy(desk, &one, "Refuse", "k1", "{'n':'a','outcome':'reject','times':9}");
+    AWAIT(test_backlog(&server, "work") == 1);
+    hand_in_copy(other, &two, "Mark", "k1", "{'n':'a'}");
+    AWAIT(test_backlog(&server, "work") == 2);
+    kill(work.pid, SIGCONT);
+    AWAIT(times(&one) == 1 && times(&two) == 1);
+    test_await_settled(&server, "work");
+    assert_int_equal(one.result, WEIR_CALL_REFUSED);
+    assert_int_equal(two.result, WEIR_CALL_REFUSED);
+    assert_string_equal(two.call.reason, one.call.reason);
+    assert_int_equal(marks("a"), 0);
+    assert_int_equal(test_dead(&server, "work"), 1);
+    weir_desk_close(other);
+}
+
+/* Whichever of the two workers is first. */
+static void copies_that_race_are_told_the_same(void **state)
+{
+    (void)state;
+    static struct told one[MANY], two[MANY];
+    struct test_worker rival = test_worker_start(&server, "work", "w2", NULL);
+    weir_desk *other = other_desk();
+    char id[16], data[80];
+    long long done = 0;
+    for (int i = 0; i < MANY; i++) {
+        one[i] = two[i] = (struct told)TOLD;
+        snprintf(id, sizeof(id), "k%d", i);
+        snprintf(data, sizeof(data), "{'n':'%d','outcome':'reject','times':9}", i);
+        hand_in_copy(desk, &one[i], "Refuse", id, data);
+        hand_in_copy(other, &two[i], "Mark", id, data);
+    }
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        AWAIT(times(&one[i]) == 1 && times(&two[i]) == 1);
+        assert_int_equal(one[i].result, two[i].result);
+        done += one[i].result == WEIR_CALL_DONE;
+    }
+    test_await_settled(&server, "work");
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        assert_int_equal(marks(id), one[i].result == WEIR_CALL_DONE);
+    }
+    assert_int_equal(test_dead(&server, "work"), MANY - done);
+    weir_desk_close(other);
+    test_worker_end_well(&rival);
+}
+
 /* Done, but it counts only once it is as durable as its service asks. */
 static void durability_is_waited_for_beside(void **state)
 {
@@ -677,6 +755,8 @@ int main(int argc, char **argv)
         CASE(many_wait_at_once),
         CASE(no_more_than_wanted_are_taken),
         CASE(a_command_is_told_by_its_end),
+        CASE(a_refusal_is_for_every_copy),
+        CASE(copies_that_race_are_told_the_same),
         CASE(durability_is_waited_for_beside),
         CASE(current_is_all_that_was_published),
         CASE(the_first_text_stands),

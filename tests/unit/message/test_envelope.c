@@ -260,7 +260,9 @@ static void numbers(void **state)
         check_refused("deliveries", bad[i], "must be a whole number from 0 to 1000000");
         check_refused("attempt", bad[i], "must be a whole number from 1 to 1000000");
         check_refused("version", bad[i], "must be a whole number from 1 to 1000000");
+        check_refused("once", bad[i], "must be a whole number from 0 to 1");
     }
+    check_refused("once", (struct weir_slice)BYTES("2"), "from 0 to 1");
     check_refused("attempt", (struct weir_slice)BYTES("0"), "from 1");
     check_refused("attempt", (struct weir_slice)BYTES("1000001"), "from 1");
     check_refused("version", (struct weir_slice)BYTES("0"), "from 1");
@@ -274,7 +276,13 @@ static void numbers(void **state)
     message = read_with("version", (struct weir_slice)BYTES("1000000"));
     assert_int_equal(message->version, 1000000);
     assert_int_equal(message->data_version, 1000000);
+    assert_false(message->once);
     weir_message_free(message);
+    for (int once = 0; once < 2; once++) {
+        message = read_with("once", weir_slice_of(once ? "1" : "0"));
+        assert_int_equal(message->once, once);
+        weir_message_free(message);
+    }
 }
 
 static void deliveries_before_it_was_put_off_are_added(void **state)
@@ -336,6 +344,7 @@ static void known_fields_stand_once(void **state)
         {"step", "s"},          {"action", "execute"}, {"originStream", "s"},
         {"originEntry", "1-1"}, {"data", "{}"},        {"delay", "1"},
         {"deliveries", "1"},    {"attempt", "2"},      {"version", "2"},
+        {"once", "1"},
     };
     for (size_t i = 0; i < COUNT(fields); i++) {
         const struct weir_slice name = weir_slice_of(fields[i][0]);

@@ -72,9 +72,19 @@ static void writes_what_it_reads(void **state)
     assert_int_equal(weir_mark_read(cut).reason.length, WEIR_MARK_MAX - 1 - strlen("unknown 5-0 "));
 }
 
+static void done_bars_always_the_rest_where_wanted(void **state)
+{
+    (void)state;
+    for (enum weir_mark_kind kind = WEIR_MARK_NONE; kind <= WEIR_MARK_UNKNOWN; kind++) {
+        assert_int_equal(weir_mark_bars(kind, false), kind == WEIR_MARK_DONE);
+        assert_int_equal(weir_mark_bars(kind, true), kind != WEIR_MARK_NONE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(done_bars_always_the_rest_where_wanted),
         cmocka_unit_test(reads_marks),
         cmocka_unit_test(reads_how_durable_it_has_to_be),
         cmocka_unit_test(writes_what_it_reads),
