@@ -1,11 +1,11 @@
 /* One thread for each command that is done and whose durability is waited for. */
 #include "call/confirming.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "call/outgoing.h"
 
 #define AT_ONCE 64
@@ -79,21 +79,12 @@ static void *run(void *user)
     return NULL;
 }
 
-/* Signals are the program's, not this thread's; SIGPIPE of a closed peer is nobody's. */
 static bool start_thread(struct wait *wait)
 {
     pthread_t thread;
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    bool started;
-    sigfillset(&all);
-    if (pthread_attr_init(&attributes) != 0)
-        return false;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    started = pthread_create(&thread, &attributes, run, wait) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    bool started = weir_thread_start(&thread, run, wait) == 0;
+    if (started)
+        pthread_detach(thread);
     return started;
 }
 

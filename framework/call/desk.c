@@ -1,12 +1,12 @@
 /* A thread that goes on with the errands that others hand in. */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "call/confirming.h"
 #include "call/current.h"
 #include "call/laying_down.h"
@@ -148,18 +148,6 @@ static bool make_locks(struct weir_desk *desk)
     return made;
 }
 
-/* Signals are the program's; a server that closes a connection must not end it by SIGPIPE. */
-static bool start_thread(struct weir_desk *desk)
-{
-    sigset_t all, before;
-    bool started;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    started = pthread_create(&desk->thread, NULL, run, desk) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 weir_desk *weir_desk_open(const char *url, const char *prefix, size_t most, char *why, size_t room)
 {
     struct weir_error error = {0};
@@ -176,7 +164,7 @@ weir_desk *weir_desk_open(const char *url, const char *prefix, size_t most, char
         weir_endpoint_parse(url, &desk->endpoint, &error) == WEIR_OK) {
         desk->client.server = desk->endpoint.shown;
         weir_turns_begin(&desk->turns, &desk->client, &desk->endpoint, desk->prefix);
-        if (make_locks(desk) && start_thread(desk))
+        if (make_locks(desk) && weir_thread_start(&desk->thread, run, desk) == 0)
             return desk;
         weir_error_set(&error, WEIR_SYSTEM, "no thread could be started");
     }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "commands/output.h"
 #include "commands/run.h"
 
@@ -208,17 +208,6 @@ static void *work(void *user)
     return NULL;
 }
 
-/* Signals are the loop's. */
-static int start_thread(struct weir_clerk *clerk)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&clerk->thread, NULL, work, clerk);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
-
 /* ---- From the loop ----------------------------------------------------------------------- */
 
 static void on_ready(struct ev_loop *loop, ev_async *watcher, int events)
@@ -272,7 +261,7 @@ struct weir_clerk *weir_clerk_open(struct ev_loop *loop, const char *redis, cons
     clerk->ready.data = clerk;
     ev_async_start(loop, &clerk->ready);
     if (!failed)
-        failed = start_thread(clerk);
+        failed = weir_thread_start(&clerk->thread, work, clerk);
     if (!failed)
         return clerk;
     weir_error_set(error, WEIR_SYSTEM, "cannot start a thread: %s", strerror(failed));

@@ -5,10 +5,11 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "base/thread.h"
 
 /* Whoever leaves last frees it: the thread cannot be stopped. */
 struct weir_lookup_work {
@@ -90,15 +91,10 @@ static void on_wake(struct ev_loop *loop, ev_async *wake, int events)
     lookup->answered(lookup->user, error.status == WEIR_OK ? &address : NULL, &error);
 }
 
-/* Signals are the main thread's. */
 static int start_thread(struct weir_lookup_work *work)
 {
     pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int why = pthread_create(&thread, NULL, run, work);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int why = weir_thread_start(&thread, run, work);
     if (why == 0)
         pthread_detach(thread);
     return why;
