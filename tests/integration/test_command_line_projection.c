@@ -183,6 +183,23 @@ static void retries_what_has_been_mended(void **state)
     test_worker_end_well(&view);
 }
 
+/* The projection runs for a moment before the next event stops it: either may be seen first. */
+static void skip_and_be_stopped_again(const char *first, const char *second)
+{
+    const char *words[] = {test_program("weir"), "projection", "skip", "balances", first, NULL};
+    struct test_run run = test_run(words, NULL, 30000);
+    assert_non_null(strstr(run.out, first));
+    if (run.code == 0) {
+        assert_non_null(strstr(run.out, "passed over; view/balances goes on"));
+    } else {
+        assert_int_equal(run.code, 1);
+        assert_non_null(strstr(run.out, "has come to another event"));
+        assert_non_null(strstr(run.error, "stopped again, by something else: Moved"));
+    }
+    test_run_close(&run);
+    AWAIT(balances_is_in("state", "stopped") && balances_is_in("entry", second));
+}
+
 static void skips_the_event_that_stops_it(void **state)
 {
     (void)state;
@@ -195,8 +212,7 @@ static void skips_the_event_that_stops_it(void **state)
     snprintf(expected, sizeof(expected), "is not stopped by %s, but by %s of {s0}:events", second,
              first);
     expect_weir(1, NULL, expected, WORDS("projection", "skip", "balances", second));
-    expect_weir(1, "has come to another event", "stopped again, by something else: Moved",
-                WORDS("projection", "skip", "balances", first));
+    skip_and_be_stopped_again(first, second);
     snprintf(expected, sizeof(expected), "%s of {s0}:events passed over; view/balances goes on",
              second);
     expect_weir(0, expected, NULL, WORDS("projection", "skip", "view/balances"));

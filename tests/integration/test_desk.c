@@ -198,7 +198,7 @@ static weir_service *make_service(const char *name)
 static int start_server(void **state)
 {
     (void)state;
-    static const char *const kept[] = {"--appendonly", "yes", NULL};
+    static const char *const kept[] = {"--appendonly", "yes", "--appendfsync", "always", NULL};
     test_server_start(&server, "redis", kept);
     return 0;
 }

@@ -21,9 +21,15 @@
 
 static const char *const durable[] = {"--appendonly", "yes", "--appendfsync", "always", NULL};
 /* Loading takes a while, and the server says so meanwhile. */
-static const char *const slow[] = {
-    "--appendonly", "yes", "--key-load-delay", "100", "--loading-process-events-interval-bytes",
-    "1024",         NULL};
+static const char *const slow[] = {"--appendonly",
+                                   "yes",
+                                   "--appendfsync",
+                                   "always",
+                                   "--key-load-delay",
+                                   "100",
+                                   "--loading-process-events-interval-bytes",
+                                   "1024",
+                                   NULL};
 static struct test_server server;
 
 static int start(void **state)
