@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +31,12 @@ static const char *const colours[] = {[WEIR_LOG_DEBUG] = "\x1b[2m",
                                       [WEIR_LOG_INFO] = "\x1b[32m",
                                       [WEIR_LOG_WARNING] = "\x1b[33m",
                                       [WEIR_LOG_ERROR] = "\x1b[31m"};
+
+/* sd-daemon(3) */
+static const char *const priorities[] = {[WEIR_LOG_DEBUG] = "<7>",
+                                         [WEIR_LOG_INFO] = "<6>",
+                                         [WEIR_LOG_WARNING] = "<4>",
+                                         [WEIR_LOG_ERROR] = "<3>"};
 
 enum conversion {
     TEXT,
@@ -56,12 +64,31 @@ struct fields {
     enum weir_log_format format;
 };
 
+/* systemd names the stream that it has opened: one that was sent elsewhere since is another. */
+static bool leads_to_journal(int descriptor)
+{
+    const char *named = getenv("JOURNAL_STREAM");
+    char own[48];
+    struct stat about;
+    if (named == NULL || fstat(descriptor, &about) != 0)
+        return false;
+    snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)about.st_dev, (uintmax_t)about.st_ino);
+    return strcmp(named, own) == 0;
+}
+
+void weir_complain(const char *program, const char *text)
+{
+    fprintf(stderr, "%s%s: %s\n", leads_to_journal(STDERR_FILENO) ? priorities[WEIR_LOG_ERROR] : "",
+            program, text);
+}
+
 void weir_log_init(struct weir_log *log, const char *source)
 {
     *log = (struct weir_log){
         .level = WEIR_LOG_INFO,
         .format = WEIR_LOG_TEXT,
         .colour = getenv("NO_COLOR") == NULL && isatty(STDERR_FILENO) == 1,
+        .journal = leads_to_journal(STDERR_FILENO),
         .descriptor = STDERR_FILENO,
         .source = source,
         .clock_ms = weir_clock_monotonic_ms,
@@ -222,6 +249,8 @@ static void begin_line(struct weir_text *line, const struct weir_log *log,
                        enum weir_log_level level, int64_t ms_ago)
 {
     bool colour = log->colour && log->format == WEIR_LOG_TEXT;
+    if (log->journal)
+        weir_text_append_string(line, priorities[level]);
     if (log->format == WEIR_LOG_JSON)
         weir_text_append_string(line, "{\"ts\":\"");
     append_time(line, ms_ago);

@@ -40,6 +40,7 @@ struct weir_log {
     enum weir_log_level level; /* what is below it is not written */
     enum weir_log_format format;
     bool colour;        /* text only */
+    bool journal;       /* systemd's: each line has its priority before it, as "<4>" */
     int descriptor;     /* where lines go: one write(2) for each line */
     const char *source; /* the service's name, in every line; borrowed */
     uint64_t dropped;   /* lines that the sink did not take; never an error for the caller */
@@ -48,9 +49,13 @@ struct weir_log {
 };
 
 /* Text at level info to standard error, coloured where that is a terminal and NO_COLOR is not
- * set. */
+ * set. Where it leads to systemd's journal ($JOURNAL_STREAM) lines tell it their priority. */
 void weir_log_init(struct weir_log *log, const char *source);
 void weir_log_set_format(struct weir_log *log, enum weir_log_format format);
+
+/* A program's words where it has no log yet: "<program>: <text>" to standard error, and an error
+ * for systemd's journal. */
+void weir_complain(const char *program, const char *text);
 
 /* From now on warnings and errors that say the same as one before are counted (base/repeats.h says
  * which and for how long). The count is told by a line like the first, with `repeated` and `since`

@@ -311,6 +311,6 @@ int weir_dashboard_main(int argc, char **argv)
     if (error.status == WEIR_OK)
         code = check_and_serve(&settings, &error);
     if (error.status != WEIR_OK)
-        fprintf(stderr, "weir-dashboard: %s\n", error.text);
+        weir_complain("weir-dashboard", error.text);
     return code;
 }

@@ -309,7 +309,7 @@ int weir_main(weir_service *service, int argc, char **argv)
         exit_code = run(service, &settings, &error);
     }
     if (error.status != WEIR_OK)
-        fprintf(stderr, "%s: %s\n", program, error.text);
+        weir_complain(program, error.text);
     free(options);
     weir_service_free(service);
     return exit_code;

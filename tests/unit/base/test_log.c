@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -557,6 +558,65 @@ static void a_terminal_gets_colour_and_text(void **state)
     assert_false(on_file.colour);
 }
 
+/* As systemd starts a service: standard error leads to `descriptor`, and JOURNAL_STREAM names that
+ * stream, or one that is `off` by so much. */
+static void begin_as_service(struct fixture *fixture, unsigned off)
+{
+    char name[64];
+    struct stat about;
+    int kept = dup(STDERR_FILENO), descriptor = fixture->log.descriptor;
+    assert_int_equal(fstat(descriptor, &about), 0);
+    snprintf(name, sizeof name, "%ju:%ju", (uintmax_t)about.st_dev, (uintmax_t)about.st_ino + off);
+    setenv("JOURNAL_STREAM", name, 1);
+    dup2(descriptor, STDERR_FILENO);
+    weir_log_init(&fixture->log, "payments");
+    weir_complain("payments", "no such option");
+    unsetenv("JOURNAL_STREAM");
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    fixture->log.descriptor = descriptor;
+    fixture->log.level = WEIR_LOG_DEBUG;
+}
+
+static void the_journal_gets_each_lines_priority(void **state)
+{
+    static const char *const priorities[] = {"<7>2", "<6>2", "<4>2", "<3>2"};
+    struct fixture *fixture = *state;
+    begin_as_service(fixture, 0);
+    assert_string_equal(read_line(fixture), "<3>payments: no such option\n");
+    for (int level = WEIR_LOG_DEBUG; level <= WEIR_LOG_ERROR; level++) {
+        weir_log_write(&fixture->log, (enum weir_log_level)level, "a.b", NULL);
+        assert_memory_equal(read_line(fixture), priorities[level], strlen(priorities[level]));
+    }
+    weir_log_set_format(&fixture->log, WEIR_LOG_JSON);
+    weir_log_warning(&fixture->log, "a.b", NULL);
+    assert_memory_equal(read_line(fixture), "<4>{", 4);
+}
+
+/* The stream was sent elsewhere behind systemd's back, as by a shell. */
+static void only_the_journal_gets_priorities(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_as_service(fixture, 1);
+    assert_string_equal(read_line(fixture), "payments: no such option\n");
+    weir_log_warning(&fixture->log, "a.b", NULL);
+    assert_int_equal(read_line(fixture)[0], '2');
+}
+
+static void what_repeats_has_its_priority(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_as_service(fixture, 0);
+    read_line(fixture);
+    weir_log_count_repeats(&fixture->log);
+    weir_log_warning(&fixture->log, "a.b", NULL);
+    weir_log_warning(&fixture->log, "a.b", NULL);
+    read_line(fixture);
+    weir_log_close(&fixture->log);
+    assert_memory_equal(read_line(fixture), "<4>2", 4);
+    assert_non_null(strstr(fixture->line, "repeated=1"));
+}
+
 #define piped(name) cmocka_unit_test_setup_teardown(name, open_pipe, close_pipe)
 
 int main(void)
@@ -585,6 +645,9 @@ int main(void)
         piped(a_full_pipe_drops_whole_lines),
         piped(a_reader_that_left_does_not_kill),
         piped(signals_do_not_lose_or_tear_lines),
+        piped(the_journal_gets_each_lines_priority),
+        piped(only_the_journal_gets_priorities),
+        piped(what_repeats_has_its_priority),
         cmocka_unit_test(init_sets_the_defaults),
         cmocka_unit_test(a_terminal_gets_colour_and_text),
     };
