@@ -120,8 +120,9 @@ static void write_definitions(void)
                            "\"CancelOrder\",\"attempts\":1,\"backoffMs\":1}]}");
     write_file("two.json", "{\"name\":\"two\",\"version\":1,\"steps\":[{\"name\":\"a\","
                            "\"service\":\"orders\",\"command\":\"C\"}]}");
-    write_file("word.json", "{\"name\":\"wait-for-word\",\"version\":1,\"steps\":[{\"name\":\"a\","
-                            "\"signal\":\"word\"}]}");
+    write_file("word.json",
+               "{\"name\":\"wait-for-word\",\"version\":1,\"steps\":[{\"name\":\"a\","
+               "\"signal\":\"word\",\"timeoutMs\":3600000}]}"); /* outlives the tests */
     write_file("stuck.json",
                "{\"name\":\"stuck\",\"version\":1,\"steps\":[{\"name\":\"create\",\"service\":"
                "\"orders\",\"command\":\"CreateOrder\",\"compensation\":\"CancelOrder\","
