@@ -545,6 +545,53 @@ void weir_journal_write(weir_journal *journal, enum weir_importance importance, 
 void weir_journal_tell(weir_journal *journal);
 void weir_journal_close(weir_journal *journal_take); /* NULL: nothing */
 
+/* ---- Metrics and health from outside --------------------------------------------------------- */
+/* What weir_main does for workers, for a program with a desk, by a thread of its own. It serves
+ *
+ *   GET /metrics  what is counted of the desk, weir_build_info, and the program's own metrics
+ *   GET /healthz  200 while the program and its desk go on and the server has been heard of within
+ *                 30 s; else 503 and a sentence
+ *   GET /readyz   200 while the program has said that it is ready and the server is there, a
+ *                 master; else 503 and a sentence
+ *
+ * and tells the service manager that has started the program (systemd, $NOTIFY_SOCKET) when it is
+ * ready, how it stands, and that it is alive, which says nothing of the server. The functions may
+ * be called from any thread, but the last one. */
+typedef struct weir_monitor weir_monitor;
+
+/* `name` is the program's, in weir_build_info and, as the label `service`, with all that the desk
+ * has done. `address` as --metrics; NULL: nothing is served. The name, the desk and the journal are
+ * borrowed. NULL and one sentence in `why` where the address cannot be listened at. */
+weir_monitor *weir_monitor_open(const char *name, const char *address, weir_desk *desk,
+                                weir_journal *journal, char *why, size_t room);
+/* The program takes requests. */
+void weir_monitor_ready(weir_monitor *monitor);
+/* The program's own loop goes round: to be called from there, about every second. */
+void weir_monitor_beat(weir_monitor *monitor);
+/* The program ends: it does what it has in hand. The desk may be closed from now on. */
+void weir_monitor_stop(weir_monitor *monitor);
+/* Before the desk is closed, unless weir_monitor_stop has been called. NULL: nothing. */
+void weir_monitor_close(weir_monitor *monitor_take);
+
+enum weir_metric_kind {
+    WEIR_METRIC_COUNTER, /* grows by the value */
+    WEIR_METRIC_GAUGE,   /* is the value */
+    WEIR_METRIC_SECONDS, /* a histogram, up to 30 s; the value is how long something took */
+};
+
+/* A metric of the program's own. Its texts live as long as the monitor. */
+struct weir_metric {
+    enum weir_metric_kind kind;
+    const char *name, *help; /* the name is as Prometheus wants it, "shop_requests_total", belongs
+                                to this metric alone and does not begin with "weir_" */
+    const char *labels[5];   /* up to four, then NULL */
+};
+
+/* `values`: one for each label, copied. Of one metric 256 combinations are told apart; the further
+ * ones have "other" as the first label's value. */
+void weir_monitor_measure(weir_monitor *monitor, const struct weir_metric *metric,
+                          const char *const *values, double value);
+
 #ifdef __cplusplus
 }
 #endif

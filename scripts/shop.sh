@@ -21,7 +21,7 @@ Usage: scripts/shop.sh up [DIR]          start the shop; what runs already is le
        scripts/shop.sh down [DIR]        stop everything; the data stays in DIR
 
 DIR is the folder of the shop: redis.sock, redis.port, the server's append-only file, and
-<name>.pid and <name>.log of each process; <name>.metrics, the address at which a worker serves
+<name>.pid and <name>.log of each process; <name>.metrics, the address at which it serves
 /metrics, /healthz and /readyz; gateway.address and dashboard.address; dashboard.token, which the
 dashboard wants from who acts. Left out, it is the folder "run" of the project.
 A worker that dies is started again within a second, the server is not. A worker that ends in
@@ -309,7 +309,7 @@ supervise() { # NAME
             </dev/null >>"$dir/$name.log" 2>&1 &
         pid=$!
         put "$pid" "$dir/$name.pid"
-        [[ -z ${WEIR_METRICS:-} || $program == gateway ]] || note_metrics "$name" "$pid" "$said" &
+        [[ -z ${WEIR_METRICS:-} ]] || note_metrics "$name" "$pid" "$said" &
         code=0
         wait "$pid" || code=$?
         [[ $code -ne 0 ]] || break

@@ -275,8 +275,12 @@ static void answer(struct weir_errand *errand)
     free(current);
 }
 
-static const struct weir_errand_kind kind = {
-    .ask = ask, .take = take, .give_up = give_up, .join = join, .answer = answer};
+static const struct weir_errand_kind kind = {.counts = WEIR_COUNTS_CURRENT,
+                                             .ask = ask,
+                                             .take = take,
+                                             .give_up = give_up,
+                                             .join = join,
+                                             .answer = answer};
 
 struct weir_errand *weir_current_new(const char *view, const char *projection, int64_t limit_ms,
                                      weir_desk_is_current *answered, void *user)

@@ -1,4 +1,6 @@
 /* A thread that goes on with the errands that others hand in. */
+#include "call/desk.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -33,6 +35,7 @@ struct weir_desk {
     struct weir_errand *first, **last; /* handed in, in their order */
     size_t reserved;                   /* places of these, and of those that are being made */
     size_t in_turns;
+    struct weir_tally tally; /* as it was after the last turn */
     bool closing;
 };
 
@@ -64,6 +67,7 @@ static bool take_handed_in(struct weir_desk *desk, int64_t next, struct weir_err
     bool goes_on;
     pthread_mutex_lock(&desk->mutex);
     desk->in_turns = desk->turns.count;
+    desk->tally = desk->turns.tally;
     while (!desk->closing && desk->first == NULL && weir_clock_monotonic_ms() < next)
         if (next == INT64_MAX)
             pthread_cond_wait(&desk->handed_in, &desk->mutex);
@@ -164,6 +168,7 @@ weir_desk *weir_desk_open(const char *url, const char *prefix, size_t most, char
         weir_endpoint_parse(url, &desk->endpoint, &error) == WEIR_OK) {
         desk->client.server = desk->endpoint.shown;
         weir_turns_begin(&desk->turns, &desk->client, &desk->endpoint, desk->prefix);
+        desk->tally = desk->turns.tally;
         if (make_locks(desk) && weir_thread_start(&desk->thread, run, desk) == 0)
             return desk;
         weir_error_set(&error, WEIR_SYSTEM, "no thread could be started");
@@ -193,14 +198,19 @@ void weir_desk_close(weir_desk *desk)
 
 /* ---- Handing in -------------------------------------------------------------------------- */
 
-static bool reserve(struct weir_desk *desk)
+static bool reserve_of(struct weir_desk *desk, size_t most)
 {
     bool reserved;
     pthread_mutex_lock(&desk->mutex);
-    reserved = !desk->closing && desk->reserved + desk->in_turns < desk->most;
+    reserved = !desk->closing && desk->reserved + desk->in_turns < most;
     desk->reserved += reserved ? 1 : 0;
     pthread_mutex_unlock(&desk->mutex);
     return reserved;
+}
+
+static bool reserve(struct weir_desk *desk)
+{
+    return reserve_of(desk, desk->most);
 }
 
 /* An errand for which a place is reserved; NULL: there was no memory for it. Where the desk has
@@ -271,4 +281,26 @@ bool weir_desk_lay_down(weir_desk *desk, const char *service, const char *key, c
     const struct weir_laying_down terms = {
         .service = service, .key = key, .text = text, .life_ms = life_ms, .limit_ms = limit_ms};
     return reserve(desk) && hand_in(desk, weir_laying_down_new(&terms, answered, user));
+}
+
+/* ---- For a monitor ----------------------------------------------------------------------- */
+
+const char *weir_desk_server(const weir_desk *desk)
+{
+    return desk->endpoint.shown;
+}
+
+bool weir_desk_look(weir_desk *desk, int64_t limit_ms, weir_looked *answered, void *user)
+{
+    return reserve_of(desk, SIZE_MAX) && hand_in(desk, weir_looking_new(limit_ms, answered, user));
+}
+
+size_t weir_desk_count(weir_desk *desk, struct weir_tally *tally)
+{
+    size_t in_hand;
+    pthread_mutex_lock(&desk->mutex);
+    *tally = desk->tally;
+    in_hand = desk->reserved + desk->in_turns;
+    pthread_mutex_unlock(&desk->mutex);
+    return in_hand;
 }

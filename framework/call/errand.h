@@ -11,8 +11,29 @@
 
 struct weir_errand;
 
+/* What it is counted as. */
+enum weir_counts {
+    WEIR_COUNTS_NOTHING,
+    WEIR_COUNTS_STARTING,
+    WEIR_COUNTS_STANDING,
+    WEIR_COUNTS_SENDING,
+    WEIR_COUNTS_CURRENT,
+    WEIR_COUNTS_READING,
+    WEIR_COUNTS_LAYING_DOWN,
+    WEIR_COUNTS,
+};
+
+/* Who has ended it. */
+enum weir_errand_end {
+    WEIR_ERRAND_ANSWERED,    /* the server, by whatever answer */
+    WEIR_ERRAND_TIMED_OUT,   /* its limit, or the end of all */
+    WEIR_ERRAND_UNREACHABLE, /* the server could not be asked */
+    WEIR_ERRAND_ENDS,
+};
+
 /* What kinds of errands differ in. None blocks. */
 struct weir_errand_kind {
+    enum weir_counts counts;
     /* Lays down what it wants to know now. */
     void (*ask)(struct weir_errand *errand, const char *prefix, struct weir_pipeline *pipeline);
     /* Takes the answers to what it has asked, as many as it has asked; then it has ended, or its
@@ -37,10 +58,13 @@ struct weir_errand {
     struct weir_errand *next;
     int64_t deadline; /* monotonic ms */
     int64_t wake;     /* when it asks; set by those who make it wait */
-    size_t asked;     /* in this turn */
-    size_t weight;    /* it, and those that are answered with it */
-    bool sent; /* something of it may have reached the server: it outlives a lost connection */
+    int64_t begun_ns;
+    size_t asked;  /* in this turn */
+    size_t weight; /* it, and those that are answered with it */
+    bool sent;     /* something of it may have reached the server: it outlives a lost connection */
     bool ended;
+    bool no_master; /* it has seen that the server is none: the connection is left */
+    enum weir_errand_end end;
 };
 
 /* Begins an errand that asks at once. */

@@ -1,11 +1,10 @@
 /* A log for programs that are no services: the workers' own, behind a lock. */
+#include "call/journal.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/log.h"
-#include "weir.h"
 
 struct weir_journal {
     struct weir_log log;
@@ -63,6 +62,13 @@ void weir_journal_tell(weir_journal *journal)
     pthread_mutex_lock(&journal->mutex);
     weir_log_tell_repeats(&journal->log);
     pthread_mutex_unlock(&journal->mutex);
+}
+
+struct weir_log weir_journal_log(const weir_journal *journal)
+{
+    struct weir_log log = journal->log;
+    log.repeats = NULL;
+    return log;
 }
 
 void weir_journal_close(weir_journal *journal)

@@ -67,8 +67,11 @@ static void answer(struct weir_errand *errand)
     free(laying);
 }
 
-static const struct weir_errand_kind kind = {
-    .ask = ask, .take = take, .give_up = give_up, .answer = answer};
+static const struct weir_errand_kind kind = {.counts = WEIR_COUNTS_LAYING_DOWN,
+                                             .ask = ask,
+                                             .take = take,
+                                             .give_up = give_up,
+                                             .answer = answer};
 
 struct weir_errand *weir_laying_down_new(const struct weir_laying_down *terms,
                                          weir_desk_laid_down *answered, void *user)

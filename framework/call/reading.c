@@ -98,7 +98,7 @@ static void answer(struct weir_errand *errand)
 }
 
 static const struct weir_errand_kind kind = {
-    .ask = ask, .take = take, .give_up = give_up, .answer = answer};
+    .counts = WEIR_COUNTS_READING, .ask = ask, .take = take, .give_up = give_up, .answer = answer};
 
 struct weir_errand *weir_reading_new(const struct weir_reading *terms, weir_desk_read *answered,
                                      void *user)

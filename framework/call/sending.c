@@ -144,8 +144,12 @@ static void answer(struct weir_errand *errand)
     free(sending);
 }
 
-static const struct weir_errand_kind kind = {
-    .ask = ask, .take = take, .lost = lost, .give_up = give_up, .answer = answer};
+static const struct weir_errand_kind kind = {.counts = WEIR_COUNTS_SENDING,
+                                             .ask = ask,
+                                             .take = take,
+                                             .lost = lost,
+                                             .give_up = give_up,
+                                             .answer = answer};
 
 /* ---- Making it --------------------------------------------------------------------------- */
 

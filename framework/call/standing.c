@@ -161,7 +161,7 @@ static void answer(struct weir_errand *errand)
 }
 
 static const struct weir_errand_kind kind = {
-    .ask = ask, .take = take, .give_up = give_up, .answer = answer};
+    .counts = WEIR_COUNTS_STANDING, .ask = ask, .take = take, .give_up = give_up, .answer = answer};
 
 struct weir_errand *weir_standing_new(const char *saga, int64_t limit_ms,
                                       weir_desk_started *answered, void *user)

@@ -200,8 +200,13 @@ static void answer(struct weir_errand *errand)
     free(starting);
 }
 
-static const struct weir_errand_kind kind = {
-    .ask = ask, .take = take, .lost = lost, .give_up = give_up, .hear = hear, .answer = answer};
+static const struct weir_errand_kind kind = {.counts = WEIR_COUNTS_STARTING,
+                                             .ask = ask,
+                                             .take = take,
+                                             .lost = lost,
+                                             .give_up = give_up,
+                                             .hear = hear,
+                                             .answer = answer};
 
 /* ---- Making them ------------------------------------------------------------------------- */
 

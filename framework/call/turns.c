@@ -20,6 +20,7 @@ void weir_errand_begin(struct weir_errand *errand, const struct weir_errand_kind
     errand->weight = 1;
     errand->wake = weir_clock_monotonic_ms();
     errand->deadline = errand->wake + limit;
+    errand->begun_ns = weir_clock_monotonic_ns();
 }
 
 void weir_turns_begin(struct weir_turns *turns, struct weir_client *client,
@@ -27,6 +28,7 @@ void weir_turns_begin(struct weir_turns *turns, struct weir_client *client,
 {
     *turns = (struct weir_turns){
         .client = client, .endpoint = endpoint, .prefix = prefix, .hear_pause = HEAR_FIRST_MS};
+    weir_tally_begin(&turns->tally);
 }
 
 void weir_turns_add(struct weir_turns *turns, struct weir_errand *errand)
@@ -51,12 +53,18 @@ static void tell_lost(struct weir_turns *turns)
             errand->kind->lost(errand);
 }
 
+static void give_up(struct weir_errand *errand, enum weir_errand_end end, const char *why)
+{
+    errand->kind->give_up(errand, why);
+    errand->end = end;
+}
+
 /* What has not been sent needs no waiting: its caller may try again himself. */
 static void give_up_unsent(struct weir_turns *turns)
 {
     for (struct weir_errand *errand = turns->errands; errand != NULL; errand = errand->next)
         if (!errand->ended && !errand->sent)
-            errand->kind->give_up(errand, turns->unreachable.text);
+            give_up(errand, WEIR_ERRAND_UNREACHABLE, turns->unreachable.text);
 }
 
 static bool connect_if_due(struct weir_turns *turns, int64_t now)
@@ -66,8 +74,10 @@ static bool connect_if_due(struct weir_turns *turns, int64_t now)
         return true;
     if (now >= turns->connect_at) {
         weir_client_close(turns->client);
-        if (weir_client_open(turns->client, turns->endpoint, ANSWER_LIMIT_MS, &error) == WEIR_OK)
+        if (weir_client_open(turns->client, turns->endpoint, ANSWER_LIMIT_MS, &error) == WEIR_OK) {
+            turns->tally.connections++;
             return true;
+        }
         turns->unreachable = error;
         turns->connect_at = weir_clock_monotonic_ms() + CONNECT_AGAIN_MS;
     }
@@ -126,6 +136,8 @@ static void take_all(struct weir_turns *turns, struct weir_pipeline *pipeline, s
     for (struct weir_errand *errand = turns->errands; errand != NULL; errand = errand->next) {
         if (errand->asked > 0 && !errand->ended)
             errand->kind->take(errand, turns->client, &replies[first], errand->asked);
+        if (errand->no_master)
+            weir_client_close(turns->client);
         first += errand->asked;
     }
 }
@@ -183,6 +195,7 @@ static void answer_ended(struct weir_turns *turns)
     }
     while (ended != NULL) {
         struct weir_errand *next = ended->next;
+        weir_tally_take(&turns->tally, ended);
         ended->kind->answer(ended);
         ended = next;
     }
@@ -192,7 +205,7 @@ static void give_up_late(struct weir_turns *turns, int64_t now)
 {
     for (struct weir_errand *errand = turns->errands; errand != NULL; errand = errand->next)
         if (!errand->ended && errand->deadline <= now)
-            errand->kind->give_up(errand, turns->unreachable.text);
+            give_up(errand, WEIR_ERRAND_TIMED_OUT, turns->unreachable.text);
 }
 
 static bool anything_due(const struct weir_turns *turns, int64_t now)
@@ -236,7 +249,7 @@ void weir_turns_end(struct weir_turns *turns, const char *why)
 {
     for (struct weir_errand *errand = turns->errands; errand != NULL; errand = errand->next)
         if (!errand->ended)
-            errand->kind->give_up(errand, why);
+            give_up(errand, WEIR_ERRAND_TIMED_OUT, why);
     answer_ended(turns);
 }
 

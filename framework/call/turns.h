@@ -3,6 +3,7 @@
 #define WEIR_CALL_TURNS_H
 
 #include "call/errand.h"
+#include "call/tally.h"
 
 /* For one thread. Client, endpoint and prefix are borrowed; the client may be closed. */
 struct weir_turns {
@@ -15,6 +16,7 @@ struct weir_turns {
     int64_t hear_at, hear_pause;
     int64_t connect_at; /* not before: the server was not there a moment ago */
     struct weir_error unreachable;
+    struct weir_tally tally;
 };
 
 void weir_turns_begin(struct weir_turns *turns, struct weir_client *client,

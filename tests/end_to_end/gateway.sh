@@ -426,6 +426,63 @@ no_simulation() {
     address=$(<"$dir/gateway.address")
 }
 
+# ---- Those who look after it ----------------------------------------------------------------
+
+# Where a gateway of the test's own serves its metrics.
+metrics_of() { # NAME
+    sed -n 's/.*metrics\.listening.*address"\{0,1\}[=:]"\{0,1\}\([^" ]*\).*/\1/p' "$dir/$1.log"
+}
+
+told() { # ADDRESS PATH PART: whether it is in what is answered there
+    grep -qF -- "$3" < <(curl -s -m 20 "http://$1$2")
+}
+
+figures() {
+    local at line
+    own_gateway counting --metrics 127.0.0.1:0
+    at=$(metrics_of counting)
+    check 'it is ready' await told "$at" /readyz ok
+    check 'and alive' told "$at" /healthz ok
+    answers 'an order' 201 shipped POST /orders "$(order c1 1)"
+    problem 'one that is absent' 404 absent GET /orders/none
+    problem 'one that none can pay' 409 refused POST /orders "$(order nobody 1)"
+    problem 'no such path' 404 no-such-path GET /nothing
+    problem 'too large' 413 too-large POST /orders '' -H 'Content-Length: 99999' -H 'Expect:' --data-binary x
+    for line in 'gateway_requests_total{path="/orders",status="2xx"} 1' \
+        'gateway_requests_total{path="/orders",status="4xx"} 2' \
+        'gateway_requests_total{path="/orders/{id}",status="4xx"} 1' \
+        'gateway_requests_total{path="none",status="4xx"} 1' \
+        'gateway_request_seconds_count{path="/orders"} 2' \
+        'gateway_requests_in_hand 0' \
+        'weir_calls_total{service="gateway",kind="start",outcome="answered"} 2' \
+        'weir_build_info{service="gateway",version='; do
+        check "it tells $line" await told "$at" /metrics "$line"
+    done
+    end_own
+}
+
+# Takes what a program tells the one that has started it, a line for each message.
+listen_as_manager() { # SOCKET FILE
+    python3 -c 'import socket, sys
+heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+heard.bind(sys.argv[1])
+with open(sys.argv[2], "w", buffering=1) as file:
+    while True:
+        print(heard.recv(4096).decode(), file=file)' "$1" "$2" &
+    children+=($!)
+    await test -S "$1" || stop_with 'nobody listens'
+}
+
+service_manager() {
+    listen_as_manager "$dir/notify" "$dir/heard"
+    NOTIFY_SOCKET=$dir/notify WATCHDOG_USEC=2000000 own_gateway managed
+    check 'the service manager is told that it is ready' await grep -qx 'READY=1' "$dir/heard"
+    check 'and that it lives' await grep -qx 'WATCHDOG=1' "$dir/heard"
+    check 'and how it stands' await grep -q '^STATUS=connected to unix://' "$dir/heard"
+    end_own
+    check 'and that it stops' await grep -qx 'STOPPING=1' "$dir/heard"
+}
+
 # ---- Server and gateway away ----------------------------------------------------------------
 
 server_away() {
@@ -436,6 +493,8 @@ server_away() {
     problem 'a command, too' 503 no-server POST /payments '{"orderId":"s2","customerId":"c1","amount":1}'
     problem 'reading: 503' 503 no-server GET /orders/o1
     problem 'not ready' 503 no-server GET /readyz
+    check 'nor to those who look at its metrics' \
+        await told "$(<"$dir/gateway.metrics")" /readyz 'no connection to unix://'
     answers 'but alive' 200 alive GET /healthz
     "$root/scripts/shop.sh" start redis "$dir" >>"$dir/up.out"
     await is_ready || fault 'ready again' "not in $limit s"
@@ -603,6 +662,8 @@ command_line() {
     exits 'no place for the address' 70 'cannot be written to its file' --listen 127.0.0.1:0 \
         --address-file "$dir/none/address"
     exits 'a port that is taken' 71 'cannot listen' --listen "$address"
+    exits 'no address for metrics' 64 'must be an address and a port' --listen 127.0.0.1:0 --metrics here
+    exits 'one for metrics that is taken' 71 '--metrics' --listen 127.0.0.1:0 --metrics "$address"
 }
 
 main() {
@@ -622,6 +683,8 @@ main() {
     crowd_at_once
     too_many
     no_simulation
+    figures
+    service_manager
     views_broken
     malformed_event
     server_full

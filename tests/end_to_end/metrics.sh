@@ -6,15 +6,24 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 export WEIR_CLAIM_IDLE=1s
-processes=(weir-coordinator orders payments catalog notifications views)
+processes=(weir-coordinator orders payments catalog notifications views gateway)
 names=(weir_messages_total weir_handler_seconds_count weir_commit_seconds_count weir_backlog
     weir_pending weir_oldest_seconds weir_dead_letters weir_retries_total weir_claimed_total
     weir_fenced_total weir_sagas weir_saga_seconds_count weir_scheduled weir_projection_lag
-    weir_projection_events_total weir_reconnects_total weir_build_info)
+    weir_projection_events_total weir_reconnects_total weir_build_info weir_calls_total
+    weir_call_seconds_count weir_calls_in_hand gateway_requests_total gateway_request_seconds_count)
 
 place_order() { # ORDER CUSTOMER [SIMULATE]
     "$bin/weir" start place-order --redis "unix://$dir/redis.sock" --id "$1" --data \
         "{\"orderId\":\"$1\",\"customerId\":\"$2\",\"amount\":100,\"productId\":\"p1\",\"quantity\":1${3:+,\"simulate\":$3}}" >/dev/null
+}
+
+shop_over_http() { # NUMBER ORDER...: of the orders as many are there
+    local order found=0
+    for order in "${@:2}"; do
+        ! curl -sf -m 10 "http://$(<"$dir/gateway.address")/orders/$order" >/dev/null || found=$((found + 1))
+    done
+    same "$found" "$1"
 }
 
 saga_state() { # ID
@@ -105,6 +114,7 @@ expect 'a good order' completed saga_state good-19
 expect 'one that is undone' compensated saga_state poor
 expect 'one whose worker died' completed saga_state crashes
 expect 'one that needs an operator' suspended saga_state stuck
+check 'the gateway is asked for them' shop_over_http 2 good-1 good-19
 await test -s "$dir/payments.metrics" || stop_with 'payments was not started again'
 
 for process in "${processes[@]}"; do
@@ -119,6 +129,8 @@ for name in "${names[@]}"; do
 done
 expect 'the orders are counted' '2[0-9]' asks value \
     'sum(weir_messages_total{service="orders",type="CreateOrder",outcome="done"})'
+expect 'so is what the gateway was asked for' '[2-9]|[1-9][0-9]+' asks value \
+    'sum(gateway_requests_total{path="/orders/{id}",status="2xx"})'
 expect 'so are the dead letters' 1 asks value 'max(weir_dead_letters{service="orders"})'
 expect 'so is the saga that needs an operator' 1 asks value \
     'max(weir_sagas{definition="place-order",state="suspended"})'

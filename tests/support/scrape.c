@@ -53,11 +53,11 @@ static char *read_all(int from)
     return text;
 }
 
-struct test_page test_page_get(const struct test_worker *worker, const char *path)
+struct test_page test_page_get_at(int port, const char *path)
 {
     char request[256];
     struct timeval limit = {.tv_sec = ANSWER_S};
-    struct sockaddr_in address = test_address(port_of(worker));
+    struct sockaddr_in address = test_address(port);
     struct test_page page = {0};
     int to = socket(AF_INET, SOCK_STREAM, 0);
     setsockopt(to, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -69,6 +69,11 @@ struct test_page test_page_get(const struct test_worker *worker, const char *pat
     close(to);
     assert_int_equal(sscanf(page.text, "HTTP/1.1 %d", &page.status), 1);
     return page;
+}
+
+struct test_page test_page_get(const struct test_worker *worker, const char *path)
+{
+    return test_page_get_at(port_of(worker), path);
 }
 
 void test_page_close(struct test_page *page)
@@ -85,16 +90,19 @@ bool test_page_is(const struct test_worker *worker, const char *path, int status
     return is;
 }
 
-double test_metric(const struct test_worker *worker, const char *series)
+double test_page_metric(const struct test_page *page, const char *series)
 {
     char line[512];
-    double value = -1;
+    snprintf(line, sizeof(line), "\n%s ", series);
+    const char *found = strstr(page->text, line);
+    return found != NULL ? strtod(found + strlen(line), NULL) : -1;
+}
+
+double test_metric(const struct test_worker *worker, const char *series)
+{
     struct test_page page = test_page_get(worker, "/metrics");
     assert_int_equal(page.status, 200);
-    snprintf(line, sizeof(line), "\n%s ", series);
-    const char *found = strstr(page.text, line);
-    if (found != NULL)
-        value = strtod(found + strlen(line), NULL);
+    double value = test_page_metric(&page, series);
     test_page_close(&page);
     return value;
 }

@@ -13,12 +13,15 @@ struct test_page {
 
 /* Asks the process by GET; one that does not answer within 10 s fails the test. To be closed. */
 struct test_page test_page_get(const struct test_worker *worker, const char *path);
+/* The same of whoever serves at that port of 127.0.0.1. */
+struct test_page test_page_get_at(int port, const char *path);
 void test_page_close(struct test_page *page);
 /* Whether the answer has that status and holds the text. */
 bool test_page_is(const struct test_worker *worker, const char *path, int status, const char *text);
 
-/* The value of a series by its whole name, such as "weir_backlog{service=\"a\",stream=\"b\"}", by a
- * scrape of its own; -1 where it is not told. */
+/* The value of a series by its whole name, such as "weir_backlog{service=\"a\",stream=\"b\"}"; -1
+ * where it is not told. The second makes a scrape of its own. */
+double test_page_metric(const struct test_page *page, const char *series);
 double test_metric(const struct test_worker *worker, const char *series);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "figures.h"
 #include "handlers.h"
 
 #define HEADERS_MAX 16384     /* bytes of a connection's memory: beyond, the library says 431 */
@@ -191,6 +192,7 @@ static enum MHD_Result send_reply(struct door *door, struct request *request)
     if (atomic_load(&request->gateway->stopping))
         add_header(response, "Connection", "close");
     set_limit(door, request->connection, false);
+    figures_take(request);
     sent = MHD_queue_response(request->line, reply->status, response);
     MHD_destroy_response(response);
     return sent;
@@ -218,7 +220,7 @@ static void begin(struct request *request)
 {
     struct gateway *gateway = request->gateway;
     const struct handler *handler = handler_of(request->match.route);
-    request->began = request_now();
+    request->began_ns = request_now_ns();
     if (request->too_large) {
         request_problem(request, PROBLEM_TOO_LARGE, NULL, "a body may have %d bytes", BODY_MAX);
         return;
@@ -328,6 +330,7 @@ static void *run(void *user)
     bool listens = true;
     while (!atomic_load(&door->closed)) {
         await_events(door, events);
+        weir_monitor_beat(door->gateway->monitor);
         if (listens && atomic_load(&door->quiet)) {
             (void)MHD_quiesce_daemon(door->daemon);
             close(door->socket);

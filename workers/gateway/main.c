@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "door.h"
+#include "figures.h"
 
+#define EXIT_USAGE 64
 #define EXIT_FAILURE_INSIDE 70
 #define EXIT_NO_ADDRESS 71
 #define DRAIN_SLACK_MS 3000
@@ -42,6 +44,7 @@ static void drain(struct gateway *gateway, struct door *door)
     weir_journal_write(gateway->journal, WEIR_INFO, "gateway.stopping", "in_hand=%lld",
                        (long long)atomic_load(&gateway->in_hand));
     atomic_store(&gateway->stopping, true);
+    weir_monitor_stop(gateway->monitor);
     door_stop_listening(door);
     while (atomic_load(&gateway->in_hand) > 0 && request_now() < until)
         nanosleep(&(struct timespec){0, 5000000}, NULL);
@@ -63,8 +66,10 @@ static int serve(struct gateway *gateway, const sigset_t *signals)
     }
     weir_journal_write(gateway->journal, WEIR_INFO, "gateway.started", "address=%s version=%s",
                        door_address(door), WEIR_VERSION);
+    weir_monitor_ready(gateway->monitor);
     while (!asked_to_stop(signals)) {
         door_sweep(door);
+        figures_take_in_hand(gateway);
         weir_journal_tell(gateway->journal);
     }
     drain(gateway, door);
@@ -75,11 +80,35 @@ static int serve(struct gateway *gateway, const sigset_t *signals)
     return 0;
 }
 
+/* Returns -1, or the exit code: what is wrong has been said. */
+static int open_parts(struct gateway *gateway)
+{
+    const struct settings *settings = &gateway->settings;
+    char why[256];
+    gateway->journal =
+        weir_journal_open("gateway", settings->log_level, settings->log_format, why, sizeof why);
+    if (gateway->journal == NULL) {
+        fprintf(stderr, "gateway: %s\n", why);
+        return EXIT_USAGE;
+    }
+    gateway->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    gateway->desk = weir_desk_open(settings->redis, settings->prefix,
+                                   2 * (size_t)settings->most_requests + 200, why, sizeof why);
+    if (gateway->desk == NULL || gateway->wake < 0) {
+        fprintf(stderr, "gateway: %s\n", gateway->wake < 0 ? "no descriptors are left" : why);
+        return EXIT_USAGE;
+    }
+    gateway->monitor = weir_monitor_open("gateway", settings->metrics, gateway->desk,
+                                         gateway->journal, why, sizeof why);
+    if (gateway->monitor != NULL)
+        return -1;
+    weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "reason=%s", why);
+    return EXIT_NO_ADDRESS;
+}
+
 int main(int argc, char **argv)
 {
     static struct gateway gateway;
-    const struct settings *settings = &gateway.settings;
-    char why[256];
     sigset_t signals;
     int code = settings_read(&gateway.settings, argc, argv);
     if (code >= 0)
@@ -90,22 +119,10 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread begins */
-    gateway.journal =
-        weir_journal_open("gateway", settings->log_level, settings->log_format, why, sizeof why);
-    if (gateway.journal == NULL) {
-        fprintf(stderr, "gateway: %s\n", why);
-        return 64;
-    }
-    gateway.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    gateway.desk = weir_desk_open(settings->redis, settings->prefix,
-                                  2 * (size_t)settings->most_requests + 200, why, sizeof why);
-    if (gateway.desk == NULL || gateway.wake < 0) {
-        fprintf(stderr, "gateway: %s\n", gateway.wake < 0 ? "no descriptors are left" : why);
-        weir_desk_close(gateway.desk);
-        weir_journal_close(gateway.journal);
-        return 64;
-    }
-    code = serve(&gateway, &signals);
+    code = open_parts(&gateway);
+    if (code < 0)
+        code = serve(&gateway, &signals);
+    weir_monitor_close(gateway.monitor);
     weir_desk_close(gateway.desk);
     weir_journal_close(gateway.journal);
     close(gateway.wake);

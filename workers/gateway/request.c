@@ -12,16 +12,21 @@
 
 #define VIEW_LEAST_MS 500
 
-int64_t request_now(void)
+int64_t request_now_ns(void)
 {
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t request_now(void)
+{
+    return request_now_ns() / 1000000;
 }
 
 int64_t request_time_left(const struct request *request)
 {
-    int64_t left = request->began + request->gateway->settings.wait_ms - request_now();
+    int64_t left = request->began_ns / 1000000 + request->gateway->settings.wait_ms - request_now();
     return left > 0 ? left : 0;
 }
 

@@ -22,6 +22,7 @@ struct gateway {
     struct settings settings;
     weir_desk *desk;
     weir_journal *journal;
+    weir_monitor *monitor;
     atomic_llong in_hand; /* requests that have been begun and are not answered */
     atomic_bool stopping;
     int wake; /* eventfd: the door's thread has something to do */
@@ -46,7 +47,7 @@ struct request {
     struct MHD_Connection *line;
     struct connection *connection;
     struct route_match match;
-    int64_t began; /* monotonic ms, when all of it had come */
+    int64_t began_ns; /* monotonic, when all of it had come; 0: refused before */
     char *body;
     size_t length;
     bool too_large;
@@ -85,6 +86,7 @@ int64_t request_time_left(const struct request *request);
  * second at the least. */
 int64_t request_view_limit(const struct request *request);
 int64_t request_now(void);
+int64_t request_now_ns(void);
 
 /* The header's value, or NULL. */
 const char *request_header(const struct request *request, const char *name);

@@ -127,3 +127,11 @@ struct route_match route_find(const char *method, const char *path)
     }
     return match;
 }
+
+const char *route_path(enum route route)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+        if (routes[i].route == route)
+            return routes[i].pattern;
+    return "none";
+}

@@ -32,6 +32,9 @@ struct route_match {
 /* `path` as it came, escaped. HEAD is as GET. */
 struct route_match route_find(const char *method, const char *path);
 
+/* Its path, with "{id}" where there is one: "/orders/{id}". "none" where nothing is there. */
+const char *route_path(enum route route);
+
 /* Ids of the shop, which stand in keys: 1 to 128 bytes of UTF-8 without blanks, control characters,
  * '{', '}', '/', '"' and '\'. */
 bool route_id_valid(const char *id);

@@ -27,6 +27,8 @@ static const struct row rows[] = {
     {"address-file", "GATEWAY_ADDRESS_FILE", "FILE", NULL,
      "write the address there once it listens", TEXT, AT(address_file), 0, 0},
     {"redis", "REDIS_URL", "URL", NULL, "server, as for every worker", TEXT, AT(redis), 0, 0},
+    {"metrics", "WEIR_METRICS", "ADDR:PORT", NULL,
+     "serve /metrics, /healthz and /readyz there; port 0: any free one", TEXT, AT(metrics), 0, 0},
     {"namespace", "WEIR_NAMESPACE", "PREFIX", NULL, "plain text before every key", TEXT, AT(prefix),
      0, 0},
     {"wait", "GATEWAY_WAIT", "TIME", "2s", "how long an answer waits for the outcome", TIME,
@@ -99,20 +101,27 @@ static int put(struct settings *settings, const struct row *row, const char *val
     return -1;
 }
 
+/* Behind the last colon; -1: there is none. */
+static int64_t port_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    int64_t port = colon != NULL ? number_of(colon + 1) : -1;
+    return port <= 65535 ? port : -1;
+}
+
 /* ADDR:PORT; an IPv6 address in brackets. */
 static int take_address(struct settings *settings)
 {
     struct in6_addr address;
-    const char *colon = strrchr(settings->listen, ':');
-    int64_t port = colon != NULL ? number_of(colon + 1) : -1;
-    size_t length = colon != NULL ? (size_t)(colon - settings->listen) : 0;
     const char *host = settings->listen;
+    int64_t port = port_of(host);
+    size_t length = port >= 0 ? (size_t)(strrchr(host, ':') - host) : 0;
     if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
         host++;
         length -= 2;
     }
     snprintf(settings->host, sizeof settings->host, "%.*s", (int)length, host);
-    if (port < 0 || port > 65535 || length >= sizeof settings->host ||
+    if (port < 0 || length >= sizeof settings->host ||
         (inet_pton(AF_INET, settings->host, &address) != 1 &&
          inet_pton(AF_INET6, settings->host, &address) != 1))
         return complain("listen", settings->listen,
@@ -190,5 +199,8 @@ int settings_read(struct settings *settings, int argc, char **argv)
     code = read_defaults(settings);
     if (code < 0)
         code = read_flags(settings, argc, argv);
+    if (code < 0 && settings->metrics != NULL && port_of(settings->metrics) < 0)
+        code = complain("metrics", settings->metrics,
+                        "must be an address and a port, such as 127.0.0.1:9103");
     return code < 0 ? take_address(settings) : code;
 }

@@ -12,6 +12,7 @@ struct settings {
     uint16_t port;            /* 0: one that is free */
     const char *redis;        /* NULL: the default */
     const char *prefix;       /* NULL: none */
+    const char *metrics;      /* where they are served; NULL: nowhere */
     const char *address_file; /* where the address is written to, too; NULL: nowhere */
     int64_t wait_ms;          /* for an outcome */
     int64_t request_limit_ms; /* for a client to send a request, and to take the answer */

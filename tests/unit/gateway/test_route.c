@@ -14,6 +14,8 @@ static void expect(const char *method, const char *path, enum route route, const
     struct route_match match = route_find(method, path);
     if (match.route != route)
         fail_msg("%s %s: route %d instead of %d", method, path, (int)match.route, (int)route);
+    if (id && route < ROUTE_NO_PATH)
+        assert_non_null(strstr(route_path(route), "{id}"));
     if (id)
         assert_string_equal(match.id, id);
 }
@@ -33,6 +35,18 @@ static void paths_are_found(void **state)
     expect("GET", "/healthz", ROUTE_ALIVE, NULL);
     expect("GET", "/readyz", ROUTE_READY, NULL);
     expect("GET", "/problems/busy", ROUTE_PROBLEM, "busy");
+}
+
+static void each_has_a_path_of_its_own(void **state)
+{
+    (void)state;
+    for (enum route one = 0; one < ROUTE_NO_PATH; one++)
+        for (enum route other = one + 1; other <= ROUTE_NO_PATH; other++)
+            assert_string_not_equal(route_path(one), route_path(other));
+    assert_string_equal(route_path(ROUTE_CUSTOMER_ORDERS), "/customers/{id}/orders");
+    assert_string_equal(route_path(ROUTE_NO_PATH), "none");
+    assert_string_equal(route_path(ROUTE_NO_METHOD), "none");
+    assert_string_equal(route_path(ROUTE_BAD_ID), "none");
 }
 
 static void what_is_not_there_is_no_path(void **state)
@@ -127,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_are_found),
+        cmocka_unit_test(each_has_a_path_of_its_own),
         cmocka_unit_test(what_is_not_there_is_no_path),
         cmocka_unit_test(other_methods_are_told_which),
         cmocka_unit_test(escapes_are_part_of_ids),
