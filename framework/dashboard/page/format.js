@@ -35,9 +35,10 @@ export const iso = (ms) => {
   try { return new Date(ms).toISOString(); } catch { return String(ms); }
 };
 
-const grouping = new Intl.NumberFormat('en', { useGrouping: true });
+// To make an Intl.NumberFormat for this takes a browser longer than all else on the first screen.
 export function count(number) {
-  return typeof number === 'number' ? grouping.format(number).replaceAll(',', '\u202f') : '–';
+  if (typeof number !== 'number') return '–';
+  return String(Math.round(number * 1000) / 1000).replace(/\B(?=(\d{3})+(\.|$))/g, '\u202f');
 }
 
 export function rate(number) {
