@@ -46,10 +46,14 @@ for name in weir-worker@payments.service weir-coordinator.service weir-dashboard
     said=$(systemd-analyze security --no-pager --offline=true --threshold="$exposure_max" "$units/$name" 2>&1) ||
         fault "$name: exposed more than $exposure_max: $(tail -n 1 <<<"$said")"
     printf '%s\n' "$said" | tail -n 1
-    for setting in Restart=on-failure 'RestartPreventExitStatus=64 77 78' KillSignal=SIGTERM DynamicUser=yes; do
+    for setting in Restart=on-failure 'RestartPreventExitStatus=64 77 78' KillSignal=SIGTERM DynamicUser=yes \
+        PartOf=weir.target Before=weir.target; do
         grep -qxF "$setting" "$units/$name" || fault "$name: lacks $setting"
     done
 done
+# Without this all of a machine's boot would wait for a server that is away.
+grep -qx DefaultDependencies=no "$units/weir.target" || fault 'weir.target: multi-user.target waits for it'
+
 # A worker is given longer to stop than it takes by itself.
 grace=$(sed -n 's/^#define GRACE_MS \([0-9]*\)$/\1/p' "$root/framework/service/stopping.c")
 for name in weir-worker@.service weir-coordinator.service; do
