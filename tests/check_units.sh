@@ -46,7 +46,7 @@ for name in weir-worker@payments.service weir-coordinator.service weir-dashboard
     said=$(systemd-analyze security --no-pager --offline=true --threshold="$exposure_max" "$units/$name" 2>&1) ||
         fault "$name: exposed more than $exposure_max: $(tail -n 1 <<<"$said")"
     printf '%s\n' "$said" | tail -n 1
-    for setting in Restart=on-failure 'RestartPreventExitStatus=64 77 78' KillSignal=SIGTERM DynamicUser=yes \
+    for setting in Restart=on-failure 'RestartPreventExitStatus=64 77 78 203' KillSignal=SIGTERM DynamicUser=yes \
         PartOf=weir.target Before=weir.target; do
         grep -qxF "$setting" "$units/$name" || fault "$name: lacks $setting"
     done
