@@ -22,7 +22,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 make -s -C "$root" BUILD="$build" DESTDIR="$work" PREFIX=/usr install-units
 units=$work/usr/lib/systemd/system
-for name in weir-worker@.service weir-coordinator.service weir-dashboard.service weir.target; do
+services=(weir-worker@.service weir-coordinator.service weir-dashboard.service)
+for name in "${services[@]}" weir.target; do
     [[ -s $units/$name ]] || fault "$name is not installed"
 done
 ! grep -rn '@[a-z]*@' "$units" || fault 'something was not filled in'
@@ -38,7 +39,7 @@ for program in weir-coordinator weir-dashboard payments; do
 done
 sed -i "s|^ExecStart=/usr/bin/|ExecStart=$work/bin/|" "$units"/*.service
 cp "$units/weir-worker@.service" "$units/weir-worker@payments.service"
-for name in weir-worker@payments.service weir-coordinator.service weir-dashboard.service weir.target; do
+for name in "${services[@]/@/@payments}" weir.target; do
     said=$(SYSTEMD_UNIT_PATH=$units:/lib/systemd/system systemd-analyze verify --man=no "$units/$name" 2>&1 |
         grep -F weir || true)
     [[ -z $said ]] || fault "$name: $said"
@@ -47,18 +48,34 @@ for name in weir-worker@payments.service weir-coordinator.service weir-dashboard
         fault "$name: exposed more than $exposure_max: $(tail -n 1 <<<"$said")"
     printf '%s\n' "$said" | tail -n 1
     for setting in Restart=on-failure 'RestartPreventExitStatus=64 77 78 203' KillSignal=SIGTERM DynamicUser=yes \
-        PartOf=weir.target Before=weir.target; do
+        PartOf=weir.target Before=weir.target StartLimitIntervalSec=5min; do
         grep -qxF "$setting" "$units/$name" || fault "$name: lacks $setting"
     done
 done
-# Without this all of a machine's boot would wait for a server that is away.
+# Without the first all of a machine's boot would wait for a server that is away.
 grep -qx DefaultDependencies=no "$units/weir.target" || fault 'weir.target: multi-user.target waits for it'
 
-# A worker is given longer to stop than it takes by itself.
+setting_of() { # UNIT NAME: of numbers, in seconds or without a unit
+    sed -n "s/^$2=\\([0-9]*\\)s\\{0,1\\}$/\\1/p" "$units/$1"
+}
+
+# A start that fails at once comes to an end; ten messages that kill a worker (--max-deliveries) end nobody.
+deliveries=$(sed -n '/"max-deliveries"/,/}/s/.*\.initial = "\([0-9]*\)".*/\1/p' "$root/framework/service/main.c")
+for name in "${services[@]}"; do
+    starts=$(setting_of "$name" StartLimitBurst)
+    ((starts * $(setting_of "$name" RestartSec) < 300)) || fault "$name: starts for ever what fails at once"
+    ((starts > 10 * ${deliveries:?})) || fault "$name: is given up after $starts deaths"
+done
+
+# Each is given longer to stop than it takes by itself.
+stops_in() { # UNIT MS
+    local stop
+    stop=$(setting_of "$1" TimeoutStopSec)
+    ((${stop:-0} * 1000 > $2 + 10000)) || fault "$1: stops after ${stop:-?} s, its program after $2 ms"
+}
 grace=$(sed -n 's/^#define GRACE_MS \([0-9]*\)$/\1/p' "$root/framework/service/stopping.c")
 for name in weir-worker@.service weir-coordinator.service; do
-    stop=$(sed -n 's/^TimeoutStopSec=\([0-9]*\)s$/\1/p' "$units/$name")
-    ((${stop:-0} * 1000 > ${grace:?} + 10000)) || fault "$name: stops after $stop s, the worker after $grace ms"
+    stops_in "$name" "${grace:?}"
     grep -qx 'TimeoutStartSec=infinity' "$units/$name" || fault "$name: a server that is away ends it"
 done
 [[ $failed -eq 0 ]] || exit 1
