@@ -22,7 +22,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 make -s -C "$root" BUILD="$build" DESTDIR="$work" PREFIX=/usr install-units
 units=$work/usr/lib/systemd/system
-services=(weir-worker@.service weir-coordinator.service weir-dashboard.service)
+services=(weir-worker@.service weir-coordinator.service weir-dashboard.service weir-gateway.service)
 for name in "${services[@]}" weir.target; do
     [[ -s $units/$name ]] || fault "$name is not installed"
 done
@@ -33,7 +33,7 @@ said=$(grep -H '^ExecStart=.* -' "$units"/*.service) && fault "settings are for 
 
 # The programs have to be where the units say for systemd to take them: those of this build are.
 mkdir -p "$work/bin"
-for program in weir-coordinator weir-dashboard payments; do
+for program in weir-coordinator weir-dashboard gateway payments; do
     grep -q "^ExecStart=/usr/bin/\(%i\|$program\)\( \|$\)" "$units"/*.service || fault "no unit starts $program"
     ln -s /bin/true "$work/bin/$program"
 done
@@ -78,5 +78,8 @@ for name in weir-worker@.service weir-coordinator.service; do
     stops_in "$name" "${grace:?}"
     grep -qx 'TimeoutStartSec=infinity' "$units/$name" || fault "$name: a server that is away ends it"
 done
+wait_max=$(grep -o 'AT(wait_ms), 1, [0-9]*' "$root/workers/gateway/settings.c" | sed 's/.* //')
+slack=$(sed -n 's/^#define DRAIN_SLACK_MS \([0-9]*\)$/\1/p' "$root/workers/gateway/main.c")
+stops_in weir-gateway.service $((${wait_max:?} + ${slack:?}))
 [[ $failed -eq 0 ]] || exit 1
 printf 'check_units: all fine\n'
