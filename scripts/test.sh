@@ -22,7 +22,7 @@ run_check() { # NAME COMMAND...
     local name=$1 log=$logs/${1//[^a-zA-Z0-9._-]/_}.log start=$SECONDS
     shift
     if "$@" </dev/null >"$log" 2>&1; then
-        printf '  ok    %s (%s s)\n' "$name" $((SECONDS - start))
+        printf '  ok    %s (%s s%s)\n' "$name" $((SECONDS - start)) "$(sed -n 's/^skipped: /, &/p' "$log")"
         return 0
     fi
     printf '  FAIL  %s, output in %s:\n%s\n' "$name" "$log" "$(tail -n 60 "$log")"

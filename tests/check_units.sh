@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks the systemd units as they are installed: that systemd understands all of them, that they end
 # on no exit code in a circle, and that little is left for the processes to do on the machine.
+# tests/end_to_end/units.sh runs them.
 # Usage: tests/check_units.sh [BUILD]
 set -euo pipefail
 export LC_ALL=C
@@ -15,7 +16,7 @@ fault() {
 }
 
 command -v systemd-analyze >/dev/null || {
-    printf 'check_units: skipped, there is no systemd-analyze here\n'
+    printf 'skipped: there is no systemd-analyze\n'
     exit 0
 }
 work=$(mktemp -d)
