@@ -365,16 +365,36 @@ static void a_filter_takes_the_oldest_first(void **state)
     json_decref(actions);
 }
 
+static void a_dry_run_changes_nothing(void **state)
+{
+    (void)state;
+    bury(1, "m1", "{}", "r");
+    static const char *const verbs[] = {"replay", "drop"};
+    for (size_t i = 0; i < 2; i++) {
+        expect_weir(0, "1-1 Charge: would be ", NULL,
+                    WORDS("dead", SERVICE, verbs[i], "1-1", "--dry-run"));
+        expect_weir(0, "1-1 Charge: would be ", "nothing was done",
+                    WORDS("dead", SERVICE, verbs[i], "--all", "--dry-run"));
+        assert_int_equal(test_dead(&server, SERVICE), 1);
+    }
+    assert_int_equal(test_backlog(&server, SERVICE), 0);
+    assert_int_equal(test_ask_integer(&server, "EXISTS {weir}:actions {pay}:dead:1-1"), 0);
+}
+
 static void a_terminal_is_asked(void **state)
 {
     (void)state;
     bury(1, "m1", "{}", "r");
     bury(2, "m2", "{}", "r");
-    struct test_run run = type_on_terminal(1, 80, "", "dead pay drop --all", "n\n");
-    assert_non_null(strstr(run.out, "Drop 2 letters? [y/N]"));
-    assert_non_null(strstr(run.out, "nothing was done"));
-    test_run_close(&run);
-    assert_int_equal(test_dead(&server, SERVICE), 2);
+    static const char *const refusals[] = {"n\n", "\n", "\004"}; /* the last is Ctrl-D */
+    struct test_run run;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        run = type_on_terminal(1, 80, "", "dead pay drop --all", refusals[i]);
+        assert_non_null(strstr(run.out, "Drop 2 letters? [y/N]"));
+        assert_non_null(strstr(run.out, "nothing was done"));
+        test_run_close(&run);
+        assert_int_equal(test_dead(&server, SERVICE), 2);
+    }
     run = type_on_terminal(0, 80, "", "dead pay drop --all", "y\n");
     assert_non_null(strstr(run.out, "2 letters: 1-1, 2-1"));
     test_run_close(&run);
@@ -501,6 +521,25 @@ static void a_killed_run_is_safe_to_repeat(void **state)
     assert_int_equal(test_backlog(&server, SERVICE), 1);
 }
 
+/* One over many letters has left behind which it was about. */
+static void a_killed_run_has_told_that_it_began(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    bury(1, "m1", "{}", "r");
+    bury(2, "m2", "{}", "r");
+    test_proxy_start(&proxy, &server, (struct proxy_trap){"weir_drop", "1-1", PROXY_KILL_BEFORE});
+    struct test_run run =
+        run_weir(128 + SIGKILL,
+                 WORDS("dead", SERVICE, "drop", "--all", "--yes", "--redis", proxy.url), NULL);
+    test_run_close(&run);
+    test_proxy_stop(&proxy);
+    json_t *actions = ask_weir_json(0, WORDS("actions", "--target", "2-1"));
+    assert_int_equal(json_array_size(actions), 1);
+    assert_string_equal(shown_text(json_array_get(actions, 0), "outcome"), "begun");
+    json_decref(actions);
+}
+
 static void an_old_library_is_told(void **state)
 {
     (void)state;
@@ -524,12 +563,14 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(what_cannot_come_back_stays, clear),
         cmocka_unit_test_setup(a_filter_means_what_was_counted, clear),
         cmocka_unit_test_setup(a_filter_takes_the_oldest_first, clear),
+        cmocka_unit_test_setup(a_dry_run_changes_nothing, clear),
         cmocka_unit_test_setup(a_terminal_is_asked, clear),
         cmocka_unit_test_setup(data_is_mended_in_an_editor, clear),
         cmocka_unit_test_setup(a_replayed_message_is_handled_once, clear),
         cmocka_unit_test_setup(an_event_comes_back_to_its_subscriber_alone, clear),
         cmocka_unit_test_setup(a_lost_answer_is_asked_for_again, clear),
         cmocka_unit_test_setup(a_killed_run_is_safe_to_repeat, clear),
+        cmocka_unit_test_setup(a_killed_run_has_told_that_it_began, clear),
         cmocka_unit_test_setup(an_old_library_is_told, clear),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
