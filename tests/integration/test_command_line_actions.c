@@ -100,6 +100,24 @@ static void what_changes_nothing_is_not_recorded(void **state)
     json_decref(actions);
 }
 
+/* Messages' data may be anything, and the record is for everybody. */
+static void data_is_in_no_record(void **state)
+{
+    (void)state;
+    static const char data[] = "{\"card\":\"4111-1111\"}";
+    free(ask_weir(WORDS("install", "--force")));
+    test_do(&server, "DEL {weir}:actions");
+    test_do(&server, "XADD {s}:dead 1-1 type T reason r stream {s}:commands entry 7-1");
+    test_do(&server, "XADD {sagas}:commands * type StartSaga saga s1 definition one data {}");
+    free(ask_weir(WORDS("signal", "s1", "Go", "--data", data)));
+    free(ask_weir(WORDS("dead", "s", "replay", "1-1", "--data", data)));
+    char *actions = ask_weir(WORDS("actions", "--json"));
+    assert_non_null(strstr(actions, "\"signal\""));
+    assert_non_null(strstr(actions, "\"dead replay\""));
+    assert_null(strstr(actions, "4111"));
+    free(actions);
+}
+
 static void that_it_cannot_be_recorded_is_told(void **state)
 {
     (void)state;
@@ -200,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_change_is_recorded, clear),
         cmocka_unit_test_setup(what_changes_nothing_is_not_recorded, clear),
+        cmocka_unit_test_setup(data_is_in_no_record, clear),
         cmocka_unit_test_setup(that_it_cannot_be_recorded_is_told, clear),
         cmocka_unit_test_setup(what_is_not_named_is_told, clear),
         cmocka_unit_test_setup(lists_by_time_and_name, clear),
