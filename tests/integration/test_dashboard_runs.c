@@ -1,5 +1,5 @@
 /* The dashboard's thread that runs commands, and the board that shares what it finds: what became
- * of an action is told as it is, and nobody is told what was so before it. */
+ * of an action is told as it is, nobody is told what was so before it, and each change is told. */
 #include <ev.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -191,6 +191,42 @@ static void tells_nobody_what_was_so_before(void **state)
     test_proxy_stop(&proxy);
 }
 
+struct watcher {
+    struct weir_listener listener;
+    bool heard[2]; /* by which of two reasons the answer has */
+    uint64_t versions[2];
+};
+
+static void watch(struct weir_listener *listener, const struct weir_run *answer)
+{
+    struct watcher *watcher = (struct watcher *)listener;
+    bool later = strstr(answer->result, "\"out\"") != NULL;
+    watcher->versions[later] = weir_listener_version(listener);
+    watcher->heard[later] = true;
+}
+
+/* Pages are told a new version alone: an answer that is no longer than the one before is one. */
+static void each_change_is_a_version(void **state)
+{
+    struct watcher watcher = {.listener = {.heard = watch}};
+    struct weir_words words = words_of("sagas", false);
+    struct weir_error error = {0};
+    (void)state;
+    test_do(&balances_server,
+            "HSET {sagas}:saga:s1 definition d version 1 state suspended reason due");
+    test_do(&balances_server, "ZADD {sagas}:state:suspended 1 s1");
+    struct weir_board *board = weir_board_open(loop, balances_server.url, "", &error);
+    assert_non_null(board);
+    assert_int_equal(weir_board_listen(board, &words, &watcher.listener, &error), WEIR_OK);
+    turn_until(&watcher.heard[0]);
+    test_do(&balances_server, "HSET {sagas}:saga:s1 reason out");
+    weir_board_hurry(board);
+    turn_until(&watcher.heard[1]);
+    assert_int_equal(watcher.versions[1], watcher.versions[0] + 1);
+    weir_listener_leave(&watcher.listener);
+    assert_true(weir_board_close(board, LIMIT_MS));
+}
+
 /* ------------------------------------------------------------------------------------------------
  */
 
@@ -207,7 +243,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         CASE(tells_what_is_not_known),         CASE(tells_what_was_not_sent),
         CASE(finds_its_server_again),          CASE(leaves_no_transaction_open),
-        CASE(tells_nobody_what_was_so_before),
+        CASE(tells_nobody_what_was_so_before), CASE(each_change_is_a_version),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, balances_service);
