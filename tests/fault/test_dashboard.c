@@ -1,23 +1,28 @@
 /* What the dashboard's process tells of a server that hangs, is lost or becomes a replica: by its
- * health, its readiness and its log. */
+ * health, its readiness and its log; of an action whose answer is lost; and that pages which are
+ * closed count no more. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "support/clock.h"
 #include "support/ports.h"
+#include "support/proxy.h"
 #include "support/scrape.h"
 
 #define BOARD(...)                                                                                 \
     ((const char *const[]){test_program("weir-dashboard"), "--listen", "127.0.0.1:0", "--redis",   \
                            server.url, "--log-format", "text", __VA_ARGS__, NULL})
 
+#define TOKEN "a-token-of-this-test"
+#define SERVES "listen=127.0.0.1:"
 #define NEXT_LOOK_MS 11000 /* the dashboard looks at the server every ten seconds */
 
 static struct test_server server;
@@ -91,6 +96,50 @@ static void is_not_healthy_where_nothing_is_heard(void **state)
     assert_int_equal(test_worker_end(&board, SIGTERM), 0);
 }
 
+/* Whoever gave it must look before he gives it again. */
+static void an_action_whose_answer_is_lost_is_unknown(void **state)
+{
+    (void)state;
+    struct test_proxy proxy;
+    struct test_worker board = {.log = "lost.log"};
+    remove(board.log);
+    test_do(&server, "XADD {sagas}:commands * type StartSaga saga s1 definition d data {}");
+    test_proxy_start(&proxy, &server, (struct proxy_trap){"XADD", "CancelSaga", PROXY_CUT_AFTER});
+    setenv("WEIR_DASHBOARD_TOKEN", TOKEN, 1);
+    board.pid = test_spawn(
+        BOARD("--metrics", "127.0.0.1:0", "--allow-actions", "--redis", proxy.url), board.log);
+    unsetenv("WEIR_DASHBOARD_TOKEN");
+    test_worker_remember(&board);
+    struct test_page page =
+        test_page_ask(test_port_said(&board, SERVES),
+                      "POST /api/cancel/s1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                      "Authorization: Bearer " TOKEN "\r\nContent-Type: application/json\r\n"
+                      "Content-Length: 2\r\n\r\n{}");
+    test_proxy_await(&proxy);
+    assert_int_equal(page.status, 504);
+    assert_non_null(strstr(page.text, "may or may not"));
+    test_page_close(&page);
+    assert_true(test_metric(&board, "weir_dashboard_actions_total{outcome=\"unknown\"}") == 1);
+    assert_int_equal(test_worker_end(&board, SIGTERM), 0);
+    test_proxy_stop(&proxy);
+}
+
+/* Else so many would keep all others out. */
+static void pages_that_are_closed_count_no_more(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /api/live?topic=top HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct test_worker board = start_board("closed.log");
+    struct sockaddr_in address = test_address(test_port_said(&board, SERVES));
+    int page = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(page, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(send(page, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    AWAIT(test_metric(&board, "weir_dashboard_streams") == 1);
+    close(page);
+    AWAIT(test_metric(&board, "weir_dashboard_streams") == 0);
+    assert_int_equal(test_worker_end(&board, SIGTERM), 0);
+}
+
 static void assert_refused(const char *flag, const char *value, int code)
 {
     char head[64];
@@ -145,6 +194,8 @@ int main(void)
         CASE(is_not_ready_without_a_master),
         CASE(tells_of_a_server_that_is_killed),
         CASE(is_not_healthy_where_nothing_is_heard),
+        CASE(an_action_whose_answer_is_lost_is_unknown),
+        CASE(pages_that_are_closed_count_no_more),
         CASE(what_cannot_be_is_said_at_once),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -19,17 +19,17 @@
 #define ANSWER_S 10
 
 /* The last one said: a folder may hold the log of an earlier run. */
-static int port_of(const struct test_worker *worker)
+int test_port_said(const struct test_worker *worker, const char *before)
 {
     char line[1024];
     int port = 0;
-    test_await_text(worker->log, LISTENING, 15000);
+    test_await_text(worker->log, before, 15000);
     FILE *log = fopen(worker->log, "r");
     assert_non_null(log);
     while (fgets(line, sizeof(line), log) != NULL) {
-        const char *found = strstr(line, LISTENING);
+        const char *found = strstr(line, before);
         if (found != NULL)
-            port = atoi(found + strlen(LISTENING));
+            port = atoi(found + strlen(before));
     }
     fclose(log);
     assert_true(port > 0);
@@ -53,17 +53,14 @@ static char *read_all(int from)
     return text;
 }
 
-struct test_page test_page_get_at(int port, const char *path)
+struct test_page test_page_ask(int port, const char *request)
 {
-    char request[256];
     struct timeval limit = {.tv_sec = ANSWER_S};
     struct sockaddr_in address = test_address(port);
     struct test_page page = {0};
     int to = socket(AF_INET, SOCK_STREAM, 0);
     setsockopt(to, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     assert_int_equal(connect(to, (struct sockaddr *)&address, sizeof(address)), 0);
-    snprintf(request, sizeof(request),
-             "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
     assert_int_equal(send(to, request, strlen(request), MSG_NOSIGNAL), strlen(request));
     page.text = read_all(to);
     close(to);
@@ -73,7 +70,15 @@ struct test_page test_page_get_at(int port, const char *path)
 
 struct test_page test_page_get(const struct test_worker *worker, const char *path)
 {
-    return test_page_get_at(port_of(worker), path);
+    return test_page_get_at(test_port_said(worker, LISTENING), path);
+}
+
+struct test_page test_page_get_at(int port, const char *path)
+{
+    char request[256];
+    snprintf(request, sizeof(request),
+             "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    return test_page_ask(port, request);
 }
 
 void test_page_close(struct test_page *page)

@@ -11,7 +11,12 @@ struct test_page {
     char *text; /* headers and body, terminated */
 };
 
-/* Asks the process by GET; one that does not answer within 10 s fails the test. To be closed. */
+/* The port that a line of the process's log tells behind the text, the last one said. */
+int test_port_said(const struct test_worker *worker, const char *before);
+/* Sends a request, which ends its connection, to that port; no answer within 10 s fails the test.
+ * To be closed. */
+struct test_page test_page_ask(int port, const char *request);
+/* Asks the process by GET. To be closed. */
 struct test_page test_page_get(const struct test_worker *worker, const char *path);
 /* The same of whoever serves at that port of 127.0.0.1. */
 struct test_page test_page_get_at(int port, const char *path);
