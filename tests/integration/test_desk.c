@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "support/proxy.h"
 #include "support/sagas.h"
 #include "support/step_service.h"
 #include "support/work_service.h"
@@ -210,12 +211,17 @@ static int stop_server(void **state)
     return 0;
 }
 
-static void open_desk(size_t most)
+static void open_desk_at(const char *url, size_t most)
 {
     char why[256];
-    desk = weir_desk_open(server.url, NULL, most, why, sizeof(why));
+    desk = weir_desk_open(url, NULL, most, why, sizeof(why));
     if (!desk)
         fail_msg("%s", why);
+}
+
+static void open_desk(size_t most)
+{
+    open_desk_at(server.url, most);
 }
 
 static int set_up(void **state)
@@ -309,6 +315,20 @@ static void one_that_goes_on_is_running(void **state)
     told = look(WEIR_START_RUNNING, "s2"); /* nobody has come to it yet */
     assert_string_equal(told.start.state, "");
     assert_string_equal(told.data, "{\"value\":\"y\"}");
+}
+
+/* Until the last effect is undone, something of it stands. */
+static void one_that_is_being_undone_is_running(void **state)
+{
+    (void)state;
+    static const char data[] = "{'how':{'two':'fail','one/undo':'swallow'}}";
+    test_define(&server, "undo", 1,
+                "'steps':[{'name':'one','service':'steps','command':'Do','compensation':'Undo'},"
+                "{'name':'two','service':'steps','command':'Do'}]");
+    start(WEIR_START_RUNNING, "s1", "undo", data, SHORT_MS);
+    AWAIT(test_saga_is(&server, "s1", "compensating"));
+    assert_string_equal(look(WEIR_START_RUNNING, "s1").start.state, "compensating");
+    start(WEIR_START_RUNNING, "s1", "undo", data, SHORT_MS);
 }
 
 /* As long as starts wait that cannot be looked through, nobody knows. */
@@ -558,6 +578,51 @@ static void current_is_all_that_was_published(void **state)
     is_current(WEIR_QUERY_FAILED, "q}", SHORT_MS);
 }
 
+/* One who has asked already waits for less. */
+static void who_comes_later_waits_for_what_came_later(void **state)
+{
+    (void)state;
+    struct told early = TOLD, late = TOLD;
+    test_workers_clear(); /* so that nobody but the desk asks */
+    test_do(&server, "HSET {weir}:projections view/p %s", "work");
+    test_do(&server, "HSET {view}:checkpoint:p {work}:events 5-0");
+    test_do(&server, "XADD {work}:events 5-1 type Marked");
+    long long before = test_calls_of(&server, "hmget");
+    assert_true(weir_desk_current(desk, "view", NULL, LONG_MS, on_current, &early));
+    AWAIT(test_calls_of(&server, "hmget") > before); /* for the position: it knows the end */
+    test_do(&server, "XADD {work}:events 6-1 type Marked");
+    assert_true(weir_desk_current(desk, "view", NULL, LONG_MS, on_current, &late));
+    test_do(&server, "HSET {view}:checkpoint:p {work}:events 5-1");
+    AWAIT(times(&early) == 1);
+    assert_int_equal(early.result, WEIR_QUERY_FOUND);
+    look(WEIR_START_ABSENT, "s1"); /* a turn later */
+    assert_int_equal(times(&late), 0);
+    test_do(&server, "HSET {view}:checkpoint:p {work}:events 6-1");
+    AWAIT(times(&late) == 1);
+    assert_int_equal(late.result, WEIR_QUERY_FOUND);
+}
+
+/* Those who have asked the same together have had a place each. */
+static void all_places_are_free_again(void **state)
+{
+    (void)state;
+    struct told waits[8];
+    weir_desk_close(desk);
+    open_desk(8);
+    for (int round = 0; round < 3; round++) {
+        test_do(&server, "DEL {weir}:projections"); /* so that none is answered yet */
+        for (int i = 0; i < 8; i++) {
+            waits[i] = (struct told)TOLD;
+            AWAIT(weir_desk_current(desk, "view", NULL, LONG_MS, on_current, &waits[i]));
+        }
+        test_do(&server, "HSET {weir}:projections view/p %s", "work");
+        for (int i = 0; i < 8; i++) {
+            AWAIT(times(&waits[i]) == 1);
+            assert_int_equal(waits[i].result, WEIR_QUERY_FOUND);
+        }
+    }
+}
+
 /* ---- What stands there --------------------------------------------------------------------- */
 
 static void lay_down(const char *wanted, const char *key, const char *text)
@@ -689,6 +754,28 @@ static void what_was_sent_may_have_been_taken(void **state)
     await_desk();
 }
 
+/* A copy that is refused says nothing of the one before, of which no answer came. */
+static void an_earlier_copy_may_have_been_taken(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"StartSaga", "Mark"};
+    test_workers_clear(); /* so that nothing comes of them */
+    for (size_t i = 0; i < 2; i++) {
+        struct test_proxy proxy;
+        test_proxy_start(&proxy, &server, (struct proxy_trap){"XADD", words[i], PROXY_CUT_BEFORE});
+        weir_desk_close(desk);
+        open_desk_at(proxy.url, 1);
+        test_do(&server, "CONFIG SET maxmemory 1");
+        struct told told = i == 0
+                               ? start(WEIR_START_UNKNOWN, "s1", "steps", "{}", LONG_MS)
+                               : call(WEIR_CALL_UNKNOWN, "Mark", "m1", "{'n':'a'}", false, LONG_MS);
+        test_do(&server, "CONFIG SET maxmemory 0");
+        test_proxy_await(&proxy);
+        assert_false(i == 0 ? told.start.not_taken : told.call.not_taken);
+        test_proxy_stop(&proxy);
+    }
+}
+
 static void a_server_without_memory_is_no_refusal(void **state)
 {
     (void)state;
@@ -750,6 +837,7 @@ int main(int argc, char **argv)
         CASE(two_at_once_with_other_data_are_told_apart),
         CASE(what_cannot_start_is_refused),
         CASE(one_that_goes_on_is_running),
+        CASE(one_that_is_being_undone_is_running),
         CASE(absent_is_said_of_what_cannot_come_any_more),
         CASE(a_suspended_one_says_so),
         CASE(many_wait_at_once),
@@ -759,11 +847,14 @@ int main(int argc, char **argv)
         CASE(copies_that_race_are_told_the_same),
         CASE(durability_is_waited_for_beside),
         CASE(current_is_all_that_was_published),
+        CASE(who_comes_later_waits_for_what_came_later),
+        CASE(all_places_are_free_again),
         CASE(the_first_text_stands),
         CASE(a_server_that_is_away_is_told_at_once),
         CASE(what_was_sent_outlives_the_server),
         CASE(a_silent_server_ends_the_wait),
         CASE(what_was_sent_may_have_been_taken),
+        CASE(an_earlier_copy_may_have_been_taken),
         CASE(what_is_of_another_type_is_told_apart),
         CASE(a_server_without_memory_is_no_refusal),
         CASE(a_caller_does_the_same),
