@@ -13,7 +13,8 @@ add_up() {
 run_one() {
     build=$1
     program=$(realpath "$2")
-    name=${2#"$build"/tests/}
+    name=${2#"$build"/}
+    name=${name#tests/}
     folder=$build/test-runs/$name
     rm -rf "$folder" && mkdir -p "$folder" || return 1
     begun=$(date +%s)

@@ -60,6 +60,15 @@ check_row() { # ROW TESTS
     fi
 }
 
+# A test's function, or a check of a script by the words that it is told with.
+check_named() { # DEFECT PROGRAM NAME
+    if [[ $2 != *.sh ]]; then
+        check_test "$1" "$2: $3"
+    elif [[ ! -x $2 ]] || ! cat "$2" "${2%.sh}.py" 2>/dev/null | grep -qF -- "$3"; then
+        complain "$1: there is no script $2 with a check '$3'"
+    fi
+}
+
 # Not by git, which would look for a repository around the tree and skip what is outside.
 check_defect() { # PATCH
     local name program function
@@ -67,7 +76,7 @@ check_defect() { # PATCH
     patch -d .. --dry-run -p1 -F0 -f -s <"$1" >/dev/null ||
         complain "$name: the patch does not fit any more"
     while read -r program function; do
-        check_test "$name" "$program: $function"
+        check_named "$name" "$program" "$function"
     done < <(sed -n '/^---/q; s/^Test: //p' "$1")
 }
 

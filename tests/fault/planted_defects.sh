@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Shows that the tests notice: plants the defects of tests/fault/defects/ one at a time in a copy of
 # the tree, builds there, and runs the tests that each patch names in its head ("Test: PROGRAM
-# FUNCTION"). Every one of them has to fail by that very function, and to pass without the patch.
+# FUNCTION", or the words of a script's check). Every one of them has to fail by that very function,
+# and to pass without the patch.
 # The last line is `passed` or `failed`. Usage: tests/fault/planted_defects.sh [DEFECT…]
 set -euo pipefail
 export LC_ALL=C
@@ -34,34 +35,55 @@ copy_tree() {
     done | tar -c --null -T - | tar -x -C "$tree"
 }
 
+# Where they are in the tree.
+paths_of() { # PROGRAM…
+    local program
+    for program in "$@"; do
+        if [[ $program == *.sh ]]; then
+            printf 'tests/%s\n' "$program"
+        else
+            printf 'build/tests/%s\n' "$program"
+        fi
+    done
+}
+
 # The programs that tests start are built along with them.
 build() { # PROGRAM…
-    nice make -s -C "$tree" -j"$(nproc)" CFLAGS='-O1 -g' build/bin/weir build/bin/weir-coordinator \
-        "${@/#/build/tests/}" >"$work/build.log" 2>&1 </dev/null && return
+    local targets
+    mapfile -t targets < <(paths_of "$@" | grep -v '\.sh$')
+    nice make -s -C "$tree" -j"$(nproc)" CFLAGS='-O1 -g' all "${targets[@]}" \
+        >"$work/build.log" 2>&1 </dev/null && return
     tail -n 30 "$work/build.log" >&2
     return 1
 }
 
 has_failed() { # OUTPUT FUNCTION
-    grep -q "^\[  FAILED  \] $2\$" "$1" 2>/dev/null
+    grep -qxF "[  FAILED  ] $2" "$1" 2>/dev/null || grep -qF "FAIL  $2: " "$1" 2>/dev/null
+}
+
+has_passed() { # OUTPUT FUNCTION
+    grep -qxF -e "[       OK ] $2" -e "ok    $2" "$1" 2>/dev/null
 }
 
 # Runs a test program until it ends or the function has failed, which it notes in `caught`.
 run_until_it_fails() { # PROGRAM FUNCTION
-    local folder=$tree/build/test-runs/$1 end=$((SECONDS + test_seconds)) pid
-    (cd "$folder" && WEIR_BUILD=$tree/build exec "$tree/build/tests/$1" >output 2>&1 </dev/null) &
+    local folder=$tree/build/test-runs/$1 end=$((SECONDS + test_seconds)) pid program signal=KILL
+    program=$tree/$(paths_of "$1")
+    [[ $1 != *.sh ]] || signal=TERM # it has to clean up
+    (cd "$folder" && WEIR_BUILD=$tree/build exec setsid "$program" >output 2>&1 </dev/null) &
     pid=$!
     while kill -0 "$pid" 2>/dev/null && [[ $SECONDS -lt $end ]]; do
         ! has_failed "$folder/output" "$2" || break
         sleep 0.1
     done
     ! has_failed "$folder/output" "$2" || : >"$folder/caught"
-    kill -KILL "$pid" 2>/dev/null || true # its servers and workers die with it
+    kill "-$signal" -- "-$pid" 2>/dev/null || true # its servers and workers die with it
     wait "$pid" 2>/dev/null || true
 }
 
 # What the function said when it failed, on one line: the place and the words.
 assertion() { # OUTPUT FUNCTION
+    if grep -F -m 1 "FAIL  $2: " "$1" | cut -c 1-200; then return; fi
     sed -n "/^\[ RUN      \] $2\$/,/^\[  FAILED  \] $2\$/p" "$1" | awk '
         sub(/^ERROR: /, "") { words = $0 }
         /^\[  ERROR   \] --- / && !/LINE/ && words == "" { words = substr($0, 18) }
@@ -104,13 +126,14 @@ check_sound() { # DEFECT…
     local program function defect
     mapfile -t programs < <(programs_of "$@")
     build "${programs[@]}" || fail 'the tree does not build'
-    (cd "$tree" && tests/run.sh build "${programs[@]/#/build/tests/}") >"$work/sound.log" 2>&1 || {
+    mapfile -t paths < <(paths_of "${programs[@]}")
+    (cd "$tree" && tests/run.sh build "${paths[@]}") >"$work/sound.log" 2>&1 || {
         cat "$work/sound.log" >&2
         fail 'these tests fail without any defect'
     }
     for defect in "$@"; do
         while read -r program function; do
-            grep -q "^\[       OK \] $function\$" "$tree/build/test-runs/$program/output" ||
+            has_passed "$tree/build/test-runs/$program/output" "$function" ||
                 fail "$defect.patch names a test that is not there: $program, $function"
         done < <(tests_of "$defect")
     done
