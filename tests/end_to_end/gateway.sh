@@ -319,14 +319,14 @@ suspended() {
 
 # ---- Clients that misbehave -----------------------------------------------------------------
 
-# Each sends a byte now and then and never comes to an end.
+# Each sends a byte now and then and never comes to an end, half of them that of a body.
 slow_clients() {
-    local i
+    local i ends=('' '\r\n')
     own_gateway slow --request-limit 1s
     for ((i = 0; i < 100; i++)); do
         {
             exec 7<>"/dev/tcp/${address%:*}/${address##*:}"
-            printf 'POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n' >&7
+            printf 'POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n%b' "${ends[i % 2]}" >&7
             while printf 'X' >&7; do
                 sleep 0.2
             done
