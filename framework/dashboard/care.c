@@ -19,7 +19,8 @@ struct weir_care {
     struct weir_notify notify;
     ev_timer tick;
     int64_t beat_at;
-    bool trouble; /* as it was said last */
+    bool serving, stopping, trouble;
+    bool said_ready, said_stopping, said_status; /* to the service manager */
     struct weir_metrics *metrics;
     struct weir_family *actions, *refusals;
     struct weir_gauge *streams, *answering;
@@ -116,16 +117,30 @@ void weir_care_count(struct weir_care *care, const char *family, const char *val
 
 /* ---- The service manager ----------------------------------------------------------------- */
 
-static void say_status(struct weir_care *care, bool trouble)
+static bool say_status(const struct weir_care *care)
 {
     struct weir_text sentence = {0};
     int64_t since_ms;
     (void)weir_board_in_trouble(care->settings.board, &since_ms);
     weir_trouble_append(&sentence, since_ms, weir_board_why(care->settings.board));
-    weir_notify_say(&care->notify, "STATUS=", "%s",
-                    trouble && sentence.at ? sentence.at : "serving");
+    bool said = weir_notify_say(&care->notify, "STATUS=", "%s",
+                                care->trouble && sentence.at ? sentence.at : "serving");
     weir_text_close(&sentence);
-    care->trouble = trouble;
+    return said;
+}
+
+/* What the manager does not take now is said again at the next tick: with many services that start
+ * at once it may not keep up. */
+static void tell_manager(struct weir_care *care)
+{
+    if (care->notify.descriptor < 0)
+        return;
+    if (care->serving && !care->said_ready)
+        care->said_ready = weir_notify_say(&care->notify, "READY=1", "%s", "");
+    if (care->stopping && !care->said_stopping)
+        care->said_stopping = weir_notify_say(&care->notify, "STOPPING=1", "%s", "");
+    if (care->serving && !care->said_status)
+        care->said_status = say_status(care);
 }
 
 static void log_trouble(const struct weir_care *care, bool trouble)
@@ -147,9 +162,11 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop, (void)events;
     weir_log_tell_repeats(care->settings.log);
     if (trouble != care->trouble) {
-        say_status(care, trouble);
+        care->trouble = trouble;
+        care->said_status = false;
         log_trouble(care, trouble);
     }
+    tell_manager(care);
     if (care->notify.watchdog_ms > 0 && now - care->beat_at >= care->notify.watchdog_ms / 3 &&
         weir_notify_say(&care->notify, "WATCHDOG=1", "%s", ""))
         care->beat_at = now;
@@ -157,13 +174,14 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 
 void weir_care_ready(struct weir_care *care)
 {
-    weir_notify_say(&care->notify, "READY=1", "%s", "");
-    say_status(care, false);
+    care->serving = true;
+    tell_manager(care);
 }
 
 void weir_care_stopping(struct weir_care *care)
 {
-    weir_notify_say(&care->notify, "STOPPING=1", "%s", "");
+    care->stopping = true;
+    tell_manager(care);
 }
 
 struct weir_care *weir_care_open(const struct weir_care_settings *settings,

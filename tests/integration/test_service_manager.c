@@ -15,6 +15,7 @@
 #include "support/manager.h"
 #include "support/ports.h"
 #include "support/sagas.h"
+#include "support/scrape.h"
 #include "support/work_service.h"
 #include "support/worker.h"
 
@@ -180,6 +181,37 @@ static void a_coordinator_does_the_same(void **state)
     assert_true(test_manager_heard("STOPPING=1"));
 }
 
+/* Many services start at once. */
+static void a_busy_manager_hears_of_all(void **state)
+{
+    (void)state;
+    test_manager_begin("@weir-test-manager", WATCHDOG_USEC);
+    test_manager_overwhelm();
+    struct test_worker one = test_worker_start(&server, WORK, "one", NULL);
+    AWAIT(test_manager_heard("READY=1\n") && test_manager_heard("STATUS=connected"));
+    test_worker_end_well(&one);
+}
+
+static void a_busy_manager_hears_of_the_dashboard(void **state)
+{
+    (void)state;
+    struct test_worker board = {.log = "board.log"};
+    remove(board.log);
+    test_manager_begin("@weir-test-manager", WATCHDOG_USEC);
+    test_manager_overwhelm();
+    board.pid = test_spawn((const char *const[]){test_program("weir-dashboard"), "--redis",
+                                                 server.url, "--listen", "127.0.0.1:0", "--metrics",
+                                                 "127.0.0.1:0", NULL},
+                           board.log);
+    test_worker_remember(&board);
+    test_worker_await_log(&board, "dashboard.started");
+    AWAIT(test_page_is(&board, "/readyz", 200, "ok\n")); /* it serves: it has tried to say so */
+    AWAIT(test_manager_heard("READY=1\n") && test_manager_heard("STATUS=serving") &&
+          test_manager_beats() > 0);
+    test_manager_overwhelm(); /* nor does that keep it from ending */
+    assert_int_equal(test_worker_end(&board, SIGTERM), 0);
+}
+
 #define managed(name) cmocka_unit_test_teardown(name, end_managing)
 
 int main(int argc, char **argv)
@@ -188,6 +220,7 @@ int main(int argc, char **argv)
         managed(ready_needs_a_server),        managed(a_server_that_is_away_ends_nobody),
         managed(silent_sentinels_end_nobody), managed(a_loop_that_stands_still_gives_no_sign),
         managed(a_wrong_password_stops_it),   managed(a_coordinator_does_the_same),
+        managed(a_busy_manager_hears_of_all), managed(a_busy_manager_hears_of_the_dashboard),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make_service);

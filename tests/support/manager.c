@@ -1,6 +1,7 @@
 /* A service manager that listens to what processes tell it. */
 #include "support/manager.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,4 +80,16 @@ int test_manager_beats(void)
 void test_manager_forget(void)
 {
     text[0] = '\0';
+}
+
+void test_manager_overwhelm(void)
+{
+    int sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address;
+    socklen_t length = sizeof address;
+    assert_int_equal(getsockname(manager, (struct sockaddr *)&address, &length), 0);
+    while (sendto(sender, "X=1", 3, 0, (const struct sockaddr *)&address, length) == 3)
+        continue;
+    assert_int_equal(errno, EAGAIN);
+    close(sender);
 }

@@ -15,5 +15,7 @@ const char *test_manager_text(void);
 bool test_manager_heard(const char *what);
 int test_manager_beats(void);
 void test_manager_forget(void);
+/* Has others send to it, while it does not listen, until it takes no more. */
+void test_manager_overwhelm(void);
 
 #endif
