@@ -77,6 +77,8 @@ stops_in() { # UNIT MS
 grace=$(sed -n 's/^#define GRACE_MS \([0-9]*\)$/\1/p' "$root/framework/service/stopping.c")
 for name in weir-worker@.service weir-coordinator.service; do
     stops_in "$name" "${grace:?}"
+done
+for name in weir-worker@.service weir-coordinator.service weir-gateway.service; do
     grep -qx 'TimeoutStartSec=infinity' "$units/$name" || fault "$name: a server that is away ends it"
 done
 wait_max=$(grep -o 'AT(wait_ms), 1, [0-9]*' "$root/workers/gateway/settings.c" | sed 's/.* //')

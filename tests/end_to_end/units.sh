@@ -10,8 +10,8 @@ source "$here/machine.sh"
 
 workers=(orders payments catalog notifications views)
 units=("${workers[@]/#/weir-worker@}" weir-coordinator weir-dashboard weir-gateway)
-watched=(weir-worker@payments weir-coordinator weir-dashboard)
-killed=(weir-worker@orders weir-gateway)
+watched=(weir-worker@payments weir-coordinator weir-dashboard weir-gateway)
+killed=(weir-worker@orders weir-worker@views)
 socket=/run/redis/redis-server.sock
 server=$(command -v redis-server || command -v valkey-server)
 
