@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # A machine to run systemd on: namespaces and a cgroup of its own over the files of this one, of which
-# nothing is changed, no file, mount, port, process or setting of the kernel. Sourced behind common.sh.
-# shellcheck disable=SC2154 # dir and root are from there
+# nothing is changed, no file, mount, port, process or setting of the kernel. Sourced behind common.sh;
+# run, it is what goes on inside.
+# shellcheck disable=SC2154 # dir, here and root are from there
 
 machine_life=300 # seconds: it is gone then, whatever has become of the test
 machine_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -81,20 +82,23 @@ skip_all() { # WHY
     exit 0
 }
 
-# Lives as long as the machine, keeps its journal, and takes away what else is left of it.
+# Lives as long as the machine, keeps its journal, and takes away what else is left of it. A test that
+# is ended ends all of its processes, and so all of this goes on whatever fails.
 machine_keep() { # FOLDER
     local inner
+    set +e
     exec 2>>"$machine_log"
+    trap : TERM
     (
+        trap - TERM
         printf '%s\n' "$BASHPID" >"$machine_cgroup/cgroup.procs" || exit 1
         exec timeout --signal=KILL "$machine_life" unshare --pid --fork --kill-child=KILL --mount --uts --ipc --net \
-            --cgroup bash -c "$(declare -p machine_path machine_units)
-                $(declare -f machine_lay machine_mount machine_furnish machine_boot)
-                machine_boot \"\$@\"" machine "$1" "$root"
+            --cgroup bash "$here/machine.sh" "$1" "$root"
     ) </dev/null >>"$machine_log" &
     inner=$!
-    trap 'in_machine journalctl -o short-precise >"$dir/journal.log"; kill -KILL -- "-$inner"' TERM
-    while kill -0 "$inner" 2>/dev/null && ! wait "$inner"; do :; done
+    wait "$inner" # or a signal
+    in_machine journalctl -o short-precise >"$dir/journal.log"
+    kill -KILL -- "-$inner"
     await machine_swept
 }
 
@@ -118,7 +122,7 @@ machine_runs() {
 }
 
 in_machine() { # COMMAND...
-    timeout 60 nsenter --all --target "$(machine_init)" \
+    timeout "${patience:-60}" nsenter --all --target "$(machine_init)" \
         env -i PATH="$machine_path" LC_ALL=C.UTF-8 SYSTEMD_UNIT_PATH="$machine_units" SYSTEMD_PAGER= "$@"
 }
 
@@ -143,3 +147,7 @@ machine_start() {
     grep -q '^systemd begins' "$machine_log" || skip_all "no machine can be made here: $(head -n 1 "$machine_log")"
     await machine_runs || stop_with "systemd does not come up: $(tail -n 3 "$machine_log")"
 }
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+    machine_boot "$@"
+fi

@@ -82,7 +82,7 @@ manage daemon-reload
 manage start redis-server
 block=$(readme_block)
 [[ $block ]] || stop_with 'the README does not say how to install'
-in_machine bash -ec "cd '$root'; $block" >"$dir/install.log" 2>&1 || stop_with "as the README says: $(tail -n 3 "$dir/install.log")"
+patience=240 in_machine bash -ec "cd '$root'; $block" >"$dir/install.log" 2>&1 || stop_with "as the README says: $(tail -n 3 "$dir/install.log")"
 check 'all are active when they have been started' same "$(states weir.target "${units[@]}")" active
 expect 'a worker says what it does' "connected to unix://$socket, 0 in hand" shown weir-worker@orders StatusText
 
@@ -152,7 +152,7 @@ manage restart weir-worker@orders weir-gateway weir-dashboard
 
 # ---- Stopping -------------------------------------------------------------------------------
 
-weir start place-order --id o3 --data "$(order o3 '{"process-payment":"slow:1000"}')" >/dev/null
+weir start place-order --id o3 --data "$(order o3 '{"process-payment":"slow:3000"}')" >/dev/null
 expect 'an order is in hand' '1[[:space:]].*' redis XPENDING '{payments}:commands' payments
 manage stop weir-worker@payments
 check 'a worker is asked to stop and stops' same "$(shown weir-worker@payments ActiveState Result ExecMainStatus)" 'inactive success 0'
@@ -166,7 +166,7 @@ in_machine rm /etc/weir/payments.env # a server that begins anew does not know t
 manage stop redis-server multi-user.target
 manage start --no-block multi-user.target
 expect 'the machine is up' active states multi-user.target
-expect 'the workers wait' activating states "${workers[@]/#/weir-worker@}"
+expect 'all wait that need the server' activating states "${workers[@]/#/weir-worker@}" weir-coordinator weir-gateway
 expect 'and say for what' "waiting for unix://$socket since .*" shown weir-worker@orders StatusText
 manage start redis-server
 expect 'all are active once it is there' active states weir.target "${units[@]}"
