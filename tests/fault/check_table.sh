@@ -64,7 +64,7 @@ check_row() { # ROW TESTS
 check_named() { # DEFECT PROGRAM NAME
     if [[ $2 != *.sh ]]; then
         check_test "$1" "$2: $3"
-    elif [[ ! -x $2 ]] || ! cat "$2" "${2%.sh}.py" 2>/dev/null | grep -qF -- "$3"; then
+    elif [[ ! -x $2 ]] || ! grep -qsF -- "$3" "$2" "${2%.sh}.py"; then
         complain "$1: there is no script $2 with a check '$3'"
     fi
 }
