@@ -46,6 +46,10 @@ redis() {
     in_machine "$cli" -s "$socket" "$@"
 }
 
+user_of() { # UNIT
+    in_machine stat -c %u "/proc/$(shown "$1" MainPID)"
+}
+
 status_of() { # URL [OPTIONS OF CURL]
     in_machine curl -s -o /dev/null -w '%{http_code}' "${@:2}" "$1"
 }
@@ -105,6 +109,7 @@ write /etc/systemd/system/weir-dashboard.service.d/token.conf '[Service]' \
 manage daemon-reload
 manage restart weir-worker@{payments,views} weir-dashboard
 expect 'a password in a file of root' "connected to unix://till@$socket, 0 in hand" shown weir-worker@payments StatusText
+check 'workers are users of their own' test "$(user_of weir-worker@payments)" -ne "$(user_of weir-worker@orders)"
 expect 'a server by its name' 'connected to redis://server:6380, 0 in hand' shown weir-worker@views StatusText
 check 'metrics' same 200 "$(status_of 127.0.0.1:9100/metrics)"
 cancel=(127.0.0.1:8420/api/cancel/o1 -H 'Content-Type: application/json' -d '{}')
