@@ -58,9 +58,9 @@ enum weir_outcome {
     WEIR_DEFERRED /* the outcome comes later, by weir_finish; only after weir_defer */
 };
 
-/* Handles one message. Called again for the same message after a crash, a lost answer or when
- * loaded state has changed under it: everything it does by the functions below is committed once,
- * or not at all; for effects outside Redis it has weir_idempotency_key. */
+/* Handles one message. Called again for the same message after a crash, a lost answer, a failover
+ * or when loaded state has changed under it: everything it does by the functions below is committed
+ * once, or not at all; for effects outside Redis it has weir_idempotency_key. */
 typedef enum weir_outcome weir_handler(weir_context *context, const weir_message *message);
 
 /* ---- Services ------------------------------------------------------------------------------ */
@@ -252,8 +252,9 @@ void weir_retry_after(weir_context *context, int64_t ms);
  * WEIR_DEFERRED, and call weir_finish exactly once. While it waits it gives way to other messages
  * for the same key; finish by WEIR_AGAIN to decide on state as it is then. Until then the message
  * stays claimed, for at most the option --handler-timeout; after that it is retried and a late
- * weir_finish is ignored. The returned handle stays valid until weir_finish. NULL: no memory
- * (return WEIR_RETRY). */
+ * weir_finish is ignored, as it is where the worker has followed a failover to another master: what
+ * that one knows of the message is handled anew. The returned handle stays valid until weir_finish.
+ * NULL: no memory (return WEIR_RETRY). */
 typedef struct weir_deferral weir_deferral;
 weir_deferral *weir_defer(weir_context *context);
 /* The context to go on with, or NULL where the message is no longer this handler's to finish. */
@@ -278,9 +279,9 @@ typedef void weir_durable_answered(weir_deferral *deferral, enum weir_durable ou
  * failing server could lose: waits until all that it has seen, its message and the state loaded for
  * it, has reached `replicas` replicas (0 to 100) and, with `disk`, the disk of the server, for
  * limit_ms at the most. `answered` is called once, from the loop, never from inside this call;
- * where the message has been taken from the handler meanwhile (--handler-timeout, the end of the
- * worker) with WEIR_DURABLE_UNKNOWN; only a weir_finish that comes first takes it back. The
- * deferral is finished by weir_finish as ever, in `answered` or later. What the handler itself
+ * where the message has been taken from the handler meanwhile (--handler-timeout, a failover, the
+ * end of the worker) with WEIR_DURABLE_UNKNOWN; only a weir_finish that comes first takes it back.
+ * The deferral is finished by weir_finish as ever, in `answered` or later. What the handler itself
  * commits afterwards is not covered.
  *
  * false: nothing will be called. There is no connection or no memory now, the message is no longer

@@ -375,6 +375,7 @@ static void on_master_found(void *user, const struct weir_address *master)
     if (!same)
         weir_log_info(link->settings.log, "link.master", "role=%s master=%s", link->settings.role,
                       shown);
+    link->masters += !same;
     link->master = *master;
     connect_by_name(link, master);
 }
@@ -444,6 +445,11 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
         watch(link);
     else if (link->state != WEIR_LINK_CLOSED)
         drop(link, "no connection in time");
+}
+
+bool weir_link_same_master(const struct weir_link *one, const struct weir_link *other)
+{
+    return weir_address_equal(&one->master, &other->master);
 }
 
 /* ---- Life -------------------------------------------------------------------------------- */

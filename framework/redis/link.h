@@ -72,6 +72,7 @@ struct weir_link {
     struct weir_sentinel_watch sentinels; /* unused without Sentinels */
     struct weir_lookup lookup;            /* of the server's name */
     struct weir_address master;           /* that of the last connection, by Sentinel or URL */
+    uint64_t masters;                     /* how often Sentinels have named another than before */
     ev_timer timer;      /* seeking, connecting, greeting: limit; ready: watchdog; waiting: pause */
     ev_prepare flushing; /* writes what was asked before the loop waits */
     ev_timer drop_timer; /* drops the connection from outside hiredis' callbacks */
@@ -104,6 +105,8 @@ void weir_link_close(struct weir_link *link);
 WEIR_CHECKED enum weir_status weir_link_send(struct weir_link *link, int count,
                                              const char **arguments, const size_t *lengths,
                                              weir_link_answered *answered, void *user);
+/* Whether both are connected, or were last, to a server at the same address. */
+bool weir_link_same_master(const struct weir_link *one, const struct weir_link *other);
 /* What was sent goes out now, as far as the kernel takes it. By itself it does before the loop
  * waits next. */
 void weir_link_flush(struct weir_link *link);

@@ -108,7 +108,9 @@ static void arrive(struct weir_worker *worker, size_t stream, const struct weir_
 
 void weir_arrival_entry(void *user, size_t stream, const struct weir_entry *entry)
 {
-    arrive(user, stream, entry, false, false);
+    struct weir_worker *worker = user;
+    if (!worker->apart)
+        arrive(worker, stream, entry, false, false);
 }
 
 void weir_arrival_pending_entry(void *user, size_t stream, const struct weir_entry *entry,

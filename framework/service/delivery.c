@@ -211,23 +211,31 @@ void weir_delivery_free(struct weir_delivery *delivery)
     give_back(worker, delivery);
 }
 
-void weir_delivery_free_all(struct weir_worker *worker)
+static void free_lanes(struct weir_worker *worker)
 {
-    struct weir_delivery *delivery, *next;
-    struct weir_lane *lane, *next_lane;
-    HASH_ITER(hh, worker->deliveries, delivery, next)
-    {
-        HASH_DEL(worker->deliveries, delivery);
-        give_back(worker, delivery);
-    }
-    HASH_ITER(hh, worker->lanes, lane, next_lane)
+    struct weir_lane *lane, *next;
+    HASH_ITER(hh, worker->lanes, lane, next)
     {
         HASH_DEL(worker->lanes, lane);
         free(lane->key);
         free(lane);
     }
+}
+
+void weir_delivery_drop_all(struct weir_worker *worker)
+{
+    struct weir_delivery *delivery, *next;
+    free_lanes(worker);
+    worker->suspects = worker->last_suspect = worker->suspect = worker->given_up = NULL;
+    HASH_ITER(hh, worker->deliveries, delivery, next)
+    weir_delivery_free(delivery);
+}
+
+void weir_delivery_free_all(struct weir_worker *worker)
+{
+    weir_delivery_drop_all(worker);
     while (worker->spare != NULL) {
-        delivery = worker->spare;
+        struct weir_delivery *delivery = worker->spare;
         worker->spare = delivery->row_next;
         free_delivery(delivery);
     }

@@ -7,6 +7,8 @@
  *   committing ──> committing (refused or denied: now a reply in place of its saga's move, or
  *       its burial)
  *
+ * From all of these it may be dropped, because the worker has come to another master (following.h).
+ *
  * A suspect is a message whose worker fell silent while it had it. Suspects begin one at a time,
  * each counted on the server before it begins, so that a message that kills workers is found
  * without its neighbours being buried with it. */
@@ -159,7 +161,10 @@ bool weir_delivery_is_essential(const struct weir_delivery *delivery);
 void weir_delivery_forget_deferral(struct weir_delivery *delivery);
 /* Takes it out of the table and keeps its memory for another. */
 void weir_delivery_free(struct weir_delivery *delivery);
-/* Frees all deliveries and what was kept. */
+/* Frees all deliveries, whatever their state, and begins none that waited for another. Nothing that
+ * was asked for them may be still to be answered, and the committer has none of their commits. */
+void weir_delivery_drop_all(struct weir_worker *worker);
+/* The same, and frees what was kept. */
 void weir_delivery_free_all(struct weir_worker *worker);
 /* Whether the entry is in this worker's hands already. */
 bool weir_delivery_in_hand(const struct weir_worker *worker, size_t stream, struct weir_slice id);

@@ -47,6 +47,9 @@ bool weir_health_ready(const struct weir_worker *worker, char *why, size_t room)
     else if (worker->link.state != WEIR_LINK_READY || worker->reader.link.state != WEIR_LINK_READY)
         snprintf(why, room, "no connection to %s%s%s", worker->runtime.endpoint->shown,
                  worker->lost_why[0] != '\0' ? ": " : "", worker->lost_why);
+    else if (worker->apart)
+        snprintf(why, room, "the Sentinels of %s name different masters",
+                 worker->runtime.endpoint->shown);
     else if (!worker->library_ready)
         snprintf(why, room, "the function library is not on %s", worker->runtime.endpoint->shown);
     else if (!worker->reader.groups_ready)

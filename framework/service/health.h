@@ -6,8 +6,8 @@
 
 /* The server has answered lately, and what it holds is being read. */
 bool weir_health_alive(const struct weir_worker *worker, char *why, size_t room);
-/* Its server can be reached, is the master, has the function library and takes commits; and the
- * worker is not stopping. */
+/* Its server can be reached, is the master, for both of its connections the same one, has the
+ * function library and takes commits; and the worker is not stopping. */
 bool weir_health_ready(const struct weir_worker *worker, char *why, size_t room);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "redis/key_names.h"
 #include "service/arrival.h"
+#include "service/following.h"
 #include "service/handling.h"
 #include "service/monitoring.h"
 #include "service/queue.h"
@@ -121,7 +122,8 @@ static bool enough_under_way(const struct weir_worker *worker)
 static size_t room_for_new(void *user)
 {
     const struct weir_worker *worker = user;
-    return worker->recovered_once && !enough_under_way(worker) ? room_left(worker) : 0;
+    return worker->recovered_once && !worker->apart && !enough_under_way(worker) ? room_left(worker)
+                                                                                 : 0;
 }
 
 static bool stream_open(void *user, size_t stream)
@@ -217,6 +219,7 @@ static void on_library(void *user, const struct weir_error *error)
 static void on_link_ready(void *user)
 {
     struct weir_worker *worker = user;
+    weir_following_commands(worker);
     weir_library_loader_ensure(&worker->library);
 }
 
@@ -247,6 +250,7 @@ static void library_missing(void *user)
 static void on_reader_ready(void *user)
 {
     struct weir_worker *worker = user;
+    weir_following_reader(worker);
     if (!worker->reader_was_ready) {
         worker->reader_was_ready = true;
         weir_log_info(worker->runtime.log, "worker.ready", "consumer=%s group=%s server=%s",

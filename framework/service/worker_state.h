@@ -70,6 +70,8 @@ struct weir_worker {
     size_t in_state[WEIR_DELIVERY_STATES];         /* how many deliveries are in each */
     uint64_t recovered_on; /* `reconnections` of the commands' link when what it held was last asked
                               for: entries of a read under way would be taken for such */
+    uint64_t masters; /* of the commands' link when it was ready last: how many it had heard of */
+    bool apart;       /* its connections are with different masters: nothing new is taken in hand */
     bool reader_was_ready, recovered_once, library_ready, library_said, stopping;
     size_t next_to_forget;
     struct weir_recent recent;

@@ -357,10 +357,22 @@ void weir_committer_init(struct weir_committer *committer, struct weir_link *lin
     committer->settling.data = committer;
 }
 
-void weir_committer_close(struct weir_committer *committer)
+static void forget(struct weir_committer *committer)
 {
     ev_timer_stop(committer->loop, &committer->again);
     (void)take_settlement(committer);
     committer->first = committer->last = NULL;
+}
+
+void weir_committer_forget(struct weir_committer *committer)
+{
+    forget(committer); /* those that are not to be repeated were answered when the link was lost */
+    committer->refusals = 0;
+    set_stalled(committer, false);
+}
+
+void weir_committer_close(struct weir_committer *committer)
+{
+    forget(committer);
     weir_arguments_close(&committer->arguments);
 }

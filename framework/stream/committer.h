@@ -76,7 +76,7 @@ struct weir_committer {
 
 void weir_committer_init(struct weir_committer *committer, struct weir_link *link,
                          struct weir_log *log, struct ev_loop *loop);
-/* Forgets all commits without an answer. */
+/* Forgets all commits without an answer, and is of no use any more. */
 void weir_committer_close(struct weir_committer *committer);
 
 /* Hands over a commit: `answered` follows, from the loop. WEIR_OK, or the effects' own error or
@@ -86,5 +86,8 @@ WEIR_CHECKED enum weir_status weir_committer_submit(struct weir_committer *commi
                                                     struct weir_commit *commit);
 /* Sends again what is without an answer; to be called when the link is ready. */
 void weir_committer_resume(struct weir_committer *committer);
+/* Forgets all commits without an answer, for a server that they were not meant for; to be called
+ * when the link is ready. */
+void weir_committer_forget(struct weir_committer *committer);
 
 #endif

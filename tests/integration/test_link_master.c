@@ -405,6 +405,7 @@ static void leaves_a_master_that_was_replaced(void **state)
     assert_int_equal(one.connections, 1);
     assert_int_equal(first.connections, 1); /* that to the Sentinel is kept */
     assert_int_equal(logged("link.master"), 2);
+    assert_int_equal(the_link.masters, 2);
 }
 
 static void asks_again_where_sentinel_is_late(void **state)

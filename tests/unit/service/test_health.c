@@ -102,6 +102,9 @@ static void what_is_missing_is_said(void **state)
     worker->library_ready = false;
     assert_false(weir_health_ready(worker, why, sizeof why));
     assert_string_equal(why, "the function library is not on unix:///x");
+    worker->apart = true;
+    assert_false(weir_health_ready(worker, why, sizeof why));
+    assert_string_equal(why, "the Sentinels of unix:///x name different masters");
     worker->reader.link.state = WEIR_LINK_WAITING;
     assert_false(weir_health_ready(worker, why, sizeof why));
     assert_string_equal(why, "no connection to unix:///x");
