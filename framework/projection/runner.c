@@ -208,6 +208,7 @@ static void locate(struct weir_runner *runner)
         return;
     }
     move(runner, WEIR_RUNNER_LOCATING);
+    runner->moved = false;
     if (!runner->following)
         (void)!weir_link_send(&runner->link, 2,
                               (const char *[]){"EXISTS", runner->projection->keys.lives}, NULL,
@@ -411,6 +412,8 @@ static void batch_written(struct weir_runner *runner)
     prove(runner);
     if (runner->link.state != WEIR_LINK_READY)
         move(runner, WEIR_RUNNER_CLOSED);
+    else if (runner->moved)
+        locate(runner);
     else
         go_on(runner);
 }
@@ -494,12 +497,14 @@ static void on_ready(void *user)
         locate(runner);
 }
 
-/* A commit under way goes on by itself: it uses another connection. */
+/* A commit under way goes on by itself: it uses another connection, and may be answered by a master
+ * that this one has left. */
 static void on_lost(void *user, const struct weir_error *error)
 {
     struct weir_runner *runner = user;
     (void)error;
     runner->dropped_reads = 0;
+    runner->moved = true;
     if (runner->state == WEIR_RUNNER_WRITING || runner->state == WEIR_RUNNER_STOPPED)
         return;
     ev_timer_stop(runner->projection->runtime->loop, &runner->pause);

@@ -51,6 +51,7 @@ struct weir_runner {
     bool proven;    /* has written or found nothing to do since it was last stopped or began */
     bool following; /* waits for further events at the end; else it says that it is there */
     struct weir_link link; /* of its own: reading waits */
+    bool moved;            /* that was lost since the positions were asked for */
     ev_timer pause;
     unsigned failures;
     struct weir_random random;

@@ -62,10 +62,17 @@ static void lay_head(struct weir_runner *runner)
     runner->commit.head_count = (uint32_t)count;
 }
 
+/* Events of one history do not come into the model of another, where the same position means
+ * something else. */
+static bool is_of_this_history(const struct weir_runner *runner)
+{
+    return weir_link_same_master(&runner->link, runner->projection->runtime->link);
+}
+
 enum weir_status weir_writing_submit(struct weir_runner *runner)
 {
     struct weir_projection *projection = runner->projection;
-    enum weir_status status = note_kinds(runner);
+    enum weir_status status = is_of_this_history(runner) ? note_kinds(runner) : WEIR_UNAVAILABLE;
     if (status != WEIR_OK)
         return status;
     lay_head(runner);

@@ -20,7 +20,7 @@ rows() {
 
 expected() {
     local group
-    for group in A15 B29 N9 T8 I17 S16 R9 U8 G16 P2; do
+    for group in A15 B30 N9 T8 I17 S16 R9 U8 G16 P2; do
         seq -f "${group:0:1}%.0f" 1 "${group:1}"
     done
 }

@@ -1,6 +1,6 @@
 /* Two primaries that go on side by side give the same id to different messages. What a worker that
  * follows Sentinels has in hand of the one never ends a message of the other, whichever of its
- * connections has left first. */
+ * connections has left first; a read model folds the events of one of them alone. */
 #include <ev.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,8 +16,11 @@
 #include "support/worker.h"
 
 #define WORK "work"
+#define VIEW "view"
 #define COMMANDS "{" WORK "}:commands"
+#define EVENTS "{" WORK "}:events"
 #define MARKS "{" WORK "}:marks"
+#define SEEN "{" VIEW "}:seen"
 #define ID "9000000000000-0" /* what both give to a message of theirs */
 #define ATTEMPTS 10
 
@@ -31,7 +34,7 @@ static struct test_server followed; /* no server: what workers are given, the Se
  *   Hold {n}        defers, and does the same on SIGUSR1
  *
  * Each run leaves a line "test.run" with "n=<n> " in the log, each end of a Hold "test.ends" or
- * "test.too_late". */
+ * "test.too_late". The view notes the n of each event in "{view}:seen". */
 
 static weir_deferral *held;
 static char held_n[32];
@@ -79,11 +82,21 @@ static enum weir_outcome hold(weir_context *context, const weir_message *message
     return held ? WEIR_DEFERRED : WEIR_RETRY;
 }
 
+static enum weir_outcome note(weir_context *context, const weir_message *message)
+{
+    weir_hincrby(context, "seen", n_of(message), 1);
+    return WEIR_DONE;
+}
+
 static weir_service *make(const char *name)
 {
     weir_service *service = weir_service_new(name);
-    weir_on_command(service, "Mark", mark, "lane:{lane}");
-    weir_on_command(service, "Hold", hold, NULL);
+    if (strcmp(name, VIEW) == 0) {
+        weir_project(service, "notes", WORK, "Noted", note, NULL);
+    } else {
+        weir_on_command(service, "Mark", mark, "lane:{lane}");
+        weir_on_command(service, "Hold", hold, NULL);
+    }
     return service;
 }
 
@@ -377,6 +390,77 @@ static void what_is_in_hand_outlives_a_lost_connection(void **state)
     test_worker_end_well(&one);
 }
 
+/* ---- A read model ---------------------------------------------------------------------------- */
+
+static bool has_seen(struct test_node *node, const char *n)
+{
+    return test_number(&node->server, SEEN, n) == 1;
+}
+
+/* Both checkpoints stand at the same entry when the old one's event comes. */
+static void events_of_the_old_do_not_come_into_the_model_of_the_new(void **state)
+{
+    (void)state;
+    struct test_worker one = start_worker(VIEW);
+    test_do(&old.server, "XADD " EVENTS " * type Noted data {\"n\":\"both\"}");
+    AWAIT(has_seen(&old, "both"));
+    part();
+    go_alone(&one, VIEW, "commands", "projection");
+    add(&new, EVENTS, "Noted", "new");
+    add(&old, EVENTS, "Noted", "old");
+    AWAIT(!is_blocked(&old, VIEW, "projection") || has_seen(&new, "old"));
+    follow();
+    AWAIT(is_with(&new, VIEW, "projection"));
+    test_do(&new.server, "XADD " EVENTS " * type Noted data {\"n\":\"last\"}");
+    AWAIT(has_seen(&new, "last"));
+    assert_true(has_seen(&new, "both") && has_seen(&new, "new"));
+    assert_int_equal(test_ask_integer(&new.server, "HLEN " SEEN), 3);
+    test_worker_end_well(&one);
+}
+
+/* Its commit of an event waits at the old one, where its other connection stays: whether that one
+ * does. */
+static bool moves_before_its_commit(struct test_worker *one, int attempt)
+{
+    kill(one->pid, SIGSTOP);
+    test_do(&old.server, "XADD " EVENTS " 9000000000000-%d type Noted data {\"n\":\"old%d\"}",
+            attempt, attempt);
+    test_do(&old.server, "CLIENT PAUSE 600000 WRITE");
+    kill(one->pid, SIGCONT);
+    AWAIT(is_blocked(&old, VIEW, "commands") && !is_blocked(&old, VIEW, "projection"));
+    return goes_alone(one, VIEW, "projection", "commands");
+}
+
+static void await_commit(int attempt)
+{
+    char n[16];
+    snprintf(n, sizeof(n), "old%d", attempt);
+    test_do(&old.server, "CLIENT UNPAUSE");
+    AWAIT(has_seen(&old, n));
+}
+
+/* It is carried out when the runner has come to the new one, which stands before that event. */
+static void a_runner_that_moves_before_its_commit_begins_anew(void **state)
+{
+    (void)state;
+    struct test_worker one = start_worker(VIEW);
+    int attempt = 1;
+    test_do(&old.server, "XADD " EVENTS " * type Noted data {\"n\":\"both\"}");
+    AWAIT(has_seen(&old, "both"));
+    part();
+    for (; !moves_before_its_commit(&one, attempt); attempt++) {
+        assert_true(attempt < ATTEMPTS);
+        come_back(VIEW, "projection", "commands");
+        await_commit(attempt);
+    }
+    await_commit(attempt);
+    test_do(&new.server, "XADD " EVENTS " * type Noted data {\"n\":\"new\"}");
+    follow();
+    AWAIT(has_seen(&new, "new"));
+    assert_int_equal(test_ask_integer(&new.server, "HLEN " SEEN), 2);
+    test_worker_end_well(&one);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -389,6 +473,8 @@ int main(int argc, char **argv)
         CASE(what_is_read_of_the_old_behind_the_commands_is_left),
         CASE(what_is_read_of_the_new_before_the_commands_waits),
         CASE(what_is_in_hand_outlives_a_lost_connection),
+        CASE(events_of_the_old_do_not_come_into_the_model_of_the_new),
+        CASE(a_runner_that_moves_before_its_commit_begins_anew),
     };
     if (test_worker_wanted(argc))
         return test_worker_main(argc, argv, make);
