@@ -322,13 +322,13 @@ suspended() {
 # Each sends a byte now and then and never comes to an end, half of them that of a body.
 slow_clients() {
     local i ends=('' '\r\n')
-    own_gateway slow --request-limit 1s
+    own_gateway slow --request-limit 2s
     for ((i = 0; i < 100; i++)); do
         {
             exec 7<>"/dev/tcp/${address%:*}/${address##*:}"
             printf 'POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n%b' "${ends[i % 2]}" >&7
             while printf 'X' >&7; do
-                sleep 0.2
+                read -r -t 0.2 -u 7 || true # nothing comes: a pause without a process
             done
         } 2>/dev/null &
         children+=($!)
