@@ -295,6 +295,11 @@ bool weir_desk_look(weir_desk *desk, int64_t limit_ms, weir_looked *answered, vo
     return reserve_of(desk, SIZE_MAX) && hand_in(desk, weir_looking_new(limit_ms, answered, user));
 }
 
+bool weir_desk_connects(const weir_desk *desk)
+{
+    return desk->turns.connects;
+}
+
 size_t weir_desk_count(weir_desk *desk, struct weir_tally *tally)
 {
     size_t in_hand;

@@ -12,6 +12,9 @@ const char *weir_desk_server(const weir_desk *desk);
  * too. false: it is being closed, or memory ran out. */
 WEIR_CHECKED bool weir_desk_look(weir_desk *desk, int64_t limit_ms, weir_looked *answered,
                                  void *user);
+/* Whether its thread is being connected to the server, which may take long: it answers nothing
+ * meanwhile, and lives. */
+bool weir_desk_connects(const weir_desk *desk);
 /* Copies what has been counted so far. Returns how many things are in hand. */
 size_t weir_desk_count(weir_desk *desk, struct weir_tally *tally);
 

@@ -109,15 +109,25 @@ static void on_looked(void *user, bool there, const char *why)
 
 static void look(struct weir_monitor *monitor)
 {
-    if (!monitor->looking && !monitor->stopping)
+    if (!monitor->looking)
         monitor->looking = weir_desk_look(monitor->desk, LOOK_LIMIT_MS, on_looked, monitor);
+}
+
+/* A desk that waits for a connection answers later, and is alive. */
+static void look_at_desk(struct weir_monitor *monitor)
+{
+    if (monitor->stopping)
+        return;
+    look(monitor);
+    if (weir_desk_connects(monitor->desk))
+        monitor->looked_at = weir_clock_monotonic_ms();
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct weir_monitor *monitor = timer->data;
     (void)loop, (void)events;
-    look(monitor);
+    look_at_desk(monitor);
     say_alive(monitor, weir_clock_monotonic_ms());
 }
 

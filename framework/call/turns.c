@@ -67,14 +67,23 @@ static void give_up_unsent(struct weir_turns *turns)
             give_up(errand, WEIR_ERRAND_UNREACHABLE, turns->unreachable.text);
 }
 
+static enum weir_status connect_now(struct weir_turns *turns, struct weir_error *error)
+{
+    enum weir_status status;
+    weir_client_close(turns->client);
+    turns->connects = true;
+    status = weir_client_open(turns->client, turns->endpoint, ANSWER_LIMIT_MS, error);
+    turns->connects = false;
+    return status;
+}
+
 static bool connect_if_due(struct weir_turns *turns, int64_t now)
 {
     struct weir_error error = {0};
     if (weir_client_connected(turns->client))
         return true;
     if (now >= turns->connect_at) {
-        weir_client_close(turns->client);
-        if (weir_client_open(turns->client, turns->endpoint, ANSWER_LIMIT_MS, &error) == WEIR_OK) {
+        if (connect_now(turns, &error) == WEIR_OK) {
             turns->tally.connections++;
             return true;
         }

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "call/desk.h"
 #include "support/manager.h"
 #include "support/ports.h"
 #include "support/scrape.h"
@@ -33,18 +34,23 @@ static atomic_int answered, last_result;
 
 /* ---- The program --------------------------------------------------------------------------- */
 
-static void open_monitor(void)
+static void open_monitor_of(const char *url)
 {
     char why[256] = "", address[32];
     port = test_free_port();
     snprintf(address, sizeof(address), "127.0.0.1:%d", port);
-    desk = weir_desk_open(server.url, NULL, 10, why, sizeof(why));
+    desk = weir_desk_open(url, NULL, 10, why, sizeof(why));
     journal = weir_journal_open("door", "info", "text", why, sizeof(why));
     assert_non_null(desk);
     assert_non_null(journal);
     monitor = weir_monitor_open("door", address, desk, journal, why, sizeof(why));
     if (monitor == NULL)
         fail_msg("%s", why);
+}
+
+static void open_monitor(void)
+{
+    open_monitor_of(server.url);
 }
 
 static void close_monitor(void)
@@ -308,6 +314,31 @@ static void both_have_to_live(void **state)
         weir_monitor_beat(monitor);
 }
 
+static bool has_beaten(int before, int times)
+{
+    weir_monitor_beat(monitor);
+    return test_manager_beats() >= before + times;
+}
+
+/* Each takes a second, and the desk's thread waits for all of them. */
+static void silent_sentinels_end_nobody(void **state)
+{
+    char url[600] = "redis-sentinel://";
+    int silent, listening = test_listen(&silent);
+    (void)state;
+    for (int i = 0; i < 30; i++)
+        snprintf(url + strlen(url), sizeof(url) - strlen(url), "%s127.0.0.1:%d", i > 0 ? "," : "",
+                 silent);
+    strcat(url, "/shop");
+    test_manager_begin("@weir-test-monitor", "400000");
+    open_monitor_of(url);
+    weir_monitor_ready(monitor);
+    int before = test_manager_beats();
+    AWAIT(has_beaten(before, 5));
+    assert_true(weir_desk_connects(desk)); /* it still asks them */
+    close(listening);
+}
+
 int main(int argc, char **argv)
 {
     if (test_worker_wanted(argc))
@@ -322,6 +353,7 @@ int main(int argc, char **argv)
         CASE(an_address_that_is_taken_opens_none),
         CASE(the_manager_is_told),
         CASE(both_have_to_live),
+        CASE(silent_sentinels_end_nobody),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
