@@ -128,6 +128,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     struct weir_monitor *monitor = timer->data;
     (void)loop, (void)events;
     look_at_desk(monitor);
+    report(monitor); /* a manager who was busy has not heard of it yet */
     say_alive(monitor, weir_clock_monotonic_ms());
 }
 

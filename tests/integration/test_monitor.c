@@ -314,6 +314,19 @@ static void both_have_to_live(void **state)
         weir_monitor_beat(monitor);
 }
 
+/* Many services stop at once. */
+static void a_busy_manager_hears_of_the_end(void **state)
+{
+    (void)state;
+    test_manager_begin("@weir-test-monitor", "4000000");
+    open_monitor();
+    weir_monitor_ready(monitor);
+    AWAIT(test_manager_heard("READY=1\n") && test_manager_heard("STATUS=connected"));
+    test_manager_overwhelm();
+    weir_monitor_stop(monitor);
+    AWAIT(test_manager_heard("STOPPING=1\n") && test_manager_heard("STATUS=stopping\n"));
+}
+
 static bool has_beaten(int before, int times)
 {
     weir_monitor_beat(monitor);
@@ -353,6 +366,7 @@ int main(int argc, char **argv)
         CASE(an_address_that_is_taken_opens_none),
         CASE(the_manager_is_told),
         CASE(both_have_to_live),
+        CASE(a_busy_manager_hears_of_the_end),
         CASE(silent_sentinels_end_nobody),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
