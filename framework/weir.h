@@ -550,8 +550,8 @@ void weir_journal_close(weir_journal *journal_take); /* NULL: nothing */
 /* What weir_main does for workers, for a program with a desk, by a thread of its own. It serves
  *
  *   GET /metrics  what is counted of the desk, weir_build_info, and the program's own metrics
- *   GET /healthz  200 while the program and its desk go on and the server has been heard of within
- *                 30 s; else 503 and a sentence
+ *   GET /healthz  200 while the program and its desk go on and the server has answered, whatever it
+ *                 was, within 30 s; else 503 and a sentence
  *   GET /readyz   200 while the program has said that it is ready and the server is there, a
  *                 master; else 503 and a sentence
  *

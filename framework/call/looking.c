@@ -26,7 +26,7 @@ static void take(struct weir_errand *errand, const struct weir_client *client,
     struct looking *looking = (struct looking *)errand;
     struct weir_error role = {0}, refusal = {0};
     (void)count;
-    errand->ended = true;
+    errand->ended = errand->heard = true;
     errand->no_master = weir_role_read(replies[0], &role) == WEIR_ROLE_OTHER;
     if (errand->no_master)
         weir_error_set(&looking->why, role.status, "%s: %s", client->server, role.text);
@@ -45,7 +45,9 @@ static void give_up(struct weir_errand *errand, const char *why)
 static void answer(struct weir_errand *errand)
 {
     struct looking *looking = (struct looking *)errand;
-    looking->answered(looking->user, looking->why.status == WEIR_OK, looking->why.text);
+    enum weir_look otherwise = errand->heard ? WEIR_LOOK_OTHER : WEIR_LOOK_SILENT;
+    looking->answered(looking->user, looking->why.status == WEIR_OK ? WEIR_LOOK_THERE : otherwise,
+                      looking->why.text);
     free(looking);
 }
 

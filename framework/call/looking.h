@@ -4,8 +4,14 @@
 
 #include "call/errand.h"
 
-/* `there`: it answers, and is a master as far as it tells. Else `why` is one line, borrowed. */
-typedef void weir_looked(void *user, bool there, const char *why);
+enum weir_look {
+    WEIR_LOOK_SILENT, /* nothing was heard of it */
+    WEIR_LOOK_OTHER,  /* it answers, but cannot be used now: it is a replica, or loads its data */
+    WEIR_LOOK_THERE,  /* it answers, and is a master as far as it tells */
+};
+
+/* `why` is one line, borrowed; "" where it is there. */
+typedef void weir_looked(void *user, enum weir_look look, const char *why);
 
 /* NULL: no memory. */
 WEIR_CHECKED struct weir_errand *weir_looking_new(int64_t limit_ms, weir_looked *answered,

@@ -91,16 +91,16 @@ static void note(struct weir_monitor *monitor, bool there, const char *why)
 }
 
 /* From the desk's thread. */
-static void on_looked(void *user, bool there, const char *why)
+static void on_looked(void *user, enum weir_look found, const char *why)
 {
     struct weir_monitor *monitor = user;
     pthread_mutex_lock(&monitor->mutex);
     monitor->looking = false;
     monitor->looked_at = weir_clock_monotonic_ms();
-    if (there)
+    if (found != WEIR_LOOK_SILENT)
         monitor->heard_at = monitor->looked_at;
     if (!monitor->stopping) {
-        note(monitor, there, why);
+        note(monitor, found == WEIR_LOOK_THERE, why);
         report(monitor);
     }
     pthread_cond_signal(&monitor->looked);

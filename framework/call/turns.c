@@ -63,8 +63,10 @@ static void give_up(struct weir_errand *errand, enum weir_errand_end end, const 
 static void give_up_unsent(struct weir_turns *turns)
 {
     for (struct weir_errand *errand = turns->errands; errand != NULL; errand = errand->next)
-        if (!errand->ended && !errand->sent)
+        if (!errand->ended && !errand->sent) {
+            errand->heard = turns->client->heard;
             give_up(errand, WEIR_ERRAND_UNREACHABLE, turns->unreachable.text);
+        }
 }
 
 static enum weir_status connect_now(struct weir_turns *turns, struct weir_error *error)

@@ -16,7 +16,7 @@ struct weir_turns {
     size_t count;                /* of them */
     struct weir_hearing hearing;
     int64_t hear_at, hear_pause;
-    int64_t connect_at; /* not before: the server was not there a moment ago */
+    int64_t connect_at;   /* not before: the server was not there a moment ago */
     atomic_bool connects; /* just now; for any thread */
     struct weir_error unreachable;
     struct weir_tally tally;

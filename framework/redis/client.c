@@ -101,6 +101,7 @@ void weir_client_set_timeout(struct weir_client *client, int64_t timeout_ms)
 static redisReply *take_answer(struct weir_client *client, struct weir_error *error,
                                const char *command, redisReply *reply)
 {
+    client->heard = client->heard || reply;
     if (!reply)
         lose(client, error, command);
     else if (reply->type == REDIS_REPLY_ERROR && weir_refusal_of(reply->str) == WEIR_REFUSAL_ROLE)
@@ -235,6 +236,7 @@ static enum weir_status check_role(struct weir_client *client, struct weir_error
         lose(client, error, command);
         return expect(error, NULL);
     }
+    client->heard = true;
     client->not_master = weir_role_read(reply, &role) == WEIR_ROLE_OTHER;
     if (client->not_master)
         weir_error_set(error, role.status, "%s: %s", client->server, role.text);

@@ -14,6 +14,7 @@ struct weir_client {
     redisContext *connection;
     const char *server; /* for errors: the endpoint's shown form; borrowed */
     bool not_master;    /* it was not opened because of that */
+    bool heard;         /* a server has answered since it was to be opened */
     bool reading;       /* of several commands sent together none changes anything */
 };
 

@@ -51,6 +51,22 @@ static void is_not_healthy_where_nothing_is_heard(void **state)
     assert_int_equal(test_worker_end(&gateway, SIGTERM), 0);
 }
 
+/* As during a failover: the server answers, but is none for the gateway. */
+static void is_healthy_beside_a_replica(void **state)
+{
+    (void)state;
+    struct test_worker gateway = start_gateway();
+    AWAIT(test_page_is(&gateway, "/readyz", 200, "ok\n"));
+    test_do(&server, "REPLICAOF 127.0.0.1 1");
+    AWAIT(test_page_is(&gateway, "/readyz", 503, "this server is a replica"));
+    test_clock_set(&clock, *clock.offset_ms + 31000);
+    AWAIT(test_page_is(&gateway, "/healthz", 200, "ok\n"));
+    assert_true(test_page_is(&gateway, "/readyz", 503, "this server is a replica"));
+    test_do(&server, "REPLICAOF NO ONE");
+    AWAIT(test_page_is(&gateway, "/readyz", 200, "ok\n"));
+    assert_int_equal(test_worker_end(&gateway, SIGTERM), 0);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -72,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_not_healthy_where_nothing_is_heard),
+        cmocka_unit_test(is_healthy_beside_a_replica),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
