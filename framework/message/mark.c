@@ -45,9 +45,9 @@ struct weir_mark weir_mark_read(struct weir_slice text)
     return mark;
 }
 
-bool weir_mark_bars(enum weir_mark_kind kind, bool once)
+bool weir_mark_bars(struct weir_slice text, bool once)
 {
-    return kind == WEIR_MARK_DONE || (once && kind != WEIR_MARK_NONE);
+    return once || weir_mark_read(text).kind == WEIR_MARK_DONE;
 }
 
 struct weir_slice weir_mark_write(const struct weir_mark *mark, char *text)

@@ -37,8 +37,9 @@ struct weir_mark {
 
 /* The slices are borrowed from the text. Never fails: what is no mark is WEIR_MARK_NONE. */
 struct weir_mark weir_mark_read(struct weir_slice text);
-/* Whether a message of an id that has left such a mark has had its outcome. */
-bool weir_mark_bars(enum weir_mark_kind kind, bool once);
+/* Whether a message of an id that has left this mark has had its outcome: where it says `once`, any
+ * mark tells that, be it in the words of a later version. */
+bool weir_mark_bars(struct weir_slice text, bool once);
 /* Writes a mark that is REFUSED or UNKNOWN into `text` (WEIR_MARK_MAX bytes); a long reason is cut.
  */
 struct weir_slice weir_mark_write(const struct weir_mark *mark, char *text);

@@ -117,7 +117,8 @@ struct weir_delivery {
     bool loads_alone;              /* sharing has failed */
     bool load_again;               /* an answer was lost: load anew when the link is ready */
     bool step_unreadable; /* nobody can say what is known of the step: `load_error` says why */
-    bool seen;            /* a message with this id has been handled */
+    bool seen;            /* its id has had its outcome */
+    bool expects_no_mark; /* it says `once`, and its id has left none so far */
     bool out_of_memory;   /* it could not be read whole: it comes back */
     bool doomed_unknown;
     bool too_new;          /* an event that only a newer program understands */

@@ -60,13 +60,14 @@ static void mark_as(struct weir_delivery *delivery, const char *verb, struct wei
     weir_effects_plain(&delivery->effects, verb, key, mark, more.length > 0 ? 3 : 2);
 }
 
-/* That no other copy has left one since the mark was looked for: then this one is not handled. */
+/* That no other copy has left one since the mark was looked for: then this one has had its outcome.
+ * A mark that could not be looked at is not expected to be absent: that would never hold. */
 static void expect_no_mark(struct weir_delivery *delivery)
 {
     const struct weir_runtime *runtime = delivery->context.runtime;
     const struct weir_slice absent = weir_slice_of("0");
     char key[WEIR_KEY_MAX];
-    if (!delivery->message->once || !leaves_mark(delivery))
+    if (!delivery->expects_no_mark)
         return;
     weir_key_seen(key, runtime->prefix, runtime->service, delivery->message->id);
     weir_effects_plain(&delivery->effects, "EXISTS", key, &absent, 1);
@@ -88,6 +89,7 @@ static void mark_failed(struct weir_delivery *delivery, const char *reason, bool
     const weir_message *message = delivery->message;
     char text[WEIR_MARK_MAX];
     struct weir_mark mark = {.kind = unknown ? WEIR_MARK_UNKNOWN : WEIR_MARK_REFUSED};
+    expect_no_mark(delivery);
     if (!leaves_mark(delivery))
         return;
     mark.entry = weir_slice_of(message->origin_entry ? message->origin_entry : message->entry);
@@ -113,12 +115,9 @@ static const char *reason_or(const struct weir_delivery *delivery, const char *o
 
 const char *weir_ending_rejected(struct weir_delivery *delivery)
 {
-    const char *reason = reason_or(delivery, "rejected without a reason"), *function;
-    if (!delivery->is_step) {
-        function = weir_ending_buried(delivery, reason, false);
-        expect_no_mark(delivery);
-        return function;
-    }
+    const char *reason = reason_or(delivery, "rejected without a reason");
+    if (!delivery->is_step)
+        return weir_ending_buried(delivery, reason, false);
     begin(delivery, WEIR_ENDING_REJECTED);
     weir_step_end_failed(delivery, reason, false);
     return COMMIT;

@@ -212,6 +212,8 @@ static void on_loaded(struct weir_delivery *delivery)
         give_up(delivery, "no memory");
     else if (delivery->is_step && !delivery->step_unreadable && take_part(delivery))
         return; /* for that the handler's state is not needed */
+    else if (delivery->seen && delivery->message->once) /* whatever is wrong with this copy */
+        commit(delivery, weir_ending_discarded(delivery));
     else if (weir_rare_error_status(&delivery->load_error) != WEIR_OK)
         commit(delivery, weir_ending_buried(delivery, weir_rare_error_text(&delivery->load_error),
                                             delivery->step_unreadable));
@@ -246,11 +248,12 @@ static bool moves_saga(const struct weir_delivery *delivery)
     return delivery->is_step && delivery->step->end.moves_saga;
 }
 
-/* Something that was read has changed: once more on fresh state, but not for ever. */
+/* Something that was read has changed: once more on fresh state, but not for ever. Where that ends in
+ * a burial, which another copy's end is in the way of, fresh state is looked at again. */
 static void run_again(struct weir_delivery *delivery, const char *detail)
 {
     delivery->worker->conflicts++;
-    if (++delivery->runs < RUNS_MAX) {
+    if (++delivery->runs % RUNS_MAX != 0) {
         weir_effects_clear(&delivery->effects);
         weir_delivery_load(delivery, on_loaded);
         return;

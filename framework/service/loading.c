@@ -48,9 +48,10 @@ static enum weir_status take_time(struct weir_delivery *delivery, const redisRep
 
 static void take_mark(struct weir_delivery *delivery, const redisReply *reply)
 {
-    struct weir_slice text = {"", 0};
-    (void)weir_reply_text(reply, &text);
-    delivery->seen = weir_mark_bars(weir_mark_read(text).kind, delivery->message->once);
+    bool once = delivery->message->once;
+    struct weir_slice text;
+    delivery->seen = weir_reply_text(reply, &text) && weir_mark_bars(text, once);
+    delivery->expects_no_mark = once && !delivery->seen;
 }
 
 /* A load says which of its delivery's it is. */
@@ -212,6 +213,15 @@ static bool may_have_record(const struct weir_delivery *delivery)
            delivery->worker->saga_right != WEIR_SAGAS_MOVE;
 }
 
+/* What nobody here can handle is buried, unless its id keeps an outcome that it has had. */
+static bool may_be_seen(const struct weir_delivery *delivery)
+{
+    const weir_message *message = delivery->message;
+    const struct weir_route *route = delivery->route;
+    return message->id != NULL && delivery->own_stream &&
+           (route != NULL ? !route->plain : message->once);
+}
+
 static void load_seen(struct weir_delivery *delivery)
 {
     char key[WEIR_KEY_MAX];
@@ -225,7 +235,8 @@ static void begin(struct weir_delivery *delivery, weir_delivery_then *loaded)
     delivery->loaded = loaded;
     delivery->loaded_on = delivery->context.runtime->link->reconnections;
     weir_delivery_move(delivery, WEIR_DELIVERY_LOADING);
-    delivery->load_again = delivery->seen = delivery->step_unreadable = false;
+    delivery->load_again = delivery->step_unreadable = false;
+    delivery->seen = delivery->expects_no_mark = false;
     delivery->shares_time = delivery->shares_hash = false;
     weir_rare_error_clear(&delivery->load_error);
 }
@@ -301,8 +312,7 @@ void weir_delivery_load(struct weir_delivery *delivery, weir_delivery_then *load
     begin(delivery, loaded);
     if (delivery->is_step)
         load_step(delivery);
-    else if (route != NULL && delivery->message->id != NULL && delivery->own_stream &&
-             !route->plain)
+    else if (may_be_seen(delivery))
         load_seen(delivery);
     if (route != NULL && route->wants_time)
         load_time(delivery);
