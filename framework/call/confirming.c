@@ -28,7 +28,16 @@ static void answer(struct weir_errand *errand)
     free(wait);
 }
 
-static const struct weir_errand_kind kind = {.answer = answer};
+static const struct weir_errand_kind kind = {.counts = WEIR_COUNTS_SENDING, .answer = answer};
+
+static enum weir_errand_end end_of(const struct wait *wait, const struct weir_client *client)
+{
+    if (wait->result == WEIR_CALL_DONE)
+        return WEIR_ERRAND_ANSWERED;
+    if (wait->errand.deadline <= weir_clock_monotonic_ms())
+        return WEIR_ERRAND_TIMED_OUT;
+    return weir_client_connected(client) ? WEIR_ERRAND_ANSWERED : WEIR_ERRAND_UNREACHABLE;
+}
 
 static void carry_out(struct wait *wait)
 {
@@ -41,10 +50,12 @@ static void carry_out(struct wait *wait)
     wait->result = WEIR_CALL_UNKNOWN;
     if (weir_client_open(&client, confirming->endpoint, CONNECT_LIMIT_MS, &error) != WEIR_OK) {
         weir_call_reason(&wait->answer, weir_slice_of(error.text));
+        wait->errand.end = WEIR_ERRAND_UNREACHABLE;
         return;
     }
     wait->result = weir_outgoing_confirm(
         &outgoing, &client, wait->errand.deadline - weir_clock_monotonic_ms(), &confirmed);
+    wait->errand.end = end_of(wait, &client);
     snprintf(confirmed.entry, sizeof confirmed.entry, "%s", wait->answer.entry);
     wait->answer = confirmed;
     weir_client_close(&client);
@@ -88,21 +99,23 @@ static bool start_thread(struct wait *wait)
     return started;
 }
 
-bool weir_confirming_add(void *user_confirming, const struct weir_call_answer *done,
-                         const char *service, int64_t deadline, weir_desk_called *answered,
-                         void *user)
+bool weir_confirming_add(struct weir_confirming *confirming, const struct weir_errand *done,
+                         const struct weir_call_answer *answer, const char *service,
+                         weir_desk_called *answered, void *user)
 {
-    struct weir_confirming *confirming = user_confirming;
     struct wait *wait;
     if (!take_place(confirming))
         return false;
     wait = calloc(1, sizeof *wait);
     if (wait != NULL) {
-        *wait = (struct wait){.errand = {.kind = &kind, .deadline = deadline, .weight = 1},
+        *wait = (struct wait){.errand = {.kind = &kind,
+                                         .deadline = done->deadline,
+                                         .begun_ns = done->begun_ns,
+                                         .weight = 1},
                               .confirming = confirming,
                               .answered = answered,
                               .user = user,
-                              .answer = *done};
+                              .answer = *answer};
         snprintf(wait->service, sizeof wait->service, "%s", service);
         if (start_thread(wait))
             return true;

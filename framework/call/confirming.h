@@ -8,7 +8,7 @@
 #include "call/errand.h"
 #include "weir.h"
 
-/* Hands an errand that has ended back to the one who answers. */
+/* Hands an errand that has ended back to the one who answers and counts it. */
 typedef void weir_confirming_hand_back(void *desk, struct weir_errand *errand_take);
 
 struct weir_confirming {
@@ -23,10 +23,10 @@ struct weir_confirming {
 
 /* false: no memory. */
 WEIR_CHECKED bool weir_confirming_begin(struct weir_confirming *confirming);
-/* Is a weir_sending_confirm: `confirming` is one of these. */
-bool weir_confirming_add(void *confirming, const struct weir_call_answer *answer,
-                         const char *service, int64_t deadline, weir_desk_called *answered,
-                         void *user);
+/* As weir_sending_confirm says. */
+bool weir_confirming_add(struct weir_confirming *confirming, const struct weir_errand *done,
+                         const struct weir_call_answer *answer, const char *service,
+                         weir_desk_called *answered, void *user);
 /* Waits until all have been handed back: until their limits, at the most. */
 void weir_confirming_await(struct weir_confirming *confirming);
 void weir_confirming_end(struct weir_confirming *confirming);

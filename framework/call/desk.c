@@ -33,7 +33,7 @@ struct weir_desk {
     pthread_mutex_t mutex;
     pthread_cond_t handed_in;
     struct weir_errand *first, **last; /* handed in, in their order */
-    size_t reserved;                   /* places of these, and of those that are being made */
+    size_t reserved; /* places of these, and of those that are being made or wait beside */
     size_t in_turns;
     struct weir_tally tally; /* as it was after the last turn */
     bool closing;
@@ -135,7 +135,6 @@ static void hand_back(void *user, struct weir_errand *errand)
 {
     struct weir_desk *desk = user;
     pthread_mutex_lock(&desk->mutex);
-    desk->reserved++;
     put(desk, errand);
     pthread_mutex_unlock(&desk->mutex);
 }
@@ -196,6 +195,28 @@ void weir_desk_close(weir_desk *desk)
     free(desk);
 }
 
+static void move_place(struct weir_desk *desk, size_t *from, size_t *to)
+{
+    pthread_mutex_lock(&desk->mutex);
+    (*from)--;
+    (*to)++;
+    pthread_mutex_unlock(&desk->mutex);
+}
+
+/* What waits beside keeps its place until it comes back. */
+static bool confirm(void *user_desk, const struct weir_errand *done,
+                    const struct weir_call_answer *answer, const char *service,
+                    weir_desk_called *answered, void *user)
+{
+    struct weir_desk *desk = user_desk;
+    bool waits;
+    move_place(desk, &desk->in_turns, &desk->reserved);
+    waits = weir_confirming_add(&desk->confirming, done, answer, service, answered, user);
+    if (!waits)
+        move_place(desk, &desk->reserved, &desk->in_turns);
+    return waits;
+}
+
 /* ---- Handing in -------------------------------------------------------------------------- */
 
 static bool reserve_of(struct weir_desk *desk, size_t most)
@@ -242,7 +263,7 @@ bool weir_desk_saga(weir_desk *desk, const char *saga, int64_t limit_ms,
 bool weir_desk_call(weir_desk *desk, const struct weir_command_call *command,
                     weir_desk_called *answered, void *user)
 {
-    const struct weir_confirmer confirmer = {weir_confirming_add, &desk->confirming};
+    const struct weir_confirmer confirmer = {confirm, desk};
     return reserve(desk) && hand_in(desk, weir_sending_new(command, &confirmer, answered, user));
 }
 

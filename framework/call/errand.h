@@ -49,6 +49,9 @@ struct weir_errand_kind {
     /* Takes a newcomer of the same kind that asks the same, which is then answered together with
      * it. NULL, or false: it does not. */
     bool (*join)(struct weir_errand *errand, struct weir_errand *newcomer_take);
+    /* Hands what has ended on to another errand, which is counted and answered in its place, and
+     * frees it. NULL, or false: it does not. */
+    bool (*hand_on)(struct weir_errand *errand_take);
     /* Hands the outcome over and frees the errand. */
     void (*answer)(struct weir_errand *errand_take);
 };

@@ -127,21 +127,34 @@ static void give_up(struct weir_errand *errand, const char *why)
         weir_slice_of(why[0] != '\0' ? why : "nothing is known of it within the limit"));
 }
 
+static void free_sending(struct sending *sending)
+{
+    free(sending->data);
+    free(sending);
+}
+
+static bool hand_on(struct weir_errand *errand)
+{
+    struct sending *sending = (struct sending *)errand;
+    const struct weir_confirmer *confirmer = &sending->confirmer;
+    if (!sending->confirms)
+        return false;
+    if (confirmer->confirm(confirmer->user, errand, &sending->answer, sending->service,
+                           sending->answered, sending->user)) {
+        free_sending(sending);
+        return true;
+    }
+    end(sending, WEIR_CALL_UNKNOWN,
+        weir_slice_of("it is done, but whether it is as durable as its service asks cannot be "
+                      "waited for now"));
+    return false;
+}
+
 static void answer(struct weir_errand *errand)
 {
     struct sending *sending = (struct sending *)errand;
-    bool handed_on =
-        sending->confirms &&
-        sending->confirmer.confirm(sending->confirmer.user, &sending->answer, sending->service,
-                                   errand->deadline, sending->answered, sending->user);
-    if (!handed_on && sending->confirms)
-        end(sending, WEIR_CALL_UNKNOWN,
-            weir_slice_of("it is done, but whether it is as durable as its service asks cannot be "
-                          "waited for now"));
-    if (!handed_on)
-        sending->answered(sending->user, sending->result, &sending->answer);
-    free(sending->data);
-    free(sending);
+    sending->answered(sending->user, sending->result, &sending->answer);
+    free_sending(sending);
 }
 
 static const struct weir_errand_kind kind = {.counts = WEIR_COUNTS_SENDING,
@@ -149,6 +162,7 @@ static const struct weir_errand_kind kind = {.counts = WEIR_COUNTS_SENDING,
                                              .take = take,
                                              .lost = lost,
                                              .give_up = give_up,
+                                             .hand_on = hand_on,
                                              .answer = answer};
 
 /* ---- Making it --------------------------------------------------------------------------- */

@@ -5,11 +5,11 @@
 #include "call/errand.h"
 #include "weir.h"
 
-/* Waits beside until what is done is as durable as its service asks, and then calls `answered`;
- * false: it cannot. */
-typedef bool weir_sending_confirm(void *confirmer, const struct weir_call_answer *answer,
-                                  const char *service, int64_t deadline, weir_desk_called *answered,
-                                  void *user);
+/* Waits beside until what is done is as durable as its service asks, and then calls `answered`: an
+ * errand that goes on for `done`, within its limit. false: it cannot. */
+typedef bool weir_sending_confirm(void *confirmer, const struct weir_errand *done,
+                                  const struct weir_call_answer *answer, const char *service,
+                                  weir_desk_called *answered, void *user);
 
 struct weir_confirmer {
     weir_sending_confirm *confirm;

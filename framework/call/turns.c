@@ -206,8 +206,10 @@ static void answer_ended(struct weir_turns *turns)
     }
     while (ended != NULL) {
         struct weir_errand *next = ended->next;
-        weir_tally_take(&turns->tally, ended);
-        ended->kind->answer(ended);
+        if (ended->kind->hand_on == NULL || !ended->kind->hand_on(ended)) {
+            weir_tally_take(&turns->tally, ended);
+            ended->kind->answer(ended);
+        }
         ended = next;
     }
 }

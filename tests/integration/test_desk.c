@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "call/desk.h"
 #include "support/proxy.h"
 #include "support/sagas.h"
 #include "support/step_service.h"
@@ -546,6 +547,35 @@ static void durability_is_waited_for_beside(void **state)
     json_decref(data);
 }
 
+/* A call that waits for durability has not come to its end, and keeps its place. */
+static void what_waits_for_durability_is_in_hand(void **state)
+{
+    (void)state;
+    char why[256];
+    struct weir_tally tally;
+    struct told waits = TOLD, other = TOLD;
+    weir_desk *narrow = weir_desk_open(server.url, NULL, 1, why, sizeof(why));
+    json_t *data = json_of("{'n':'c'}");
+    struct weir_command_call command = {
+        .service = "work", .type = "Mark", .data = data, .limit_ms = 2000};
+    assert_non_null(narrow);
+    test_worker_end(&work, SIGTERM);
+    work = test_worker_start(&server, "work", "w1", OPTIONS("--replicas", "1"));
+    long long before = test_calls_of(&server, "wait");
+    assert_true(weir_desk_call(narrow, &command, on_call, &waits));
+    AWAIT(test_calls_of(&server, "wait") > before);
+    assert_false(weir_desk_call(narrow, &command, on_call, &other));
+    assert_int_equal(weir_desk_count(narrow, &tally), 1);
+    assert_int_equal(tally.ends[WEIR_COUNTS_SENDING][WEIR_ERRAND_ANSWERED], 0);
+    AWAIT(times(&waits) == 1);
+    assert_int_equal(waits.result, WEIR_CALL_UNKNOWN);
+    AWAIT(weir_desk_count(narrow, &tally) == 0);
+    assert_int_equal(tally.ends[WEIR_COUNTS_SENDING][WEIR_ERRAND_TIMED_OUT], 1);
+    assert_true(tally.took[WEIR_COUNTS_SENDING].sum_ns >= 1900000000u); /* all of it */
+    weir_desk_close(narrow);
+    json_decref(data);
+}
+
 /* ---- Read models --------------------------------------------------------------------------- */
 
 static void current_is_all_that_was_published(void **state)
@@ -846,6 +876,7 @@ int main(int argc, char **argv)
         CASE(a_refusal_is_for_every_copy),
         CASE(copies_that_race_are_told_the_same),
         CASE(durability_is_waited_for_beside),
+        CASE(what_waits_for_durability_is_in_hand),
         CASE(current_is_all_that_was_published),
         CASE(who_comes_later_waits_for_what_came_later),
         CASE(all_places_are_free_again),
