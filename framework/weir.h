@@ -488,8 +488,8 @@ struct weir_command_call {
     bool fresh;         /* nobody has used the id before, so that nothing is looked up */
     bool first;         /* the id stands for one request, however many send it at once: the first
                            outcome is that of all, a refusal as well, and no copy is handled after
-                           it (the message's field `once`, which workers of
-                           before do not heed: they are replaced first) */
+                           it (the message's field `once`, which workers of before do not
+                           heed: they are replaced first) */
     const json_t *data; /* NULL: {} */
     int64_t limit_ms;
 };

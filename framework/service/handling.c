@@ -248,8 +248,8 @@ static bool moves_saga(const struct weir_delivery *delivery)
     return delivery->is_step && delivery->step->end.moves_saga;
 }
 
-/* Something that was read has changed: once more on fresh state, but not for ever. Where that ends in
- * a burial, which another copy's end is in the way of, fresh state is looked at again. */
+/* Something that was read has changed: once more on fresh state, but not for ever. Where that ends
+ * in a burial, which another copy's end is in the way of, fresh state is looked at again. */
 static void run_again(struct weir_delivery *delivery, const char *detail)
 {
     delivery->worker->conflicts++;

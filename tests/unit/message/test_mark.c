@@ -75,9 +75,8 @@ static void writes_what_it_reads(void **state)
 static void done_bars_always_the_rest_where_wanted(void **state)
 {
     (void)state;
-    static const char *const marks[] = {"done",        "1",             "done {s}:events 5-0",
-                                        "refused 1-1", "unknown 1-1 x", "later 1-1",
-                                        ""};
+    static const char *const marks[] = {
+        "done", "1", "done {s}:events 5-0", "refused 1-1", "unknown 1-1 x", "later 1-1", ""};
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         assert_int_equal(weir_mark_bars(weir_slice_of(marks[i]), false), i < 3);
         assert_true(weir_mark_bars(weir_slice_of(marks[i]), true));
