@@ -51,8 +51,8 @@ static struct timespec time_at(int64_t monotonic_ms)
 static void take_list(struct weir_desk *desk, struct weir_errand **taken)
 {
     for (struct weir_errand *errand = desk->first; errand != NULL; errand = errand->next) {
-        desk->reserved--;
-        desk->in_turns++;
+        desk->reserved -= errand->weight;
+        desk->in_turns += errand->weight;
     }
     *taken = desk->first;
     desk->first = NULL;
@@ -219,19 +219,14 @@ static bool confirm(void *user_desk, const struct weir_errand *done,
 
 /* ---- Handing in -------------------------------------------------------------------------- */
 
-static bool reserve_of(struct weir_desk *desk, size_t most)
+static bool reserve(struct weir_desk *desk)
 {
     bool reserved;
     pthread_mutex_lock(&desk->mutex);
-    reserved = !desk->closing && desk->reserved + desk->in_turns < most;
+    reserved = !desk->closing && desk->reserved + desk->in_turns < desk->most;
     desk->reserved += reserved ? 1 : 0;
     pthread_mutex_unlock(&desk->mutex);
     return reserved;
-}
-
-static bool reserve(struct weir_desk *desk)
-{
-    return reserve_of(desk, desk->most);
 }
 
 /* An errand for which a place is reserved; NULL: there was no memory for it. Where the desk has
@@ -313,7 +308,16 @@ const char *weir_desk_server(const weir_desk *desk)
 
 bool weir_desk_look(weir_desk *desk, int64_t limit_ms, weir_looked *answered, void *user)
 {
-    return reserve_of(desk, SIZE_MAX) && hand_in(desk, weir_looking_new(limit_ms, answered, user));
+    struct weir_errand *errand = weir_looking_new(limit_ms, answered, user);
+    bool taken;
+    pthread_mutex_lock(&desk->mutex);
+    taken = errand != NULL && !desk->closing;
+    if (taken)
+        put(desk, errand);
+    pthread_mutex_unlock(&desk->mutex);
+    if (!taken)
+        free(errand);
+    return taken;
 }
 
 bool weir_desk_connects(const weir_desk *desk)

@@ -63,7 +63,7 @@ struct weir_errand {
     int64_t wake;     /* when it asks; set by those who make it wait */
     int64_t begun_ns;
     size_t asked;  /* in this turn */
-    size_t weight; /* it, and those that are answered with it */
+    size_t weight; /* it, and those that are answered with it; 0: no user's, it takes no place */
     bool sent;     /* something of it may have reached the server: it outlives a lost connection */
     bool ended;
     bool heard;     /* where the server could not be asked: it has answered all the same */

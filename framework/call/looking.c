@@ -60,6 +60,7 @@ struct weir_errand *weir_looking_new(int64_t limit_ms, weir_looked *answered, vo
     if (made == NULL)
         return NULL;
     weir_errand_begin(&made->errand, &kind, limit_ms);
+    made->errand.weight = 0;
     made->answered = answered;
     made->user = user;
     return &made->errand;

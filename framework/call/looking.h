@@ -13,7 +13,7 @@ enum weir_look {
 /* `why` is one line, borrowed; "" where it is there. */
 typedef void weir_looked(void *user, enum weir_look look, const char *why);
 
-/* NULL: no memory. */
+/* It takes no place from users. May be freed by free() while nobody has it. NULL: no memory. */
 WEIR_CHECKED struct weir_errand *weir_looking_new(int64_t limit_ms, weir_looked *answered,
                                                   void *user);
 

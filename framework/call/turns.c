@@ -33,7 +33,7 @@ void weir_turns_begin(struct weir_turns *turns, struct weir_client *client,
 
 void weir_turns_add(struct weir_turns *turns, struct weir_errand *errand)
 {
-    turns->count++;
+    turns->count += errand->weight;
     for (struct weir_errand *other = turns->errands; other != NULL; other = other->next)
         if (other->kind == errand->kind && other->kind->join != NULL &&
             other->kind->join(other, errand)) {

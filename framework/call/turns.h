@@ -13,7 +13,7 @@ struct weir_turns {
     const struct weir_endpoint *endpoint;
     const char *prefix;
     struct weir_errand *errands; /* owned */
-    size_t count;                /* of them */
+    size_t count;                /* of the places that they take */
     struct weir_hearing hearing;
     int64_t hear_at, hear_pause;
     int64_t connect_at;   /* not before: the server was not there a moment ago */

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -576,6 +577,43 @@ static void what_waits_for_durability_is_in_hand(void **state)
     json_decref(data);
 }
 
+static atomic_int looks;
+
+static void on_look(void *user, enum weir_look found, const char *why)
+{
+    (void)user, (void)found, (void)why;
+    looks++;
+}
+
+/* Those of a monitor are no user's: they take no place from anybody. */
+static void looks_take_no_place(void **state)
+{
+    (void)state;
+    char why[256];
+    struct weir_tally tally;
+    struct told told = TOLD;
+    const struct weir_command_call command = {.service = "work", .type = "Mark", .limit_ms = 100};
+    weir_desk *narrow = weir_desk_open(server.url, NULL, 1, why, sizeof(why));
+    assert_non_null(narrow);
+    test_server_freeze(&server);
+    looks = 0;
+    assert_true(weir_desk_look(narrow, LONG_MS, on_look, NULL));
+    assert_int_equal(weir_desk_count(narrow, &tally), 0);
+    assert_true(weir_desk_call(narrow, &command, on_call, &told));
+    assert_int_equal(weir_desk_count(narrow, &tally), 1);
+    assert_true(weir_desk_look(narrow, LONG_MS, on_look, NULL));
+    assert_int_equal(looks, 0);
+    AWAIT(times(&told) == 1);
+    test_server_thaw(&server);
+    AWAIT(looks == 2);
+    AWAIT(weir_desk_count(narrow, &tally) == 0);
+    test_server_freeze(&server);
+    assert_true(weir_desk_look(narrow, LONG_MS, on_look, NULL));
+    weir_desk_close(narrow); /* it is answered all the same */
+    test_server_thaw(&server);
+    assert_int_equal(looks, 3);
+}
+
 /* ---- Read models --------------------------------------------------------------------------- */
 
 static void current_is_all_that_was_published(void **state)
@@ -877,6 +915,7 @@ int main(int argc, char **argv)
         CASE(copies_that_race_are_told_the_same),
         CASE(durability_is_waited_for_beside),
         CASE(what_waits_for_durability_is_in_hand),
+        CASE(looks_take_no_place),
         CASE(current_is_all_that_was_published),
         CASE(who_comes_later_waits_for_what_came_later),
         CASE(all_places_are_free_again),
