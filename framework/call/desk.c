@@ -66,7 +66,6 @@ static bool take_handed_in(struct weir_desk *desk, int64_t next, struct weir_err
     struct timespec at = time_at(next);
     bool goes_on;
     pthread_mutex_lock(&desk->mutex);
-    desk->in_turns = desk->turns.count;
     desk->tally = desk->turns.tally;
     while (!desk->closing && desk->first == NULL && weir_clock_monotonic_ms() < next)
         if (next == INT64_MAX)
@@ -131,6 +130,15 @@ static void put(struct weir_desk *desk, struct weir_errand *errand)
     pthread_cond_signal(&desk->handed_in);
 }
 
+/* So that who is answered may hand in the next thing at once. */
+static void give_places_back(void *user)
+{
+    struct weir_desk *desk = user;
+    pthread_mutex_lock(&desk->mutex);
+    desk->in_turns = desk->turns.count;
+    pthread_mutex_unlock(&desk->mutex);
+}
+
 static void hand_back(void *user, struct weir_errand *errand)
 {
     struct weir_desk *desk = user;
@@ -167,6 +175,8 @@ weir_desk *weir_desk_open(const char *url, const char *prefix, size_t most, char
         weir_endpoint_parse(url, &desk->endpoint, &error) == WEIR_OK) {
         desk->client.server = desk->endpoint.shown;
         weir_turns_begin(&desk->turns, &desk->client, &desk->endpoint, desk->prefix);
+        desk->turns.freed = give_places_back;
+        desk->turns.user = desk;
         desk->tally = desk->turns.tally;
         if (make_locks(desk) && weir_thread_start(&desk->thread, run, desk) == 0)
             return desk;

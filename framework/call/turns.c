@@ -189,7 +189,7 @@ static void exchange(struct weir_turns *turns, int64_t now)
 
 /* ---- Turns ------------------------------------------------------------------------------- */
 
-static void answer_ended(struct weir_turns *turns)
+static struct weir_errand *take_ended(struct weir_turns *turns)
 {
     struct weir_errand **place = &turns->errands;
     struct weir_errand *ended = NULL;
@@ -201,15 +201,23 @@ static void answer_ended(struct weir_turns *turns)
         }
         *place = errand->next;
         turns->count -= errand->weight;
+        if (errand->kind->hand_on != NULL && errand->kind->hand_on(errand))
+            continue;
         errand->next = ended;
         ended = errand;
     }
+    return ended;
+}
+
+static void answer_ended(struct weir_turns *turns)
+{
+    struct weir_errand *ended = take_ended(turns);
+    if (ended != NULL && turns->freed != NULL)
+        turns->freed(turns->user);
     while (ended != NULL) {
         struct weir_errand *next = ended->next;
-        if (ended->kind->hand_on == NULL || !ended->kind->hand_on(ended)) {
-            weir_tally_take(&turns->tally, ended);
-            ended->kind->answer(ended);
-        }
+        weir_tally_take(&turns->tally, ended);
+        ended->kind->answer(ended);
         ended = next;
     }
 }

@@ -14,6 +14,8 @@ struct weir_turns {
     const char *prefix;
     struct weir_errand *errands; /* owned */
     size_t count;                /* of the places that they take */
+    void (*freed)(void *user);   /* places became free, and are answered for next; or NULL */
+    void *user;
     struct weir_hearing hearing;
     int64_t hear_at, hear_pause;
     int64_t connect_at;   /* not before: the server was not there a moment ago */

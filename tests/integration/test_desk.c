@@ -614,6 +614,35 @@ static void looks_take_no_place(void **state)
     assert_int_equal(looks, 3);
 }
 
+static weir_desk *narrow_desk;
+
+static void on_laid_down_once(void *user, const char *text, const char *reason)
+{
+    struct told *told = user;
+    bool taken =
+        weir_desk_lay_down(narrow_desk, "door", "k", "text", 1000, LONG_MS, on_laid_down, &told[1]);
+    (void)text, (void)reason;
+    pthread_mutex_lock(&told->mutex);
+    note(told, taken);
+    pthread_mutex_unlock(&told->mutex);
+}
+
+/* Who has an answer has no place any more. */
+static void an_answer_makes_room(void **state)
+{
+    (void)state;
+    char why[256];
+    struct told told[2] = {TOLD, TOLD};
+    narrow_desk = weir_desk_open(server.url, NULL, 1, why, sizeof(why));
+    assert_non_null(narrow_desk);
+    assert_true(weir_desk_lay_down(narrow_desk, "door", "k", "text", 1000, LONG_MS,
+                                   on_laid_down_once, told));
+    AWAIT(times(told) == 1);
+    assert_true(told->result);
+    AWAIT(times(&told[1]) == 1);
+    weir_desk_close(narrow_desk);
+}
+
 /* ---- Read models --------------------------------------------------------------------------- */
 
 static void current_is_all_that_was_published(void **state)
@@ -916,6 +945,7 @@ int main(int argc, char **argv)
         CASE(durability_is_waited_for_beside),
         CASE(what_waits_for_durability_is_in_hand),
         CASE(looks_take_no_place),
+        CASE(an_answer_makes_room),
         CASE(current_is_all_that_was_published),
         CASE(who_comes_later_waits_for_what_came_later),
         CASE(all_places_are_free_again),
