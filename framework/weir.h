@@ -546,6 +546,8 @@ void weir_journal_write(weir_journal *journal, enum weir_importance importance, 
 /* Tells the counts whose time has come; to be called about every second. */
 void weir_journal_tell(weir_journal *journal);
 void weir_journal_close(weir_journal *journal_take); /* NULL: nothing */
+/* The words of a program that has no journal yet: "<program>: <text>", an error for systemd. */
+void weir_journal_complain(const char *program, const char *text);
 
 /* ---- Metrics and health from outside --------------------------------------------------------- */
 /* What weir_main does for workers, for a program with a desk, by a thread of its own. It serves

@@ -57,6 +57,11 @@ void weir_journal_write(weir_journal *journal, enum weir_importance importance, 
     pthread_mutex_unlock(&journal->mutex);
 }
 
+void weir_journal_complain(const char *program, const char *text)
+{
+    weir_complain(program, text);
+}
+
 void weir_journal_tell(weir_journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);

@@ -68,10 +68,11 @@ expect_failed() { # NAME UNIT EXIT_CODE
     expect "$1" "failed $3 0" shown "$2" ActiveState ExecMainStatus NRestarts
 }
 
-# What one line is told as, and what it says of itself.
+# What one line is told as, and what it says of itself; what comes before there is a log is an error.
 told_as() { # PRIORITY LEVEL
-    local lines
-    lines=$(in_machine journalctl -o cat -p "$1..$1" -u 'weir-*' _TRANSPORT=stdout | grep -Ev '^(orders|gateway|weir-dashboard): --|^orders: WEIR_')
+    local lines before='^(orders|gateway|weir-dashboard): --|^orders: WEIR_'
+    [[ $2 == error ]] || before='^$'
+    lines=$(in_machine journalctl -o cat -p "$1..$1" -u 'weir-*' _TRANSPORT=stdout | grep -Ev "$before")
     [[ $lines ]] || { printf 'no line of priority %s\n' "$1" && return 1; }
     ! grep -v "^{\"ts\":.*\"level\":\"$2\".*}$" <<<"$lines"
 }
@@ -150,6 +151,8 @@ expect_failed 'a wrong password' weir-worker@orders 77
 expect_failed 'a program that is not there' weir-worker@nobody 203
 write /etc/weir/gateway.env GATEWAY_LISTEN=nowhere
 expect_failed 'a gateway with a bad address' weir-gateway 64
+check 'and why, of a gateway' grep -q '^gateway: --listen: ' \
+    <<<"$(in_machine journalctl -o cat -p err -u weir-gateway)"
 write /etc/weir/weir-dashboard.env WEIR_DASHBOARD_LISTEN=nowhere
 expect_failed 'a dashboard with a bad address' weir-dashboard 64
 in_machine rm /etc/weir/{orders,gateway,weir-dashboard}.env

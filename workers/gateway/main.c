@@ -88,14 +88,14 @@ static int open_parts(struct gateway *gateway)
     gateway->journal =
         weir_journal_open("gateway", settings->log_level, settings->log_format, why, sizeof why);
     if (gateway->journal == NULL) {
-        fprintf(stderr, "gateway: %s\n", why);
+        weir_journal_complain("gateway", why);
         return EXIT_USAGE;
     }
     gateway->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     gateway->desk = weir_desk_open(settings->redis, settings->prefix,
                                    2 * (size_t)settings->most_requests + 200, why, sizeof why);
     if (gateway->desk == NULL || gateway->wake < 0) {
-        fprintf(stderr, "gateway: %s\n", gateway->wake < 0 ? "no descriptors are left" : why);
+        weir_journal_complain("gateway", gateway->wake < 0 ? "no descriptors are left" : why);
         return EXIT_USAGE;
     }
     gateway->monitor = weir_monitor_open("gateway", settings->metrics, gateway->desk,

@@ -52,7 +52,19 @@ static const struct row rows[] = {
 
 static int complain(const char *name, const char *value, const char *what)
 {
-    fprintf(stderr, "gateway: --%s: '%s' %s\n", name, value, what);
+    char text[1024];
+    snprintf(text, sizeof text, "--%s: '%s' %s", name, value, what);
+    weir_journal_complain("gateway", text);
+    return EXIT_USAGE;
+}
+
+/* In the place of getopt's own line, which is no error for the journal. */
+static int complain_of(const char *word, int found)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "%s: %s", word,
+             found == ':' ? "a value is missing" : "no such flag is known, or it takes no value");
+    weir_journal_complain("gateway", text);
     return EXIT_USAGE;
 }
 
@@ -174,7 +186,8 @@ static int read_flags(struct settings *settings, int argc, char **argv)
         options[i + 3] =
             (struct option){rows[i].name, rows[i].kind == FLAG ? no_argument : required_argument,
                             NULL, 256 + (int)i};
-    while ((found = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    opterr = 0;
+    while ((found = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (found == 'h') {
             print_help();
             return 0;
@@ -183,8 +196,8 @@ static int read_flags(struct settings *settings, int argc, char **argv)
             printf("gateway (weir " WEIR_VERSION ")\n");
             return 0;
         }
-        if (found == '?')
-            return EXIT_USAGE;
+        if (found == '?' || found == ':')
+            return complain_of(argv[optind - 1], found);
         code = found >= 256 ? put(settings, &rows[found - 256], optarg != NULL ? optarg : "1") : -1;
         if (code >= 0)
             return code;
