@@ -198,13 +198,15 @@ static void the_idle_are_found_behind_the_busy(void **state)
 
 /* ---- Deferred handlers --------------------------------------------------------------------- */
 
+/* Deferred for three times as long as a silent consumer's are left to it. */
 static void deferred_messages_keep_their_claims(void **state)
 {
     (void)state;
-    struct test_worker one = start_worker("one");
-    send_many("Defer", 240, 1000);
+    static const char *const options[] = {"--claim-idle", "1s", NULL};
+    struct test_worker one = test_worker_start(&server, WORK, "one", options);
+    send_many("Defer", 240, 3000);
     await_runs(&one, 240);
-    struct test_worker two = start_worker("two");
+    struct test_worker two = test_worker_start(&server, WORK, "two", options);
     test_await_settled(&server, WORK);
     assert_each_once(240);
     assert_int_equal(test_worker_logged(&two, "message.taken_over"), 0);
