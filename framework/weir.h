@@ -578,7 +578,7 @@ void weir_monitor_stop(weir_monitor *monitor);
 void weir_monitor_close(weir_monitor *monitor_take);
 
 enum weir_metric_kind {
-    WEIR_METRIC_COUNTER, /* grows by the value */
+    WEIR_METRIC_COUNTER, /* grows by the value, a whole number: what is behind the point is lost */
     WEIR_METRIC_GAUGE,   /* is the value */
     WEIR_METRIC_SECONDS, /* a histogram, up to 30 s; the value is how long something took */
 };
@@ -592,7 +592,9 @@ struct weir_metric {
 };
 
 /* `values`: one for each label, copied. Of one metric 256 combinations are told apart; the further
- * ones have "other" as the first label's value. */
+ * ones have "other" as the first label's value, which holds for 256 more combinations of the other
+ * labels: what is beyond them is lost. So is a value that is no number or, but for a gauge,
+ * negative, and what is measured under a name that another metric had first. */
 void weir_monitor_measure(weir_monitor *monitor, const struct weir_metric *metric,
                           const char *const *values, double value);
 

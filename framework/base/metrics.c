@@ -42,6 +42,14 @@ void weir_metrics_free(struct weir_metrics *metrics)
     free(metrics);
 }
 
+static unsigned labels_of(const struct weir_family_about *about)
+{
+    unsigned count = 0;
+    while (about->labels[count] != NULL)
+        count++;
+    return count;
+}
+
 /* ---- Families ---------------------------------------------------------------------------------
  */
 
@@ -52,16 +60,17 @@ static struct weir_family *add_family(struct weir_metrics *metrics,
     struct weir_family *family, **end = &metrics->first;
     for (; *end != NULL; end = &(*end)->next)
         if (strcmp((*end)->about.name, about->name) == 0)
-            return *end;
+            return (*end)->kind == kind && (*end)->label_count == labels_of(about)
+                       ? *end
+                       : &metrics->nowhere[kind];
     family = calloc(1, sizeof *family);
     if (family == NULL)
-        return &metrics->nowhere;
+        return &metrics->nowhere[kind];
     family->about = *about;
     family->kind = kind;
     if (family->about.series_max == 0)
         family->about.series_max = SERIES_MAX;
-    while (about->labels[family->label_count] != NULL)
-        family->label_count++;
+    family->label_count = labels_of(about);
     /* What is counted where memory has run out. */
     family->lost.histogram.bounds_ns = about->bounds_ns;
     family->lost.histogram.bound_count = about->bound_count;

@@ -60,7 +60,7 @@ struct weir_metrics *weir_metrics_new(void);
 void weir_metrics_free(struct weir_metrics *metrics);
 
 /* Adds a family, in the order in which they are to be shown; one of that name that is there already
- * is returned. */
+ * is returned, unless it is of another kind or has other labels: then what is counted is lost. */
 struct weir_family *weir_metrics_counters(struct weir_metrics *metrics,
                                           const struct weir_family_about *about);
 struct weir_family *weir_metrics_gauges(struct weir_metrics *metrics,

@@ -37,7 +37,9 @@ struct weir_family {
 
 struct weir_metrics {
     struct weir_family *first;
-    struct weir_family nowhere; /* stands for those that memory could not hold; has no series */
+    /* One of each kind, for those that memory could not hold or whose name is another's already;
+     * they have no series. */
+    struct weir_family nowhere[WEIR_FAMILY_HISTOGRAMS + 1];
 };
 
 #endif

@@ -1,5 +1,6 @@
 /* Looks at a desk and its program, and tells Prometheus and the service manager. */
 #include <ev.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,6 +354,16 @@ void weir_monitor_stop(weir_monitor *monitor)
     pthread_mutex_unlock(&monitor->mutex);
 }
 
+static bool can_be_measured(enum weir_metric_kind kind, double value)
+{
+    return kind == WEIR_METRIC_GAUGE ? !isnan(value) : value >= 0;
+}
+
+static int64_t whole(double value)
+{
+    return value < 0x1p63 ? (int64_t)value : INT64_MAX;
+}
+
 static void measure(struct weir_metrics *metrics, const struct weir_metric *metric,
                     const char *const *values, double value)
 {
@@ -364,17 +375,19 @@ static void measure(struct weir_metrics *metrics, const struct weir_metric *metr
         about.labels[i] = metric->labels[i];
     if (metric->kind == WEIR_METRIC_COUNTER)
         weir_family_counter(weir_metrics_counters(metrics, &about), values)->value +=
-            (uint64_t)value;
+            (uint64_t)whole(value);
     else if (metric->kind == WEIR_METRIC_GAUGE)
         weir_gauge_set(weir_family_gauge(weir_metrics_gauges(metrics, &about), values), value);
     else
         weir_observe(weir_family_histogram(weir_metrics_histograms(metrics, &about), values),
-                     (int64_t)(value * 1e9));
+                     whole(value * 1e9));
 }
 
 void weir_monitor_measure(weir_monitor *monitor, const struct weir_metric *metric,
                           const char *const *values, double value)
 {
+    if (!can_be_measured(metric->kind, value))
+        return;
     pthread_mutex_lock(&monitor->mutex);
     measure(monitor->metrics, metric, values, value);
     pthread_mutex_unlock(&monitor->mutex);

@@ -1,6 +1,7 @@
 /* What a program with a desk tells of itself: what it has asked is counted by what came of it, its
  * readiness follows its own word and the server, and a sign of life is given for both its loop and
  * its desk only. */
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -220,6 +221,43 @@ static void a_program_has_metrics_of_its_own(void **state)
     assert_true(metric_is("door_seconds_count{who=\"other\"}", 45)); /* but for 255, and tom */
 }
 
+/* Nothing that a program measures costs it more than that figure. */
+static void what_cannot_be_counted_is_left_out(void **state)
+{
+    static const struct weir_metric seen = {
+        WEIR_METRIC_COUNTER, "door_seen_total", "Who was seen.", {"who"}};
+    static const struct weir_metric open = {WEIR_METRIC_GAUGE, "door_open", "1: it is open.", {0}};
+    static const struct weir_metric took = {
+        WEIR_METRIC_SECONDS, "door_seconds", "How long it took.", {"who"}};
+    static const struct weir_metric other_kind = {
+        WEIR_METRIC_SECONDS, "door_seen_total", "Who was seen.", {"who"}};
+    static const struct weir_metric other_labels = {
+        WEIR_METRIC_COUNTER, "door_seen_total", "Who was seen.", {"who", "how"}};
+    static const double odd[] = {-1, NAN, -INFINITY};
+    const char *const tom[] = {"tom", "well"};
+    (void)state;
+    open_monitor();
+    weir_monitor_measure(monitor, &seen, tom, 2);
+    weir_monitor_measure(monitor, &took, tom, 0.5);
+    weir_monitor_measure(monitor, &open, NULL, -3);
+    for (int i = 0; i < 3; i++) {
+        weir_monitor_measure(monitor, &seen, tom, odd[i]);
+        weir_monitor_measure(monitor, &took, tom, odd[i]);
+    }
+    weir_monitor_measure(monitor, &open, NULL, NAN);
+    weir_monitor_measure(monitor, &other_kind, tom, 1);
+    weir_monitor_measure(monitor, &other_labels, tom, 1);
+    assert_true(metric_is("door_seen_total{who=\"tom\"}", 2));
+    assert_true(metric_is("door_seconds_count{who=\"tom\"}", 1));
+    assert_true(metric_is("door_seconds_sum{who=\"tom\"}", 0.5));
+    assert_true(metric_is("door_open", -3));
+    weir_monitor_measure(monitor, &took, (const char *const[]){"eve"}, 1e300);
+    weir_monitor_measure(monitor, &seen, (const char *const[]){"eve"}, 1e300);
+    assert_true(metric_is("door_seconds_bucket{who=\"eve\",le=\"30\"}", 0));
+    assert_true(metric_is("door_seconds_count{who=\"eve\"}", 1));
+    assert_true(metric_is("door_seen_total{who=\"eve\"}", (double)INT64_MAX));
+}
+
 /* ---- Health -------------------------------------------------------------------------------- */
 
 static void it_is_ready_while_it_says_so_and_the_server_is_there(void **state)
@@ -361,6 +399,7 @@ int main(int argc, char **argv)
         CASE(what_is_asked_is_counted),
         CASE(lost_connections_are_counted),
         CASE(a_program_has_metrics_of_its_own),
+        CASE(what_cannot_be_counted_is_left_out),
         CASE(it_is_ready_while_it_says_so_and_the_server_is_there),
         CASE(a_role_that_is_not_told_is_no_trouble),
         CASE(an_address_that_is_taken_opens_none),
