@@ -347,8 +347,10 @@ void weir_monitor_beat(weir_monitor *monitor)
 void weir_monitor_stop(weir_monitor *monitor)
 {
     pthread_mutex_lock(&monitor->mutex);
-    if (!monitor->stopping)
+    if (!monitor->stopping) {
         gather(monitor); /* what is told from now on */
+        weir_family_forget(weir_metrics_gauges(monitor->metrics, &in_hand_about));
+    }
     monitor->stopping = true;
     report(monitor);
     pthread_mutex_unlock(&monitor->mutex);

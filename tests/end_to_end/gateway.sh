@@ -607,7 +607,7 @@ gateway_dies_in_between() {
 
 stop_in_order() {
     local code=0 line
-    own_gateway ending --wait 10s
+    own_gateway ending --wait 10s --metrics 127.0.0.1:0
     pause_worker payments
     curl -s -m 20 -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' \
         -d "$(order c1 10 '"orderId":"e1"')" "http://$address/orders" >"$dir/ending" &
@@ -620,6 +620,7 @@ stop_in_order() {
     check 'and somebody is connected' same "$line" '{"status":"alive"}'
     kill -TERM "$own_pid"
     check 'no new connections are taken' await refuses_connections
+    check 'and it tells how much is in hand' await told "$(metrics_of ending)" /metrics 'gateway_requests_in_hand 1'
     printf 'GET /products/p1 HTTP/1.1\r\nHost: shop\r\n\r\n' >&8
     check 'who is connected is told to go elsewhere' grep -q 'problems/stopping' <&8
     exec 8>&-

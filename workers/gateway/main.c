@@ -46,8 +46,11 @@ static void drain(struct gateway *gateway, struct door *door)
     atomic_store(&gateway->stopping, true);
     weir_monitor_stop(gateway->monitor);
     door_stop_listening(door);
-    while (atomic_load(&gateway->in_hand) > 0 && request_now() < until)
+    while (atomic_load(&gateway->in_hand) > 0 && request_now() < until) {
+        figures_take_in_hand(gateway);
         nanosleep(&(struct timespec){0, 5000000}, NULL);
+    }
+    figures_take_in_hand(gateway);
 }
 
 static int serve(struct gateway *gateway, const sigset_t *signals)
