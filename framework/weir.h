@@ -565,14 +565,17 @@ typedef struct weir_monitor weir_monitor;
 
 /* `name` is the program's, in weir_build_info and, as the label `service`, with all that the desk
  * has done. `address` as --metrics; NULL: nothing is served. The name, the desk and the journal are
- * borrowed. NULL and one sentence in `why` where the address cannot be listened at. */
+ * borrowed; the journal until weir_monitor_close. NULL and one sentence in `why` where the address
+ * is malformed or cannot be listened at, or there is no memory or thread. */
 weir_monitor *weir_monitor_open(const char *name, const char *address, weir_desk *desk,
                                 weir_journal *journal, char *why, size_t room);
 /* The program takes requests. */
 void weir_monitor_ready(weir_monitor *monitor);
-/* The program's own loop goes round: to be called from there, about every second. */
+/* The program's own loop goes round: to be called from there, about every second; more often, four
+ * times in it, where the service manager's WatchdogSec is below three seconds. */
 void weir_monitor_beat(weir_monitor *monitor);
-/* The program ends: it does what it has in hand. The desk may be closed from now on. */
+/* The program ends: it does what it has in hand. The desk may be closed from now on: its counters
+ * are told as they stand, and weir_calls_in_hand no more. */
 void weir_monitor_stop(weir_monitor *monitor);
 /* Before the desk is closed, unless weir_monitor_stop has been called. NULL: nothing. */
 void weir_monitor_close(weir_monitor *monitor_take);

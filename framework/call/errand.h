@@ -25,7 +25,7 @@ enum weir_counts {
 
 /* Who has ended it. */
 enum weir_errand_end {
-    WEIR_ERRAND_ANSWERED,    /* the server, by whatever answer */
+    WEIR_ERRAND_ANSWERED,    /* the server, by whatever answer; or we, as it is malformed */
     WEIR_ERRAND_TIMED_OUT,   /* its limit, or the end of all */
     WEIR_ERRAND_UNREACHABLE, /* the server could not be asked */
     WEIR_ERRAND_ENDS,

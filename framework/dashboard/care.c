@@ -103,7 +103,10 @@ static enum weir_status open_metrics(struct weir_care *care, struct weir_error *
         .ready = is_ready,
     };
     care->exposition = weir_exposition_open(&exposition, error);
-    return care->exposition ? WEIR_OK : error->status;
+    if (care->exposition)
+        return WEIR_OK;
+    weir_error_prefix(error, "--metrics");
+    return error->status;
 }
 
 void weir_care_count(struct weir_care *care, const char *family, const char *value)

@@ -175,7 +175,6 @@ struct weir_exposition *weir_exposition_open(const struct weir_exposition_settin
                                                     .handle = handle},
                        error);
     if (exposition->server == NULL) {
-        weir_error_prefix(error, "--metrics");
         free(exposition);
         return NULL;
     }

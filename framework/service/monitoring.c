@@ -63,7 +63,10 @@ static enum weir_status open_exposition(struct weir_monitoring *monitoring,
         .ready = ready,
     };
     monitoring->exposition = weir_exposition_open(&settings, error);
-    return monitoring->exposition != NULL ? WEIR_OK : error->status;
+    if (monitoring->exposition != NULL)
+        return WEIR_OK;
+    weir_error_prefix(error, "--metrics");
+    return error->status;
 }
 
 enum weir_status weir_monitoring_open(struct weir_worker *worker, struct weir_error *error)

@@ -653,6 +653,7 @@ command_line() {
     exits help 0 '--address-file FILE' --help
     exits version 0 'gateway (weir ' --version
     exits 'an unknown option' 64 nonsense --nonsense
+    exits 'no value' 64 '--wait: a value is missing' --wait
     exits 'an operand' 64 'takes no operands' operand
     exits 'no address' 64 'must be an address and a port' --listen here
     exits 'no port' 64 'must be an address and a port' --listen 127.0.0.1:99999

@@ -111,6 +111,14 @@ static bool metric_is(const char *series, double value)
     return is;
 }
 
+static bool is_not_told(const char *name)
+{
+    struct test_page page = test_page_get_at(port, "/metrics");
+    bool is = page.status == 200 && !strstr(page.text, name);
+    test_page_close(&page);
+    return is;
+}
+
 /* ---- Set-up -------------------------------------------------------------------------------- */
 
 static weir_service *make_service(const char *name)
@@ -279,6 +287,7 @@ static void it_is_ready_while_it_says_so_and_the_server_is_there(void **state)
     AWAIT(page_is("/readyz", 200, "ok\n"));
     weir_monitor_stop(monitor);
     assert_true(page_is("/readyz", 503, "stopping"));
+    assert_true(is_not_told("weir_calls_in_hand"));
     weir_desk_close(desk); /* before the monitor: what it told stands */
     desk = NULL;
     assert_true(page_is("/healthz", 200, "ok\n"));
@@ -310,7 +319,7 @@ static void an_address_that_is_taken_opens_none(void **state)
     open_monitor();
     snprintf(address, sizeof(address), "127.0.0.1:%d", taken);
     assert_null(weir_monitor_open("door", address, desk, journal, why, sizeof(why)));
-    assert_non_null(strstr(why, "--metrics"));
+    assert_ptr_equal(strstr(why, "cannot listen at 127.0.0.1 port"), why);
     assert_null(weir_monitor_open("door", "x", desk, journal, why, sizeof(why)));
     weir_monitor_close(NULL);
     close(listening);

@@ -105,8 +105,9 @@ static int open_parts(struct gateway *gateway)
                                          gateway->journal, why, sizeof why);
     if (gateway->monitor != NULL)
         return -1;
-    weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "reason=%s", why);
-    return EXIT_NO_ADDRESS;
+    weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "option=%s reason=%s",
+                       settings->metrics != NULL ? "--metrics" : NULL, why);
+    return settings->metrics != NULL ? EXIT_NO_ADDRESS : EXIT_FAILURE_INSIDE;
 }
 
 int main(int argc, char **argv)
