@@ -489,6 +489,9 @@ show() { # NAME; false where it does not run
     elif supervised "$1"; then
         printf '%-18s restarting\n' "$1"
         return 1
+    elif [[ ! -e $dir/$1.supervisor ]]; then
+        printf '%-18s ended, see %s; scripts/shop.sh start %s starts it\n' "$1" "$dir/$1.log" "$1"
+        return 1
     else
         printf '%-18s dead, see %s\n' "$1" "$dir/$1.log"
         return 1
@@ -505,9 +508,9 @@ command_status() {
     if own_server; then
         show redis || code=1
     fi
-    for name in $(started_names); do
+    while read -r name; do
         show "$name" || code=1
-    done
+    done < <({ printf '%s\n' "$coordinator" "${workers[@]}" "${servers[@]}" && started_names; } | sort -u)
     return "$code"
 }
 

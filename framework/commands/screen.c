@@ -87,6 +87,11 @@ void weir_screen_catch(void)
     handle(SIGHUP, note_end, 0);
 }
 
+bool weir_screen_ended(void)
+{
+    return screen.ended != 0;
+}
+
 int weir_screen_exit_code(void)
 {
     return 128 + (screen.ended ? screen.ended : SIGINT);

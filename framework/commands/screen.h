@@ -31,5 +31,7 @@ enum weir_screen_event weir_screen_wait(int64_t ms);
 void weir_screen_catch(void);
 /* The exit code for the signal that was noted: 128 and its number. */
 int weir_screen_exit_code(void);
+/* Whether a signal has ended it. */
+bool weir_screen_ended(void);
 
 #endif

@@ -194,6 +194,10 @@ int weir_watch(struct weir_session *session, const char *title,
     weir_screen_catch();
     while (turn(&watch, &code))
         continue;
+    if (weir_screen_ended()) {
+        clearerr(stdout); /* a picture that the signal has broken off is no failure */
+        code = weir_screen_exit_code();
+    }
     if (watch.terminal)
         weir_screen_close();
     weir_text_close(&watch.last);

@@ -79,6 +79,7 @@ follow mend
 check 'it ends as undone' says 'compensated: send-shipping-notification: simulated refusal'
 check 'and the exit code says so' same "$code" 3
 expect 'the payment is given back' 5000 balance c7
+expect 'and the read model knows' cancelled redis HGET '{views}:order:o7' status
 
 follow many
 check 'nothing else is stuck' says 'no saga fits'
@@ -122,7 +123,7 @@ check 'a filter names them first' fails_with 0 weir resume --skip --definition p
     --matching create-order --dry-run
 check 'all three' says '3 of 3 sagas would be'
 check 'and changes nothing' same "$(redis ZCARD '{sagas}:state:suspended')" 3
-for i in 1 2 3; do redis HSET "{orders}:order:m$i" state cancelled >/dev/null; done
+for i in 1 2 3; do weir send orders CancelOrder --data "{\"orderId\":\"m$i\"}" --wait >/dev/null; done
 check 'they are resumed together' fails_with 3 weir resume --skip --definition place-order \
     --matching create-order --yes --wait
 check 'which is told' says '3 of 3 sagas resumed'

@@ -126,6 +126,11 @@ killed_workers() {
         check "$name is back after $took ms" test "$took" -le 1000
     done
     check 'status is fine again' await shop_is_whole
+    kill "$(<"$first/orders.pid")"
+    check 'one that was ended stays so' await test ! -e "$first/orders.supervisor"
+    check 'which status does not overlook' same "$(code_of shop status "$first")" 1
+    check 'but names' grep -q '^orders .*ended' "$top/last.out"
+    check 'it is started again' same "$(code_of shop start orders "$first")" 0
     check 'the gateway is where it was' same "$(<"$first/gateway.address")" "$address"
     order_completes two
 }
