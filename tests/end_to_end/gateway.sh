@@ -382,6 +382,60 @@ all_ended() { # PID...
     done
 }
 
+# As many as may be, of which one has a request in hand and the others send none.
+too_many_connections() {
+    local i fd fds=()
+    own_gateway narrow --connections 4 --metrics 127.0.0.1:0 --wait 10s --request-limit 10m
+    pause_worker payments
+    curl -s -m 20 -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' \
+        -d "$(order c1 1 '"orderId":"n1"')" "http://$address/orders" >"$dir/narrow.order" &
+    children+=($!)
+    check 'an order is in hand' await begun n1
+    for ((i = 0; i < 40; i++)); do
+        exec {fd}<>"/dev/tcp/${address%:*}/${address##*:}"
+        fds+=("$fd")
+    done
+    answers 'forty who send nothing keep nobody out' 200 alive GET /healthz
+    check 'the first of them was closed' timeout 10 cat <&"${fds[0]}"
+    check 'it is counted' await told "$(metrics_of narrow)" /metrics \
+        'gateway_connections_closed_total{which="idle"} 38'
+    check 'and said once' same "$(grep 'connection\.closed' "$dir/narrow.log" | grep -vc repeated)" 1
+    resume_worker payments
+    wait "${children[-1]}" || true
+    check 'what was in hand is answered' grep -qE '^20[12]$' "$dir/narrow.order"
+    for fd in "${fds[@]}"; do
+        exec {fd}>&-
+    done
+    end_own
+}
+
+# All that may be have a request in hand.
+no_room_at_all() {
+    own_gateway full --connections 1 --metrics 127.0.0.1:0 --wait 10s
+    pause_worker payments
+    curl -s -m 20 -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' \
+        -d "$(order c1 1 '"orderId":"n2"')" "http://$address/orders" >"$dir/full.order" &
+    children+=($!)
+    check 'an order is in hand' await begun n2
+    check 'a newcomer is sent away at once' sent_away
+    check 'it is counted' await told "$(metrics_of full)" /metrics \
+        'gateway_connections_closed_total{which="newest"} 1'
+    resume_worker payments
+    wait "${children[-1]}" || true
+    check 'what was in hand is answered' grep -qE '^20[12]$' "$dir/full.order"
+    answers 'there is room again' 200 alive GET /healthz
+    end_own
+}
+
+# It sends nothing, so that no reset overtakes the answer.
+sent_away() {
+    local fd line
+    exec {fd}<>"/dev/tcp/${address%:*}/${address##*:}"
+    read -r -t 10 line <&"$fd"
+    exec {fd}>&-
+    same "${line%$'\r'}" 'HTTP/1.1 503 Service Unavailable'
+}
+
 too_many() {
     local i first
     own_gateway few --requests 2
@@ -683,6 +737,8 @@ main() {
     suspended
     slow_clients
     crowd_at_once
+    too_many_connections
+    no_room_at_all
     too_many
     no_simulation
     figures

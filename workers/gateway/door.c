@@ -20,13 +20,20 @@
 #define DISCARDED_MAX 1048576 /* of a body that is too large and comes all the same */
 #define BACKLOG 512
 #define LOOK_UP_MS 1000
+/* Connections that the library may have beyond ours, until those that make room are closed. */
+#define CONNECTIONS_SPARE 16
+
+/* Where one is that the client has not sent yet, that is in our hands, whose answer goes out. */
+enum phase { COMING, IN_HAND, GOING };
 
 /* Those of one connection's requests that are on their way between client and gateway have to be
- * done by `until`; 0: the request is in our hands. */
+ * done by `until`. */
 struct connection {
     struct connection *next, **place;
     int socket;
-    int64_t until;
+    enum phase phase;
+    int64_t until; /* 0: the request is in our hands */
+    bool cut;      /* it is being closed */
 };
 
 struct door {
@@ -38,19 +45,78 @@ struct door {
     int socket;
     char address[96];
     pthread_mutex_t mutex;
-    struct connection *connections; /* guarded by the mutex */
+    /* Guarded by the mutex. */
+    struct connection *connections, **end; /* the oldest first */
+    int64_t count;                         /* of those that are not cut */
 };
 
 /* ---- Connections ------------------------------------------------------------------------- */
 
-static void set_limit(struct door *door, struct connection *connection, bool ours)
+static void enter(struct door *door, struct connection *connection, enum phase phase)
 {
-    int64_t until = ours ? 0 : request_now() + door->gateway->settings.request_limit_ms;
+    int64_t until = phase == IN_HAND ? 0 : request_now() + door->gateway->settings.request_limit_ms;
     if (connection == NULL)
         return;
     pthread_mutex_lock(&door->mutex);
+    connection->phase = phase;
     connection->until = until;
     pthread_mutex_unlock(&door->mutex);
+}
+
+/* The socket is still open: it is closed after the connection was taken from the list. */
+static void cut(struct door *door, struct connection *connection)
+{
+    door->count -= !connection->cut;
+    connection->cut = true;
+    (void)shutdown(connection->socket, SHUT_RDWR);
+}
+
+/* What has come and was not read yet may be a whole request. */
+static bool has_sent(const struct connection *connection)
+{
+    char byte;
+    return recv(connection->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static struct connection *longest_without_request(const struct door *door,
+                                                  const struct connection *newcomer)
+{
+    struct connection *longest = NULL;
+    for (struct connection *one = door->connections; one != newcomer; one = one->next)
+        if (one->phase == COMING && !one->cut && (longest == NULL || one->until < longest->until) &&
+            !has_sent(one))
+            longest = one;
+    return longest;
+}
+
+/* The library has written nothing yet. */
+static void send_away(struct door *door, struct connection *newcomer)
+{
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                                 "Retry-After: 1\r\nConnection: close\r\n\r\n";
+    (void)!send(newcomer->socket, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    cut(door, newcomer);
+}
+
+static void say_closed(const struct door *door, const char *which)
+{
+    const struct gateway *gateway = door->gateway;
+    figures_take_closed(gateway, which);
+    weir_journal_write(
+        gateway->journal, WEIR_WARNING, "connection.closed", "which=%s most=%lld reason=%s", which,
+        (long long)gateway->settings.most_connections, "there are as many as --connections allows");
+}
+
+/* There are too many: one that waits for nothing of ours makes room, else the newcomer goes. */
+static const char *make_room(struct door *door, struct connection *newcomer)
+{
+    struct connection *longest = longest_without_request(door, newcomer);
+    if (longest == NULL) {
+        send_away(door, newcomer);
+        return "newest";
+    }
+    cut(door, longest);
+    return "idle";
 }
 
 static void add_connection(struct door *door, struct MHD_Connection *line, void **context)
@@ -58,22 +124,27 @@ static void add_connection(struct door *door, struct MHD_Connection *line, void 
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(line, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct connection *connection = calloc(1, sizeof *connection);
+    const char *closed = NULL;
     *context = connection;
     if (connection == NULL || info == NULL)
         return;
     connection->socket = info->connect_fd;
+    enter(door, connection, COMING);
     pthread_mutex_lock(&door->mutex);
-    connection->next = door->connections;
-    connection->place = &door->connections;
-    if (connection->next != NULL)
-        connection->next->place = &connection->next;
-    door->connections = connection;
+    connection->place = door->end;
+    *door->end = connection;
+    door->end = &connection->next;
+    if (++door->count > door->gateway->settings.most_connections)
+        closed = make_room(door, connection);
     pthread_mutex_unlock(&door->mutex);
-    set_limit(door, connection, false);
+    if (closed != NULL)
+        say_closed(door, closed);
 }
 
+/* A library that had as many as it takes looks for new ones no more until it is run again. */
 static void remove_connection(struct door *door, struct connection *connection)
 {
+    gateway_wake(door->gateway);
     if (connection == NULL)
         return;
     pthread_mutex_lock(&door->mutex);
@@ -81,6 +152,9 @@ static void remove_connection(struct door *door, struct connection *connection)
         *connection->place = connection->next;
         if (connection->next != NULL)
             connection->next->place = connection->place;
+        else
+            door->end = connection->place;
+        door->count -= !connection->cut;
     }
     pthread_mutex_unlock(&door->mutex);
     free(connection);
@@ -95,15 +169,14 @@ static void on_connection(void *user, struct MHD_Connection *line, void **contex
         remove_connection(user, *context);
 }
 
-/* The library's own limit begins anew with each byte. The socket is still open: it is closed after
- * the connection was taken from the list. */
+/* The library's own limit begins anew with each byte. */
 void door_sweep(struct door *door)
 {
     int64_t now = request_now();
     pthread_mutex_lock(&door->mutex);
     for (struct connection *one = door->connections; one != NULL; one = one->next)
         if (one->until != 0 && one->until < now)
-            (void)shutdown(one->socket, SHUT_RDWR);
+            cut(door, one);
     pthread_mutex_unlock(&door->mutex);
 }
 
@@ -140,7 +213,7 @@ static void on_completed(void *user, struct MHD_Connection *line, void **context
     (void)line, (void)code;
     if (request == NULL)
         return;
-    set_limit(user, request->connection, false);
+    enter(user, request->connection, COMING);
     free_request(request);
     *context = NULL;
 }
@@ -191,7 +264,7 @@ static enum MHD_Result send_reply(struct door *door, struct request *request)
     add_header(response, "Cache-Control", "no-store");
     if (atomic_load(&request->gateway->stopping))
         add_header(response, "Connection", "close");
-    set_limit(door, request->connection, false);
+    enter(door, request->connection, GOING);
     figures_take(request);
     sent = MHD_queue_response(request->line, reply->status, response);
     MHD_destroy_response(response);
@@ -264,7 +337,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *line, const
         return added ? MHD_YES : MHD_NO;
     }
     if (request->reply.status == 0) {
-        set_limit(door, request->connection, true);
+        enter(door, request->connection, IN_HAND);
         begin(request);
         if (request->suspended)
             return MHD_YES;
@@ -353,6 +426,7 @@ struct door *door_open(struct gateway *gateway, char *why, size_t room)
         return NULL;
     }
     door->gateway = gateway;
+    door->end = &door->connections;
     pthread_mutex_init(&door->mutex, NULL);
     door->socket = listen_at(door, why, room);
     if (door->socket >= 0) {
@@ -361,8 +435,9 @@ struct door *door_open(struct gateway *gateway, char *why, size_t room)
             MHD_OPTION_LISTEN_SOCKET, door->socket, MHD_OPTION_NOTIFY_COMPLETED, on_completed, door,
             MHD_OPTION_NOTIFY_CONNECTION, on_connection, door, MHD_OPTION_UNESCAPE_CALLBACK,
             leave_escapes, door, MHD_OPTION_CONNECTION_LIMIT,
-            (unsigned)gateway->settings.most_connections, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
-            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX, MHD_OPTION_END);
+            (unsigned)gateway->settings.most_connections + CONNECTIONS_SPARE,
+            MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            (size_t)HEADERS_MAX, MHD_OPTION_END);
         if (door->daemon != NULL && pthread_create(&door->thread, NULL, run, door) == 0)
             return door;
         snprintf(why, room, "the HTTP server does not start");

@@ -21,6 +21,13 @@ static const struct weir_metric in_hand = {
     "Requests that have been begun and are not answered.",
     {NULL},
 };
+static const struct weir_metric closed = {
+    WEIR_METRIC_COUNTER,
+    "gateway_connections_closed_total",
+    "Connections that were closed since there were as many as may be: the one longest idle, or the "
+    "newest.",
+    {"which"},
+};
 
 void figures_take(const struct request *request)
 {
@@ -37,4 +44,9 @@ void figures_take(const struct request *request)
 void figures_take_in_hand(const struct gateway *gateway)
 {
     weir_monitor_measure(gateway->monitor, &in_hand, NULL, (double)atomic_load(&gateway->in_hand));
+}
+
+void figures_take_closed(const struct gateway *gateway, const char *which)
+{
+    weir_monitor_measure(gateway->monitor, &closed, &which, 1);
 }

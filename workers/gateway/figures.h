@@ -8,5 +8,7 @@
 void figures_take(const struct request *request);
 /* How many are in hand now; to be called about every second. */
 void figures_take_in_hand(const struct gateway *gateway);
+/* A connection that had to go since there are too many: the "idle" or the "newest". */
+void figures_take_closed(const struct gateway *gateway, const char *which);
 
 #endif

@@ -38,7 +38,7 @@ static const struct row rows[] = {
      AT(request_limit_ms), 1000, 3600000},
     {"requests", "GATEWAY_REQUESTS", "N", "512", "requests in hand at once; more are told 503",
      NUMBER, AT(most_requests), 1, 100000},
-    {"connections", "GATEWAY_CONNECTIONS", "N", "1000", "connections at once; more are closed",
+    {"connections", "GATEWAY_CONNECTIONS", "N", "1000", "connections at once; for one more, the longest without a request is closed",
      NUMBER, AT(most_connections), 1, 100000},
     {"simulate", "GATEWAY_SIMULATE", NULL, NULL,
      "let orders have `simulate`, which makes the sample workers misbehave", FLAG, AT(simulate), 0,
