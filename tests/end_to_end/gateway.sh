@@ -686,6 +686,31 @@ stop_in_order() {
     address=$(<"$dir/gateway.address")
 }
 
+asked_twice_to_stop() {
+    local code=0 signal
+    for signal in TERM INT; do
+        own_gateway "hurried.$signal" --wait 60s
+        pause_worker payments
+        curl -s -m 60 -o /dev/null -H 'Content-Type: application/json' \
+            -d "$(order c1 10 "\"orderId\":\"h$signal\"")" "http://$address/orders" &
+        children+=($!)
+        check 'an order is in hand' await begun "h$signal"
+        kill -TERM "$own_pid"
+        check 'it is asked to stop' await refuses_connections
+        kill -"$signal" "$own_pid"
+        check "and again, by $signal: it ends at once" await all_ended "$own_pid"
+        resume_worker payments
+        wait "$own_pid" || code=$?
+        check 'by 0' same "$code" 0
+        check 'the order goes on' await is_completed "h$signal"
+    done
+    address=$(<"$dir/gateway.address")
+}
+
+is_completed() { # ORDER
+    [[ $(redis HGET "{sagas}:saga:$1" state) == completed ]]
+}
+
 begun() { # ORDER
     [[ $(redis EXISTS "{sagas}:saga:$1") == 1 ]]
 }
@@ -752,6 +777,7 @@ main() {
     server_dies_in_between
     gateway_dies_in_between
     stop_in_order
+    asked_twice_to_stop
     command_line
 }
 

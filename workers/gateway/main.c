@@ -13,11 +13,13 @@
 #define EXIT_FAILURE_INSIDE 70
 #define EXIT_NO_ADDRESS 71
 #define DRAIN_SLACK_MS 3000
+#define DRAIN_LOOK_MS 5
 
-/* Waits for a signal that asks for the end, for a second at the most. */
-static bool asked_to_stop(const sigset_t *signals)
+/* Waits for a signal that asks for the end. */
+static bool asked_to_stop(const sigset_t *signals, int64_t limit_ms)
 {
-    return sigtimedwait(signals, NULL, &(struct timespec){1, 0}) > 0;
+    struct timespec limit = {limit_ms / 1000, limit_ms % 1000 * 1000000};
+    return sigtimedwait(signals, NULL, &limit) > 0;
 }
 
 /* A file that is there is whole: others look at any time. */
@@ -37,8 +39,8 @@ static bool write_address(const struct settings *settings, const char *address)
     return written && rename(beside, settings->address_file) == 0;
 }
 
-/* No new connections; what is in hand is answered, within its own limit. */
-static void drain(struct gateway *gateway, struct door *door)
+/* No new connections; what is in hand is answered, within its own limit. Asked twice: at once. */
+static void drain(struct gateway *gateway, struct door *door, const sigset_t *signals)
 {
     int64_t until = request_now() + gateway->settings.wait_ms + DRAIN_SLACK_MS;
     weir_journal_write(gateway->journal, WEIR_INFO, "gateway.stopping", "in_hand=%lld",
@@ -46,10 +48,9 @@ static void drain(struct gateway *gateway, struct door *door)
     atomic_store(&gateway->stopping, true);
     weir_monitor_stop(gateway->monitor);
     door_stop_listening(door);
-    while (atomic_load(&gateway->in_hand) > 0 && request_now() < until) {
+    while (atomic_load(&gateway->in_hand) > 0 && request_now() < until &&
+           !asked_to_stop(signals, DRAIN_LOOK_MS))
         figures_take_in_hand(gateway);
-        nanosleep(&(struct timespec){0, 5000000}, NULL);
-    }
     figures_take_in_hand(gateway);
 }
 
@@ -70,12 +71,12 @@ static int serve(struct gateway *gateway, const sigset_t *signals)
     weir_journal_write(gateway->journal, WEIR_INFO, "gateway.started", "address=%s version=%s",
                        door_address(door), WEIR_VERSION);
     weir_monitor_ready(gateway->monitor);
-    while (!asked_to_stop(signals)) {
+    while (!asked_to_stop(signals, 1000)) {
         door_sweep(door);
         figures_take_in_hand(gateway);
         weir_journal_tell(gateway->journal);
     }
-    drain(gateway, door);
+    drain(gateway, door, signals);
     weir_desk_close(gateway->desk);
     gateway->desk = NULL;
     door_close(door);

@@ -147,7 +147,8 @@ static int take_address(struct settings *settings)
 static void print_help(void)
 {
     printf("Usage: gateway [OPTION]…\n\n"
-           "The shop over HTTP. Runs until SIGTERM or SIGINT, then answers what it has in hand.\n\n"
+           "The shop over HTTP. Runs until SIGTERM or SIGINT, then answers what it has in hand;\n"
+           "asked twice it ends at once.\n\n"
            "Options:\n");
     for (size_t i = 0; i < ROWS; i++) {
         char flag[64];
