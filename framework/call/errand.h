@@ -67,6 +67,7 @@ struct weir_errand {
     bool sent;     /* something of it may have reached the server: it outlives a lost connection */
     bool ended;
     bool heard;     /* where the server could not be asked: it has answered all the same */
+    bool denied;    /* the same: it wants another user or password */
     bool no_master; /* it has seen that the server is none: the connection is left */
     enum weir_errand_end end;
 };

@@ -42,12 +42,19 @@ static void give_up(struct weir_errand *errand, const char *why)
     errand->ended = true;
 }
 
+static enum weir_look found(const struct looking *looking)
+{
+    if (looking->why.status == WEIR_OK)
+        return WEIR_LOOK_THERE;
+    if (looking->errand.denied)
+        return WEIR_LOOK_DENIED;
+    return looking->errand.heard ? WEIR_LOOK_OTHER : WEIR_LOOK_SILENT;
+}
+
 static void answer(struct weir_errand *errand)
 {
     struct looking *looking = (struct looking *)errand;
-    enum weir_look otherwise = errand->heard ? WEIR_LOOK_OTHER : WEIR_LOOK_SILENT;
-    looking->answered(looking->user, looking->why.status == WEIR_OK ? WEIR_LOOK_THERE : otherwise,
-                      looking->why.text);
+    looking->answered(looking->user, found(looking), looking->why.text);
     free(looking);
 }
 

@@ -7,6 +7,7 @@
 enum weir_look {
     WEIR_LOOK_SILENT, /* nothing was heard of it */
     WEIR_LOOK_OTHER,  /* it answers, but cannot be used now: it is a replica, or loads its data */
+    WEIR_LOOK_DENIED, /* it wants another user or password */
     WEIR_LOOK_THERE,  /* it answers, and is a master as far as it tells */
 };
 

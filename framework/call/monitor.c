@@ -32,7 +32,7 @@ struct weir_monitor {
     struct weir_metrics *metrics;
     struct weir_exposition *exposition; /* NULL: nobody wants it */
     bool looking;                       /* the desk owes an answer */
-    bool there;                         /* the server, when it was looked for last */
+    enum weir_look found;               /* of the server, when it was looked for last */
     char why_not[256];
     bool ready, stopping, said_ready, said_stopping;
     int64_t heard_at;           /* of the server; monotonic ms, as all here */
@@ -40,6 +40,11 @@ struct weir_monitor {
     int64_t alive_at;           /* the service manager was told */
     char said[WEIR_NOTIFY_MAX]; /* the last status */
 };
+
+static bool is_there(const struct weir_monitor *monitor)
+{
+    return monitor->found == WEIR_LOOK_THERE;
+}
 
 /* ---- The service manager ----------------------------------------------------------------- */
 
@@ -49,7 +54,7 @@ static void say_status(struct weir_monitor *monitor)
     if (monitor->stopping)
         snprintf(text, sizeof text, "stopping");
     else
-        snprintf(text, sizeof text, "%s %s", monitor->there ? "connected to" : "waiting for",
+        snprintf(text, sizeof text, "%s %s", is_there(monitor) ? "connected to" : "waiting for",
                  weir_desk_server(monitor->desk));
     if (strcmp(text, monitor->said) != 0 &&
         weir_notify_say(&monitor->notify, "STATUS=", "%s", text))
@@ -58,7 +63,7 @@ static void say_status(struct weir_monitor *monitor)
 
 static void report(struct weir_monitor *monitor)
 {
-    if (!monitor->said_ready && monitor->ready && monitor->there)
+    if (!monitor->said_ready && monitor->ready && is_there(monitor))
         monitor->said_ready = weir_notify_say(&monitor->notify, "READY=1", "%s", "");
     if (!monitor->said_stopping && monitor->stopping)
         monitor->said_stopping = weir_notify_say(&monitor->notify, "STOPPING=1", "%s", "");
@@ -78,17 +83,28 @@ static void say_alive(struct weir_monitor *monitor, int64_t now)
 
 /* ---- Looking ----------------------------------------------------------------------------- */
 
-static void note(struct weir_monitor *monitor, bool there, const char *why)
+/* Being away is one thing, however it shows; only a user can mend a login. */
+static bool is_news(const struct weir_monitor *monitor, enum weir_look found)
+{
+    bool denied = found == WEIR_LOOK_DENIED, there = found == WEIR_LOOK_THERE;
+    return there != is_there(monitor) || denied != (monitor->found == WEIR_LOOK_DENIED) ||
+           (!there && monitor->why_not[0] == '\0');
+}
+
+static void note(struct weir_monitor *monitor, enum weir_look found, const char *why)
 {
     const char *server = weir_desk_server(monitor->desk);
-    bool news = there != monitor->there || (!there && monitor->why_not[0] == '\0');
-    if (news && there)
+    bool news = is_news(monitor, found);
+    if (news && found == WEIR_LOOK_THERE)
         weir_log_info(&monitor->log, "link.ready", "role=%s server=%s", "desk", server);
+    else if (news && found == WEIR_LOOK_DENIED)
+        weir_log_error(&monitor->log, "link.denied", "role=%s server=%s reason=%s", "desk", server,
+                       why);
     else if (news)
         weir_log_warning(&monitor->log, "link.lost", "role=%s server=%s reason=%s", "desk", server,
                          why);
     snprintf(monitor->why_not, sizeof monitor->why_not, "%s", why);
-    monitor->there = there;
+    monitor->found = found;
 }
 
 /* From the desk's thread. */
@@ -101,7 +117,7 @@ static void on_looked(void *user, enum weir_look found, const char *why)
     if (found != WEIR_LOOK_SILENT)
         monitor->heard_at = monitor->looked_at;
     if (!monitor->stopping) {
-        note(monitor, found == WEIR_LOOK_THERE, why);
+        note(monitor, found, why);
         report(monitor);
     }
     pthread_cond_signal(&monitor->looked);
@@ -185,7 +201,7 @@ static bool is_ready(void *user, char *why, size_t room)
         snprintf(why, room, "stopping: what is in hand is finished, nothing new is taken");
     else if (!monitor->ready)
         snprintf(why, room, "it does not take requests yet");
-    else if (!monitor->there)
+    else if (!is_there(monitor))
         snprintf(why, room, "no connection to %s%s%s", weir_desk_server(monitor->desk),
                  monitor->why_not[0] != '\0' ? ": " : "", monitor->why_not);
     else

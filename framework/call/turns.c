@@ -65,6 +65,7 @@ static void give_up_unsent(struct weir_turns *turns)
     for (struct weir_errand *errand = turns->errands; errand != NULL; errand = errand->next)
         if (!errand->ended && !errand->sent) {
             errand->heard = turns->client->heard;
+            errand->denied = turns->unreachable.status == WEIR_DENIED;
             give_up(errand, WEIR_ERRAND_UNREACHABLE, turns->unreachable.text);
         }
 }

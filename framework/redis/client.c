@@ -226,7 +226,8 @@ static enum weir_status select_database(struct weir_client *client,
     return expect(error, weir_client_ask(client, error, "SELECT", number, NULL));
 }
 
-/* A server that does not tell its role to this user is taken as it is. */
+/* A server that does not tell its role to this user is taken as it is; one that wants a password
+ * answers nothing else either. */
 static enum weir_status check_role(struct weir_client *client, struct weir_error *error)
 {
     struct weir_error role = {0};
@@ -240,6 +241,8 @@ static enum weir_status check_role(struct weir_client *client, struct weir_error
     client->not_master = weir_role_read(reply, &role) == WEIR_ROLE_OTHER;
     if (client->not_master)
         weir_error_set(error, role.status, "%s: %s", client->server, role.text);
+    else if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOAUTH", 6) == 0)
+        refuse(client, error, command, reply->str);
     freeReplyObject(reply);
     return error->status;
 }

@@ -556,6 +556,30 @@ server_away() {
     answers 'the other, too' 201 shipped POST /orders "$(order c1 10 '"orderId":"s2"')"
 }
 
+login_refused() {
+    redis ACL SETUSER shop on '>right' '~*' '+@all' >/dev/null
+    own_gateway stranger --redis "unix://shop:wrong@$dir/redis.sock"
+    check 'a wrong password is an error in the log' await denied_once stranger
+    problem 'and a problem' 503 no-server GET /readyz
+    redis ACL SETUSER shop '>wrong' >/dev/null
+    check 'mended: it is ready' await is_ready
+    check 'the error was said once' denied_once stranger
+    end_own
+    redis ACL DELUSER shop >/dev/null
+    "$(command -v redis-server || command -v valkey-server)" --port 0 --unixsocket "$dir/locked.sock" \
+        --requirepass word --save '' >/dev/null &
+    children+=($!)
+    check 'a server that wants a password' await test -S "$dir/locked.sock"
+    own_gateway nameless --redis "unix://$dir/locked.sock"
+    check 'no password is an error in the log' await denied_once nameless
+    problem 'and a problem, too' 503 no-server GET /readyz
+    end_own
+}
+
+denied_once() { # NAME
+    same "$(grep -c '"level":"error".*"link\.denied"' "$dir/$1.log")" 1
+}
+
 # What the server may have taken is told apart from what it has surely not taken.
 server_hangs() {
     local id
@@ -772,6 +796,7 @@ main() {
     malformed_event
     server_full
     server_replica
+    login_refused
     server_hangs
     server_away
     server_dies_in_between
