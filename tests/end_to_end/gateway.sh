@@ -545,7 +545,11 @@ server_away() {
     has_head 'and when to come again' Retry-After 1
     problem 'without a key as well' 503 no-server POST /orders "$(order c1 10 '"orderId":"s2"')"
     problem 'a command, too' 503 no-server POST /payments '{"orderId":"s2","customerId":"c1","amount":1}'
+    check 'with the reason in the log' failed_for "$dir/redis.sock" /payments
+    check 'and for nobody else' discreet
     problem 'reading: 503' 503 no-server GET /orders/o1
+    check 'with the reason in the log' failed_for "$dir/redis.sock" '/orders/{id}'
+    check 'and for nobody else' discreet
     problem 'not ready' 503 no-server GET /readyz
     check 'nor to those who look at its metrics' \
         await told "$(<"$dir/gateway.metrics")" /readyz 'no connection to unix://'
@@ -580,11 +584,24 @@ denied_once() { # NAME
     same "$(grep -c '"level":"error".*"link\.denied"' "$dir/$1.log")" 1
 }
 
+# The log of the gateway has a warning that names it.
+failed_for() { # REASON PATH [PROBLEM]
+    local line=" warning gateway request.failed problem=${3:-no-server} path=$2 status=503 "
+    grep -qF -- "$1" < <(grep -F "$line" "$dir/gateway.log")
+}
+
+# The answer names nothing of the server's inside.
+discreet() {
+    ! grep -E "$dir|redis|unix:|OOM|READONLY|replica|refused" "$dir/body"
+}
+
 # What the server may have taken is told apart from what it has surely not taken.
 server_hangs() {
     local id
     kill -STOP "$(<"$dir/redis.pid")"
     problem 'the server hangs: 503' 503 outcome-unknown POST /orders "$(order c1 10)"
+    check 'with the reason in the log' failed_for 'not answered' /orders outcome-unknown
+    check 'and for nobody else' discreet
     id=$(sed -n 's/.*"orderId":"\([^"]*\)".*/\1/p' "$dir/body")
     kill -CONT "$(<"$dir/redis.pid")"
     check 'it was taken, under the id that was told' await order_is "$id" shipped
@@ -593,7 +610,8 @@ server_hangs() {
 server_full() {
     redis CONFIG SET maxmemory 1 >/dev/null
     problem 'the server is full: 503' 503 no-server POST /orders "$(order c1 10)"
-    check 'with the reason' grep -q 'OOM' "$dir/body"
+    check 'with the reason in the log' failed_for OOM /orders
+    check 'and for nobody else' discreet
     problem 'for commands, too' 503 no-server POST /accounts '{"customerId":"c9","balance":1}'
     redis CONFIG SET maxmemory 0 >/dev/null
     check 'and none was opened' same "$(redis EXISTS '{payments}:account:c9')" 0
@@ -603,7 +621,8 @@ server_replica() {
     redis REPLICAOF 127.0.0.1 1 >/dev/null
     problem 'the server is a replica: 503' 503 no-server POST /orders "$(order c1 10)"
     problem 'again' 503 no-server POST /orders "$(order c1 10)" -H 'Idempotency-Key: r1'
-    check 'with the reason' grep -q 'replica' "$dir/body"
+    check 'with the reason in the log' failed_for replica /orders
+    check 'and for nobody else' discreet
     redis REPLICAOF NO ONE >/dev/null
     check 'a master again: it takes orders' await told_201 r1
 }

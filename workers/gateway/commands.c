@@ -89,9 +89,9 @@ static void on_called(void *user, enum weir_call_result result,
                         "%s", answer->reason);
     } else if (result == WEIR_CALL_UNKNOWN) {
         request_retry_after(request, 1);
-        request_reply(
-            request, 202,
-            json_pack("{s:s, s:o*}", "status", "pending", "detail", problem_json(answer->reason)));
+        request_reply(request, 202,
+                      json_pack("{s:s, s:s}", "status", "pending", "detail",
+                                "it has been sent; no outcome is known yet"));
     } else if (!command_of(request)->viewed ||
                !weir_desk_current(request->gateway->desk, "views", "shop",
                                   request_view_limit(request), on_visible, request)) {

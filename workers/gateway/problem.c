@@ -32,14 +32,17 @@ static const struct problem_kind kinds[PROBLEM_COUNT] = {
     [PROBLEM_BUSY] = {"busy", "Too much is in hand", 503, 1,
                       "Nothing has been done. Repeat it a little later."},
     [PROBLEM_NO_SERVER] = {"no-server", "The server of the shop does not serve it now", 503, 1,
-                           "It cannot be reached, or refuses for now: `detail` says which. Nothing "
-                           "has been done by this request. Repeat it a little later."},
+                           "It cannot be reached, or refuses for now; the gateway's log says why. "
+                           "Nothing has been done by this request. Repeat it a little later.",
+                           "it cannot be reached, or refuses for now; nothing has been done"},
     [PROBLEM_BROKEN_VIEW] = {"broken-view", "The read model is broken", 500, 0,
                              "Something else stands in its place, as `detail` says. It has to be "
                              "mended there; to repeat the request does not help."},
     [PROBLEM_UNKNOWN] = {"outcome-unknown", "It is not known whether it was accepted", 503, 1,
                          "It may have been done, or be done yet, or not. Repeat it with the same "
-                         "Idempotency-Key or orderId: then it is done once."},
+                         "Idempotency-Key or orderId: then it is done once. The gateway's log says "
+                         "what has happened.",
+                         "the server's answer has not come; repeat the request as it is"},
     [PROBLEM_BEHIND] = {"behind", "The read model is behind", 503, 1,
                         "Not found so far, but not all that was published has been looked "
                         "through."},
@@ -80,7 +83,8 @@ char *problem_text(enum problem problem, const char *detail, const char *field, 
     json_t *json;
     snprintf(type, sizeof type, "/problems/%s", kind->name);
     json = json_pack("{s:s, s:s, s:i, s:o*, s:o*, s:o*}", "type", type, "title", kind->title,
-                     "status", (int)kind->status, "detail", problem_json(detail), "field",
+                     "status", (int)kind->status, "detail",
+                     problem_json(kind->told != NULL ? kind->told : detail), "field",
                      problem_json(field), "orderId", problem_json(order));
     text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);

@@ -30,6 +30,8 @@ struct problem_kind {
     unsigned status;
     unsigned retry_after_s; /* 0: to repeat it will not help, or nobody knows when */
     const char *about;      /* a sentence or two for those who look the type up */
+    const char *told;       /* to clients as `detail` in place of the case's own, which names
+                               things of the inside and is for the log; NULL: that is told */
 };
 
 const struct problem_kind *problem_kind(enum problem problem);

@@ -131,7 +131,8 @@ static void note(const struct request *request, const struct problem_kind *kind,
 {
     weir_journal_write(request->gateway->journal, kind->status >= 500 ? WEIR_WARNING : WEIR_DEBUG,
                        kind->status >= 500 ? "request.failed" : "request.refused",
-                       "problem=%s status=%u detail=%s", kind->name, kind->status, detail);
+                       "problem=%s path=%s status=%u detail=%s", kind->name,
+                       route_path(request->match.route), kind->status, detail);
 }
 
 /* Whether there may be an order of this id, whoever has made that. */
