@@ -776,14 +776,14 @@ command_line() {
     exits version 0 'gateway (weir ' --version
     exits 'an unknown option' 64 nonsense --nonsense
     exits 'no value' 64 '--wait: a value is missing' --wait
-    exits 'an operand' 64 'takes no operands' operand
+    exits 'an operand' 64 "gateway: 'operand': it takes no operands" operand
     exits 'no address' 64 'must be an address and a port' --listen here
     exits 'no port' 64 'must be an address and a port' --listen 127.0.0.1:99999
     exits 'no time' 64 'must be a time' --wait never
     exits 'no number' 64 'must be a number from 1' --requests 0
     exits 'no URL' 64 'redis://' --listen 127.0.0.1:0 --redis http://x
     exits 'no level' 64 'must be debug' --listen 127.0.0.1:0 --log-level loud
-    exits 'no place for the address' 70 'cannot be written to its file' --listen 127.0.0.1:0 \
+    exits 'no place for the address' 70 "its file $dir/none/address: No such file" --listen 127.0.0.1:0 \
         --address-file "$dir/none/address"
     exits 'a port that is taken' 71 'cannot listen' --listen "$address"
     exits 'no address for metrics' 64 'must be an address and a port' --listen 127.0.0.1:0 --metrics here

@@ -29,8 +29,10 @@ static bool read_key(struct request *request)
     }
     if (header == NULL || key_read(header, request->key))
         return true;
-    request_problem(request, PROBLEM_MALFORMED, "Idempotency-Key",
-                    "must be 1 to %d characters of visible ASCII, bare or in quotes", KEY_MAX - 1);
+    request_problem(
+        request, PROBLEM_MALFORMED, "Idempotency-Key",
+        "must be 1 to %d characters of visible ASCII, bare, or in quotes with blanks as well",
+        KEY_MAX - 1);
     return false;
 }
 

@@ -1,4 +1,5 @@
 /* The shop over HTTP. It holds no state that matters: it may be killed, and several may run. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,20 +24,28 @@ static bool asked_to_stop(const sigset_t *signals, int64_t limit_ms)
 }
 
 /* A file that is there is whole: others look at any time. */
-static bool write_address(const struct settings *settings, const char *address)
+static bool write_file(const char *path, const char *address)
 {
     char beside[4096];
     FILE *file;
     bool written;
-    if (settings->address_file == NULL)
-        return true;
-    snprintf(beside, sizeof beside, "%s.%ld", settings->address_file, (long)getpid());
+    snprintf(beside, sizeof beside, "%s.%ld", path, (long)getpid());
     file = fopen(beside, "w");
     if (file == NULL)
         return false;
     written = fprintf(file, "%s\n", address) > 0;
     written = fclose(file) == 0 && written;
-    return written && rename(beside, settings->address_file) == 0;
+    return written && rename(beside, path) == 0;
+}
+
+static bool write_address(const struct settings *settings, const char *address, char *why,
+                          size_t room)
+{
+    const char *path = settings->address_file;
+    if (path == NULL || write_file(path, address))
+        return true;
+    snprintf(why, room, "the address cannot be written to its file %s: %s", path, strerror(errno));
+    return false;
 }
 
 /* No new connections; what is in hand is answered, within its own limit. Asked twice: at once. */
@@ -56,15 +65,14 @@ static void drain(struct gateway *gateway, struct door *door, const sigset_t *si
 
 static int serve(struct gateway *gateway, const sigset_t *signals)
 {
-    char why[256];
+    char why[512];
     struct door *door = door_open(gateway, why, sizeof why);
     if (door == NULL) {
         weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "reason=%s", why);
         return EXIT_NO_ADDRESS;
     }
-    if (!write_address(&gateway->settings, door_address(door))) {
-        weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "reason=%s",
-                           "the address cannot be written to its file");
+    if (!write_address(&gateway->settings, door_address(door), why, sizeof why)) {
+        weir_journal_write(gateway->journal, WEIR_ERROR, "gateway.failed", "reason=%s", why);
         door_close(door);
         return EXIT_FAILURE_INSIDE;
     }

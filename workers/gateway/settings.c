@@ -69,6 +69,14 @@ static int complain_of(const char *word, int found)
     return EXIT_USAGE;
 }
 
+static int complain_of_operand(const char *word)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "'%s': it takes no operands", word);
+    weir_journal_complain("gateway", text);
+    return EXIT_USAGE;
+}
+
 /* ---- Values ------------------------------------------------------------------------------ */
 
 /* A number with ms, s or m behind it; -1: it is none. */
@@ -204,7 +212,7 @@ static int read_flags(struct settings *settings, int argc, char **argv)
         if (code >= 0)
             return code;
     }
-    return optind < argc ? complain("", argv[optind], "takes no operands") : -1;
+    return optind < argc ? complain_of_operand(argv[optind]) : -1;
 }
 
 int settings_read(struct settings *settings, int argc, char **argv)
