@@ -10,7 +10,6 @@
 #include "dashboard/body.h"
 #include "dashboard/problem.h"
 #include "dashboard/trouble.h"
-#include "weir.h"
 
 #define WAIT_MS 8000
 #define DEAR_WAIT_MS 27000 /* within the limit of the HTTP server */
@@ -249,26 +248,10 @@ static void act(struct weir_api *api, struct weir_http_request *request, const c
 
 /* ---- What the dashboard itself knows ----------------------------------------------------- */
 
-static void append_member(struct weir_text *text, const char *name, const char *value)
-{
-    weir_text_format(text, ",\"%s\":", name);
-    weir_text_append_json(text, value, strlen(value));
-}
-
-/* What a page has to know before it asks for anything else. */
 static void answer_info(struct weir_api *api, struct weir_http_request *request)
 {
     struct weir_text text = {0};
-    const struct weir_access *access = api->settings.access;
-    const char *authorization = weir_http_header(request, "Authorization");
-    weir_text_format(&text, "{\"actions\":%s,\"authorized\":%s,\"now\":%" PRId64,
-                     access->actions ? "true" : "false",
-                     weir_access_authorized(access, authorization) ? "true" : "false",
-                     weir_board_now_ms(api->settings.board));
-    append_member(&text, "version", WEIR_VERSION);
-    append_member(&text, "server", api->settings.server);
-    append_member(&text, "namespace", api->settings.prefix);
-    weir_text_append_string(&text, "}");
+    weir_first_append_info(api->settings.first, weir_http_header(request, "Authorization"), &text);
     if (text.failed)
         weir_respond_problem(request, 503, "memory ran out");
     else

@@ -3,10 +3,10 @@
 #define WEIR_DASHBOARD_API_H
 
 #include "base/log.h"
-#include "dashboard/access.h"
 #include "dashboard/board.h"
 #include "dashboard/care.h"
 #include "dashboard/door.h"
+#include "dashboard/first.h"
 #include "dashboard/history.h"
 #include "dashboard/live.h"
 #include "http/server.h"
@@ -17,14 +17,12 @@ struct weir_api_settings {
     struct ev_loop *loop;
     struct weir_log *log;
     struct weir_door *door;
-    const struct weir_access *access;
     struct weir_board *board;
     struct weir_clerk *actions; /* NULL: there are none */
     struct weir_history *history;
     struct weir_live *live;
     struct weir_care *care;
-    const char *server; /* its address as it may be shown */
-    const char *prefix;
+    const struct weir_first *first;
 };
 
 /* NULL without memory. The settings are copied, what they point to is borrowed. */

@@ -15,6 +15,7 @@
 #include "commands/run.h"
 #include "dashboard/api.h"
 #include "dashboard/care.h"
+#include "dashboard/first.h"
 #include "dashboard/page.h"
 #include "dashboard/problem.h"
 #include "dashboard/settings.h"
@@ -43,6 +44,7 @@ struct dashboard {
     struct weir_live *live;
     struct weir_care *care;
     struct weir_door *door;
+    struct weir_first first;
     struct weir_api *api;
     struct weir_http_server *http;
     ev_signal signals[SIGNALS];
@@ -61,7 +63,8 @@ static void handle(void *user, struct weir_http_request *request)
     if (!file)
         weir_api_handle(dashboard->api, request);
     else if (weir_door_admit(dashboard->door, request, false))
-        weir_page_answer(request, file);
+        weir_first_answer(&dashboard->first, request, file,
+                          weir_door_might_read(dashboard->door, request));
 }
 
 static void refuse(void *user, struct weir_http_request *request, unsigned status,
@@ -135,18 +138,23 @@ static enum weir_status open_api(struct dashboard *dashboard,
 {
     dashboard->door =
         weir_door_open(dashboard->loop, &dashboard->access, &dashboard->log, dashboard->care);
+    dashboard->first = (struct weir_first){
+        .access = &dashboard->access,
+        .board = dashboard->board,
+        .history = dashboard->history,
+        .server = shown,
+        .prefix = settings->prefix,
+    };
     const struct weir_api_settings api = {
         .loop = dashboard->loop,
         .log = &dashboard->log,
         .door = dashboard->door,
-        .access = &dashboard->access,
         .board = dashboard->board,
         .actions = dashboard->actions,
         .history = dashboard->history,
         .live = dashboard->live,
         .care = dashboard->care,
-        .server = shown,
-        .prefix = settings->prefix,
+        .first = &dashboard->first,
     };
     dashboard->api = dashboard->door ? weir_api_open(&api) : NULL;
     if (!dashboard->api)

@@ -76,7 +76,8 @@ static void refuse_slowly(struct weir_door *door, struct weir_http_request *requ
     weir_http_defer(request, on_guess_gone, guess);
 }
 
-bool weir_door_admit(struct weir_door *door, struct weir_http_request *request, bool is_api)
+static enum weir_access_verdict judge(const struct weir_door *door,
+                                      struct weir_http_request *request, bool is_api)
 {
     const struct weir_access_request asked = {
         .post = weir_http_method(request) == WEIR_HTTP_POST,
@@ -87,7 +88,17 @@ bool weir_door_admit(struct weir_door *door, struct weir_http_request *request, 
         .authorization = weir_http_header(request, "Authorization"),
         .content_type = weir_http_header(request, "Content-Type"),
     };
-    enum weir_access_verdict verdict = weir_access_judge(door->access, &asked);
+    return weir_access_judge(door->access, &asked);
+}
+
+bool weir_door_might_read(const struct weir_door *door, struct weir_http_request *request)
+{
+    return judge(door, request, true) == WEIR_ACCESS_GRANTED;
+}
+
+bool weir_door_admit(struct weir_door *door, struct weir_http_request *request, bool is_api)
+{
+    enum weir_access_verdict verdict = judge(door, request, is_api);
     if (verdict == WEIR_ACCESS_GRANTED)
         return true;
     const struct weir_access_refusal *refusal = weir_access_refusal_of(verdict);

@@ -23,5 +23,7 @@ void weir_door_close(struct weir_door *door);
 /* Whether the request may go on; else it has been, or will be, answered. */
 WEIR_CHECKED bool weir_door_admit(struct weir_door *door, struct weir_http_request *request,
                                   bool is_api);
+/* Whether it might as well ask for JSON; answers nothing. */
+bool weir_door_might_read(const struct weir_door *door, struct weir_http_request *request);
 
 #endif

@@ -34,6 +34,8 @@ struct weir_history {
     struct weir_listener listener;
     struct sample samples[WEIR_HISTORY_KEPT];
     size_t first, count;
+    struct weir_text overview; /* what the last one is of */
+    int64_t at_ms;
     uint64_t version;
 };
 
@@ -62,6 +64,9 @@ void weir_history_add(struct weir_history *history, const char *json, size_t len
         sample->at_ms = at;
         for (size_t i = 0; i < FIGURES; i++)
             sample->values[i] = figure_of(overview, i);
+        weir_text_clear(&history->overview);
+        weir_text_append(&history->overview, json, length);
+        history->at_ms = at;
         history->version++;
     }
     json_decref(overview);
@@ -96,6 +101,14 @@ void weir_history_append(const struct weir_history *history, struct weir_text *t
         append_sample(text, &history->samples[(history->first + i) % WEIR_HISTORY_KEPT]);
     }
     weir_text_append_string(text, "]}");
+}
+
+struct weir_slice weir_history_overview(const struct weir_history *history, int64_t *at_ms)
+{
+    *at_ms = history->at_ms;
+    return history->overview.failed
+               ? (struct weir_slice){NULL, 0}
+               : (struct weir_slice){history->overview.at, history->overview.length};
 }
 
 uint64_t weir_history_version(const struct weir_history *history)
@@ -146,5 +159,6 @@ void weir_history_close(struct weir_history *history)
         return;
     ev_timer_stop(history->loop, &history->timer);
     weir_listener_leave(&history->listener);
+    weir_text_close(&history->overview);
     free(history);
 }

@@ -22,6 +22,8 @@ void weir_history_add(struct weir_history *history, const char *json, size_t len
 /* {"every": 10000, "since": ms or null, "fields": [names], "samples": [[at, …], …]}, oldest first;
  * times by the server's clock; null for what was not known. */
 void weir_history_append(const struct weir_history *history, struct weir_text *text);
+/* The JSON that the last sample is of, valid until the next; `at` NULL: there is none yet. */
+struct weir_slice weir_history_overview(const struct weir_history *history, int64_t *at_ms);
 /* Grows with each sample. */
 uint64_t weir_history_version(const struct weir_history *history);
 

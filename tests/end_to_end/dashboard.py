@@ -219,10 +219,28 @@ def check_headers(dashboard):
     same("not sniffed", page.getheader("X-Content-Type-Options"), "nosniff")
     same("no referrer", page.getheader("Referrer-Policy"), "no-referrer")
     same("of this origin alone", page.getheader("Cross-Origin-Resource-Policy"), "same-origin")
+    part = dashboard.ask("GET", "/style.css")
     same("what is known is not sent again",
-         dashboard.ask("GET", "/", If_None_Match=page.getheader("ETag")).status, 304)
+         dashboard.ask("GET", "/style.css", If_None_Match=part.getheader("ETag")).status, 304)
     same("answers are not kept", dashboard.ask("GET", "/api/sagas").getheader("Cache-Control"), "no-store")
     check("refusals have the policy, too", dashboard.ask("GET", "/nothing").getheader("Content-Security-Policy") == policy)
+
+
+def brought(dashboard, **headers):
+    """What the page brings along of the overview: text; empty where there is nothing."""
+    page = dashboard.ask("GET", "/", **headers).body.decode()
+    return re.search(r'<script type="application/json" id="first">(.*?)</script>', page, re.S).group(1)
+
+
+def check_brought(dashboard):
+    wait_for("the page brings its figures along", lambda: "payments" in brought(dashboard))
+    same("as the interface has them", sorted(json.loads(brought(dashboard))), ["at", "history", "info", "top"])
+    same("who may not read gets none", brought(dashboard, Sec_Fetch_Site="cross-site"), "")
+    same("and they are not kept", dashboard.ask("GET", "/").getheader("Cache-Control"), "no-store")
+    hostile = Dashboard("dashboard-hostile", "--namespace", "</script>:", token=None)
+    wait_for("what is hostile in it is no markup",
+             lambda: json.loads(brought(hostile))["info"]["namespace"] == "</script>:" and "<" not in brought(hostile))
+    hostile.stop()
 
 
 def check_access(acting, reading):
@@ -739,6 +757,7 @@ def main():
     browser = None
     try:
         check_headers(reading)
+        check_brought(reading)
         check_access(acting, reading)
         check_requests(acting)
         check_slow(acting)

@@ -1,6 +1,6 @@
 // The page as a whole: which screen is shown, what it watches, and how fresh it is.
 import { h, show, text } from './dom.js';
-import { age, clock } from './format.js';
+import { clock, parse } from './format.js';
 import { get, hasToken, setToken } from './api.js';
 import { Live } from './live.js';
 import { app, say, signIn } from './parts.js';
@@ -33,7 +33,7 @@ const missing = { title: () => 'Not loaded', topics: () => [],
   render: () => h('p', { class: 'empty bad' }, 'This screen could not be loaded. ', h('button', { onclick: () => location.reload() }, 'Load the page anew')) };
 
 const place = (id) => document.getElementById(id);
-let screen = overview, params = {}, turns = 0, shown = null, link = { kind: 'connecting' }, offset = null, lastAt = null, pending = 0;
+let screen = overview, params = {}, turns = 0, shown = false, link = { kind: 'connecting' }, offset = null, lastAt = null, pending = 0;
 
 // ---- Which screen -------------------------------------------------------------------------------
 
@@ -70,9 +70,9 @@ async function go() {
   for (const topic of app.data.keys()) if (!topics().includes(topic)) app.data.delete(topic);
   place('nav').classList.remove('open');
   place('menu').setAttribute('aria-expanded', 'false');
-  live.watch(topics());
   screen.enter?.();
-  paint();
+  draw();
+  live.watch(topics()); // what is known already is shown before more is asked for
   if (turn > 1) window.scrollTo(0, 0);
   if (turn > 1) place('main').focus({ preventScroll: true });
 }
@@ -129,19 +129,28 @@ function paintFoot() {
     h('span', null, 'server’s clock ', h('time', null, offset === null ? '–' : clock(app.now())))] : null);
 }
 
+// When all that belongs to the first screen was painted: behind the frame that shows it.
+function noteShown() {
+  if (shown || !topics().every((topic) => app.data.has(topic))) return;
+  shown = true;
+  requestAnimationFrame(() => setTimeout(() => performance.mark('weir-first-screen')));
+}
+
+function draw() {
+  cancelAnimationFrame(pending);
+  pending = 0;
+  document.title = `${screen.title(params)} · weir`;
+  show(place('main'), screen.render(params));
+  noteShown();
+  paintNav();
+  paintLink();
+  paintAccess();
+  paintFoot();
+}
+
 // At most once a frame.
 function paint() {
-  if (pending) return;
-  pending = requestAnimationFrame(() => {
-    pending = 0;
-    document.title = `${screen.title(params)} · weir`;
-    show(place('main'), screen.render(params));
-    if (!shown && app.data.size > 0) shown = performance.mark('weir-first-screen');
-    paintNav();
-    paintLink();
-    paintAccess();
-    paintFoot();
-  });
+  pending ||= requestAnimationFrame(draw);
 }
 
 // ---- What comes ------------------------------------------------------------------------------------
@@ -186,6 +195,16 @@ async function learn() {
     if (problem.status === 401) setToken(null);
   }
   paint();
+}
+
+// What the page has brought along is shown until the stream tells more.
+function bring() {
+  const first = parse(place('first').textContent || 'null');
+  if (!first) return;
+  for (const topic of ['top', 'history']) heard({ topic, at: first.at, result: first[topic] });
+  app.info = first.info;
+  note(first.info.now);
+  lastAt = first.at;
 }
 
 // ---- Colours ---------------------------------------------------------------------------------------
@@ -252,5 +271,6 @@ window.addEventListener('hashchange', go);
 listen(SCREENS, { theme });
 setInterval(paint, 1000); // ages go on
 paintTheme();
-learn();
+bring();
 go();
+if (!app.info || hasToken()) learn();
