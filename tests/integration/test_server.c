@@ -68,10 +68,13 @@ static int warnings(const struct test_worker *worker)
 
 /* ---- Things gone --------------------------------------------------------------------------- */
 
+/* Nobody is silent for so long that another takes over what he has. */
 static void functions_are_loaded_again(void **state)
 {
     (void)state;
-    struct test_worker one = start_worker("one"), two = start_worker("two");
+    static const char *const options[] = {"--claim-idle", "10s", "--retry-base", "10ms", NULL};
+    struct test_worker one = test_worker_start(&server, WORK, "one", options);
+    struct test_worker two = test_worker_start(&server, WORK, "two", options);
     for (int i = 0; i < 10; i++) {
         send_batch("Mark", i * 200, 200, "");
         test_do(&server, "FUNCTION FLUSH");
