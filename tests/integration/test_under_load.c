@@ -14,7 +14,7 @@
 
 #define WORK "work"
 #define MESSAGES 4000
-#define QUICK "--claim-idle", "300ms", "--retry-base", "10ms"
+#define QUICK "--claim-idle", "3s", "--retry-base", "10ms"
 
 static struct test_server server;
 
